@@ -1,0 +1,6 @@
+"""Pydantic models that cross a boundary: workflow payloads, API bodies, forms.
+
+Invariants: models only, no I/O, no clock, no imports from other folders of the project. Workflow payloads are wire
+format for weeks: only add fields, always with a default. Never put a name, an identity number, a passport or a bank
+account into a workflow payload: ids go in, ids come out.
+"""

@@ -1,0 +1,200 @@
+"""Deadlines as values: the rule (data from `policies/deadlines.yaml`), the computed deadline and its derivation.
+
+Invariants: a computed deadline carries everything needed to explain itself; times are aware datetimes in UTC, dates are
+Shanghai dates. Computing is in `domain/deadlines.py`, waiting in `workflows/clock.py`; nothing here knows the time.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from schemas.base import Payload, Text
+
+
+class LegalKind(StrEnum):
+    """How binding a date is. The order is the order of the inbox on one day."""
+
+    STATUTORY = "statutory"  # 法定
+    PAYMENT = "payment"  # 缴费
+    NORM = "norm"  # the authority's own service norm 办结时限
+    INTERNAL = "internal"  # the school's own target 校内
+
+
+LEGAL_RANK = {LegalKind.STATUTORY: 0, LegalKind.PAYMENT: 1, LegalKind.NORM: 2, LegalKind.INTERNAL: 3}
+
+
+class Unit(StrEnum):
+    CALENDAR_DAYS = "calendar_days"
+    WORKING_DAYS = "working_days"
+    MONTHS = "months"
+    DAY_OF_MONTH = "day_of_month"
+    LAST_WORKING_DAY_OF_MONTH = "last_working_day_of_month"
+
+
+class ShiftPolicy(StrEnum):
+    NONE = "none"
+    NEXT_WORKING_DAY = "next_working_day"
+    TAX_ART109 = "tax_art109"
+
+
+class CalendarYear(Payload):
+    """One year of the State Council's arrangement. `rest`/`work` hold ISO days or "from/to" ranges, ends included."""
+
+    year: int
+    rest: list[str] = []
+    work: list[str] = []
+    public_holidays: list[str] = []
+    provisional: bool = False
+    doc: str | None = None
+
+
+class Calendar(Payload):
+    """The calendar of one authority. `closes_at` is the hour ("17:00", Shanghai) at which its due day ends."""
+
+    authority: str
+    years: list[CalendarYear]
+    closes_at: str = "17:00"
+    version: str = "1"
+
+
+class DeadlineRule(Payload):
+    """One line of `deadlines.yaml`: what must be done how long after which event, under which article."""
+
+    id: str
+    title: Text
+    anchor: str  # the event counted from, e.g. work_permit_issued, stage_opened, agency_accepted, month
+    n: int | None = None
+    unit: Unit
+    legal_kind: LegalKind
+    authority: str = "school"  # whose calendar counts and whose closing hour ends the due day
+    met_by: str  # the event that meets it, e.g. handed_in:social_bureau
+    shift_policy: ShiftPolicy = ShiftPolicy.NONE
+    source: str
+    confidence: str
+    sample: bool = False
+    consequence: Text | None = None  # what a breach costs
+
+
+class DerivationStep(Payload):
+    """One line of the explanation. `kind`: article, anchor, counted, skipped, shift, result, provisional, extended."""
+
+    kind: str
+    text: Text
+    days: list[str] = []  # ISO days skipped or counted by name
+
+
+class Deadline(Payload):
+    """A computed deadline. `due` is the legal day; `due_at` the instant it ends; `internal_due` the last working day on
+    or before it; `latest_start` the instant at which work must have begun for the date to be kept (slack as an instant)."""
+
+    id: str
+    title: Text
+    legal_kind: LegalKind
+    authority: str = "school"
+    due: date
+    due_at: datetime
+    internal_due: date
+    latest_start: datetime
+    provisional: bool = False
+    missing_years: list[int] = []
+    sample: bool = False
+    met_by: str
+    met_at: datetime | None = None
+    breached: bool = False
+    source: str = ""
+    consequence: Text | None = None
+    generation: int = 1  # counts up when the date moves; part of the key of every reminder
+    derivation: list[DerivationStep] = []
+
+
+class Rung(Payload):
+    """One rung of a reminder ladder (`policies/ladders.yaml`).
+
+    `to`: holder, supervisor, head. `offset`: working days before the due day (positive) or after it (negative), 0 on the
+    day. `at`: Shanghai hour. `kinds`: legal kinds it applies to. `on_breach`: fires at `due_at` itself.
+    """
+
+    id: str
+    to: str
+    offset: int = 0
+    at: str = "08:30"
+    kinds: list[LegalKind]
+    on_breach: bool = False
+
+
+class RungInstant(Payload):
+    """A rung with the instant at which it fires, already moved off rest days."""
+
+    key: str  # f"{deadline_id}:{generation}:{rung_id}"
+    deadline_id: str
+    rung: str
+    to: str
+    at: datetime
+
+
+class StepDuration(Payload):
+    """How many working days one of our own steps takes (`policies/step_durations.yaml`, sample)."""
+
+    step: str
+    working_days: int
+
+
+class AgencyPolicy(Payload):
+    """One line of `agencies.yaml`: an authority outside the school (or the school itself)."""
+
+    id: str  # school, social_bureau, medical_bureau, tax_office
+    title: Text
+    mode: str = "http"  # portal | http
+    calendar: str = "school"
+    staff_change_cutoff_day: int | None = None
+    norm_working_days: int = 10
+    chase_working_days: int = 7
+    insurances: list[str] = []
+    levy: str | None = None  # social | medical
+    sample: bool = False
+
+
+class PolicySnapshot(Payload):
+    """Everything of the rules that one case needs, loaded once and kept in its history (replay stays deterministic)."""
+
+    version: str
+    calendars: list[Calendar]
+    rules: list[DeadlineRule]
+    ladder: list[Rung]
+    durations: list[StepDuration]
+    agencies: list[AgencyPolicy]
+    partial_payment_days: int = 2  # working days before the payment day at which an open side is decided upon
+    partial_payment_grace_minutes: int = 60
+
+    def agency(self, agency_id: str) -> AgencyPolicy:
+        return next(a for a in self.agencies if a.id == agency_id)
+
+    def rule(self, rule_id: str) -> DeadlineRule:
+        return next(r for r in self.rules if r.id == rule_id)
+
+    def calendar(self, authority: str) -> Calendar:
+        """The calendar of an authority (each agency names its calendar; the school's own is `school`)."""
+        by_authority = {c.authority: c for c in self.calendars}
+        if authority in by_authority:
+            return by_authority[authority]
+        return by_authority[self.agency(authority).calendar]
+
+
+class DeadlineView(Payload):
+    """A deadline as the API shows it (contract: id, due, internal_due, legal_kind, latest_start, provisional, derivation)."""
+
+    id: str
+    title: Text
+    due: date
+    due_at: datetime
+    internal_due: date
+    legal_kind: LegalKind
+    latest_start: datetime
+    provisional: bool = False
+    sample: bool = False
+    met_at: datetime | None = None
+    breached: bool = False
+    overdue: bool = False
+    consequence: Text | None = None
+    derivation: list[DerivationStep] = Field(default_factory=list)
