@@ -1,0 +1,83 @@
+"""The month's tax payment: one process per paying unit, levy and premium month; payloads and forms.
+
+A bill is one list frozen for payment: `regular` (the month's first), `supplementary` (lines that came later) or
+`back_payment` (earlier months). Amounts in payloads are strings of yuan with two places.
+"""
+
+from datetime import date
+from decimal import Decimal
+
+from pydantic import Field
+
+from schemas.base import Payload, Text
+from schemas.forms import EmptyForm, Form, Outcome, ReasonForm, label, register
+
+KIND = "tax_payment"
+
+
+class BillKind:
+    REGULAR = "regular"
+    SUPPLEMENTARY = "supplementary"
+    BACK_PAYMENT = "back_payment"
+
+
+class BillRef(Payload):
+    """A frozen bill as the process knows it."""
+
+    bill_id: str
+    kind: str
+    lines: int
+    persons: int
+    unit_total: str
+    person_total: str
+    late_fee: str = "0.00"
+    sample: bool = False
+
+
+class BillComparison(Payload):
+    """Our lines beside the agency's, per person and insurance."""
+
+    bill_id: str
+    equal: bool
+    differing_lines: int = 0
+    difference: str = "0.00"
+
+
+class OpenLines(Payload):
+    """Lines of this unit, levy and payment month that stand on no bill yet."""
+
+    current: int = 0
+    earlier: int = 0
+
+
+class FreezeForm(Form):
+    remark: str = Field(default="", max_length=500, json_schema_extra=label("备注", "Remark", widget="textarea"))
+
+
+class PaymentForm(Form):
+    """The payment as made at the tax authority, with the certificate for all lines."""
+
+    paid_on: date = Field(examples=["2026-11-24"], json_schema_extra=label("缴款日期", "Paid on"))
+    certificate_no: str = Field(
+        min_length=4, max_length=60, examples=["351016261100000001"], json_schema_extra=label("完税证明号", "Certificate no.")
+    )
+    amount: Decimal = Field(ge=0, decimal_places=2, examples=["1000.00"], json_schema_extra=label("缴款金额（元）", "Amount (yuan)"))
+
+
+register("tax_payment.freeze", Outcome("freeze", Text(zh="锁定名单", en="Freeze the list"), FreezeForm))
+register(
+    "tax_payment.visible",
+    Outcome("visible", Text(zh="税务端均可见", en="All visible at the tax client"), EmptyForm),
+)
+register(
+    "tax_payment.confirm",
+    Outcome("confirm", Text(zh="核对无误", en="Confirm"), EmptyForm),
+    Outcome("recheck", Text(zh="重新取数核对", en="Fetch and compare again"), EmptyForm, tone="secondary"),
+    Outcome("adjust", Text(zh="按征集单更正台账", en="Correct our lines to the bill"), ReasonForm, tone="danger"),
+)
+register(
+    "tax_payment.approval",
+    Outcome("approve", Text(zh="批准缴费", en="Approve payment"), EmptyForm),
+    Outcome("return", Text(zh="退回核对", en="Return to comparison"), ReasonForm, tone="danger"),
+)
+register("tax_payment.payment", Outcome("paid", Text(zh="登记缴款", en="Record the payment"), PaymentForm))
