@@ -155,6 +155,18 @@ class AgencyPolicy(Payload):
     sample: bool = False
 
 
+class ChecklistItem(Payload):
+    """One line of `materials.yaml` for a category. `when` is empty (always), or the condition under which it is required:
+    if_treaty_claimed, if_exemption_claimed, if_prior_service, if_transfer."""
+
+    code: str
+    title: Text
+    required: bool = True
+    when: str = ""
+    accept: list[str] = ["pdf", "png", "jpg", "jpeg"]
+    note: Text | None = None
+
+
 class PolicySnapshot(Payload):
     """Everything of the rules that one case needs, loaded once and kept in its history (replay stays deterministic)."""
 
@@ -164,6 +176,7 @@ class PolicySnapshot(Payload):
     ladder: list[Rung]
     durations: list[StepDuration]
     agencies: list[AgencyPolicy]
+    checklists: dict[str, list[ChecklistItem]] = {}  # by category, from materials.yaml
     partial_payment_days: int = 2  # working days before the payment day at which an open side is decided upon
     partial_payment_grace_minutes: int = 60
 

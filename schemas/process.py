@@ -62,6 +62,7 @@ class Reminder(Payload):
 
     task_id: str | None
     to: str  # holder | supervisor | head
+    roles: list[str] = []  # who is meant by `holder` where no task is open (an automatic step) or nobody holds it
     rungs: list[RungInstant]
     text: Text
     at: datetime
