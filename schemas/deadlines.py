@@ -47,6 +47,7 @@ class CalendarYear(Payload):
     public_holidays: list[str] = []
     provisional: bool = False
     doc: str | None = None
+    names: dict[str, Text] = {}  # an entry of rest, work or public_holidays -> the name of the holiday
 
 
 class Calendar(Payload):

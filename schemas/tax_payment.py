@@ -69,6 +69,7 @@ register(
     "tax_payment.visible",
     Outcome("visible", Text(zh="税务端均可见", en="All visible at the tax client"), EmptyForm),
 )
+register("tax_payment.bill", Outcome("uploaded", Text(zh="已上传", en="Uploaded"), EmptyForm))
 register(
     "tax_payment.confirm",
     Outcome("confirm", Text(zh="核对无误", en="Confirm"), EmptyForm),

@@ -1,0 +1,107 @@
+"""What the agencies' interfaces answer, and the layout of the spreadsheets they import.
+
+Invariants: these models hold personal data (numbers) and stay between the HTTP client, the store and the files: none of
+them is ever an argument or a result of a workflow's activity (those are in `schemas/calls.py`). Unknown fields of an
+agency's answer are ignored, because agencies add fields without asking us.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.base import Text
+
+
+class AgencyAnswer(BaseModel):
+    """Base of everything read from an agency."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class AgencyState(StrEnum):
+    """Where an application stands at the agency, in its own words."""
+
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class ApplicationAnswer(AgencyAnswer):
+    """The progress of one application. `number` is the agency's number of the person, once approved."""
+
+    receipt_no: str
+    state: AgencyState
+    number: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    submitted_at: datetime | None = None
+    accepted_at: datetime | None = None
+    decided_at: datetime | None = None
+
+
+class BillItemAnswer(AgencyAnswer):
+    """One person, month and insurance on the agency's bill; amounts in yuan."""
+
+    number: str
+    month: str
+    insurance: str
+    base: Decimal
+    unit_amount: Decimal
+    person_amount: Decimal
+
+
+class BillAnswer(AgencyAnswer):
+    """A bill (征集单) as the tax office made it."""
+
+    bill_no: str
+    state: str
+    total: Decimal
+    items: list[BillItemAnswer]
+    certificate_no: str | None = None
+    paid_at: datetime | None = None
+
+
+class PaymentAnswer(AgencyAnswer):
+    certificate_no: str
+    paid_at: datetime
+
+
+class CellFormat(StrEnum):
+    """How a value is written. `text` cells are text for ever: identity numbers keep every digit and are no formula."""
+
+    TEXT = "text"
+    DATE = "date"  # 2026-11-24
+    MONTH = "month"  # 202611
+    MONEY = "money"  # a number with two places
+    INTEGER = "integer"
+
+
+class FormColumn(BaseModel):
+    """One column of an agency's import file. Exactly one of `source` (a field of the record) and `const` is set."""
+
+    model_config = ConfigDict(extra="forbid")
+    heading: str
+    source: str | None = None
+    const: str | None = None
+    format: CellFormat = CellFormat.TEXT
+    values: dict[str, str] = Field(default_factory=dict)  # our code -> the agency's word
+    required: bool = False
+    width: int = 14
+
+
+class AgencyForm(BaseModel):
+    """The import layout of one agency (`policies/agency_forms.yaml`)."""
+
+    model_config = ConfigDict(extra="forbid")
+    code: str
+    title: Text
+    sheet: str
+    filename: str
+    source: str
+    confidence: str
+    sample: bool = False
+    columns: list[FormColumn] = Field(min_length=1)

@@ -1,0 +1,197 @@
+"""Every activity that a workflow may call, by name, with its types and its patience, in one place.
+
+Workflows import no activity code (the sandbox stays light, and a fake with the same name serves in a test);
+`tests/workflows/test_calls.py` holds these names and types against the registered activities.
+
+Patience: no schedule-to-close limit and no maximum of attempts anywhere. A database outage of ten minutes delays a
+process and never fails it. Activity ids are given, so that a changed order of steps fails the replay instead of passing
+unnoticed (Temporal compares neither arguments nor timer lengths).
+"""
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from schemas.calls import (
+    AppliedForm,
+    BillArg,
+    BillDecision,
+    CaseArg,
+    ExemptionDecision,
+    FreezeArg,
+    LateFee,
+    LateFeeArg,
+    PaymentArg,
+    PaymentScope,
+    PollAnswer,
+    RegistrationArg,
+    RegistrationEvent,
+    SubmitAnswer,
+    Visibility,
+    WakeCases,
+)
+from schemas.enrolment import CaseBooks, EnrolmentFacts, LineRequest
+from schemas.process import ProcessOpened, ProcessStart, Transition
+from schemas.reimbursement import VoucherRef
+from schemas.tax_payment import BillComparison, BillRef, OpenLines
+
+T = TypeVar("T")
+
+OWN_BOOKS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+OUTSIDE = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
+)
+
+
+async def _own(name: str, arg: Any, result: type[T], activity_id: str, summary: str | None = None) -> T:
+    """A call into our own database or our own Temporal."""
+    return await workflow.execute_activity(
+        name,
+        arg,
+        result_type=result,
+        activity_id=activity_id,
+        start_to_close_timeout=timedelta(seconds=15),
+        retry_policy=OWN_BOOKS,
+        summary=summary,
+    )
+
+
+async def _outside(name: str, arg: Any, result: type[T], activity_id: str, summary: str | None = None) -> T:
+    """A call to an authority's server: slower, and asked again for as long as it takes."""
+    return await workflow.execute_activity(
+        name,
+        arg,
+        result_type=result,
+        activity_id=activity_id,
+        start_to_close_timeout=timedelta(seconds=60),
+        retry_policy=OUTSIDE,
+        summary=summary,
+    )
+
+
+NoneType = type(None)
+
+
+async def open_process(start: ProcessStart) -> ProcessOpened:
+    return await _own("open_process", start, ProcessOpened, "open_process")
+
+
+async def record_transition(transition: Transition, summary: str) -> None:
+    """The inbox projection. Its id carries what changed and the revision."""
+    what = "+".join(f"{t.spec.key}:{t.state}" for t in transition.tasks) or "process"
+    await _own("record_transition", transition, NoneType, f"{what}@{transition.process.revision}", summary)
+
+
+async def load_enrolment_facts(arg: CaseArg, n: int) -> EnrolmentFacts:
+    return await _own("load_enrolment_facts", arg, EnrolmentFacts, f"facts/{n}")
+
+
+async def apply_record(arg: AppliedForm, key: str) -> EnrolmentFacts:
+    return await _own("apply_record", arg, EnrolmentFacts, f"apply_record/{key}")
+
+
+async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
+    return await _own("record_exemption", arg, EnrolmentFacts, "record_exemption")
+
+
+async def record_registration(arg: RegistrationEvent) -> None:
+    await _own("record_registration", arg, NoneType, f"registration/{arg.agency}/{arg.attempt}/{arg.event}")
+
+
+async def fill_application(arg: RegistrationArg) -> str:
+    return await _own("fill_application", arg, str, f"fill_application/{arg.agency}/{arg.attempt}")
+
+
+async def submit_application(arg: RegistrationArg) -> SubmitAnswer:
+    key = f"submit_application/{arg.agency}/{arg.attempt}"
+    return await _outside("submit_application", arg, SubmitAnswer, key, f"{arg.agency} #{arg.attempt}")
+
+
+async def poll_application(arg: RegistrationArg, n: int) -> PollAnswer:
+    return await _outside("poll_application", arg, PollAnswer, f"poll_application/{arg.agency}/{arg.attempt}/{n}")
+
+
+async def withdraw_registration(arg: RegistrationArg) -> None:
+    await _outside("withdraw_registration", arg, NoneType, f"withdraw_registration/{arg.agency}")
+
+
+async def write_lines(arg: LineRequest) -> CaseBooks:
+    return await _own("write_lines", arg, CaseBooks, f"write_lines/{arg.levy}/{arg.payment_month}")
+
+
+async def case_books(arg: CaseArg, key: str) -> CaseBooks:
+    return await _own("case_books", arg, CaseBooks, f"case_books/{key}")
+
+
+async def reverse_lines(arg: CaseArg) -> CaseBooks:
+    return await _own("reverse_lines", arg, CaseBooks, "reverse_lines")
+
+
+async def late_fee_estimate(arg: LateFeeArg) -> LateFee:
+    return await _own("late_fee_estimate", arg, LateFee, f"late_fee/{arg.levy}/{arg.payment_month}/{arg.paid_on}")
+
+
+async def start_tax_payment(scope: PaymentScope) -> str:
+    return await _own("start_tax_payment", scope, str, f"start_tax_payment/{scope.levy}/{scope.month}")
+
+
+async def open_lines(scope: PaymentScope, n: int) -> OpenLines:
+    return await _own("open_lines", scope, OpenLines, f"open_lines/{n}")
+
+
+async def freeze_bill(arg: FreezeArg) -> BillRef:
+    return await _own("freeze_bill", arg, BillRef, f"freeze_bill/{arg.round}/{arg.kind}")
+
+
+async def check_visible(arg: BillArg, n: int) -> Visibility:
+    return await _outside("check_visible", arg, Visibility, f"check_visible/{arg.bill_id}/{n}")
+
+
+async def fetch_bill(arg: BillArg, n: int) -> None:
+    await _outside("fetch_bill", arg, NoneType, f"fetch_bill/{arg.bill_id}/{n}")
+
+
+async def compare_bill(arg: BillArg, n: int) -> BillComparison:
+    return await _own("compare_bill", arg, BillComparison, f"compare_bill/{arg.bill_id}/{n}")
+
+
+async def adjust_bill(arg: BillDecision, n: int) -> BillComparison:
+    return await _own("adjust_bill", arg, BillComparison, f"adjust_bill/{arg.bill_id}/{n}")
+
+
+async def pay_bill(arg: BillArg) -> None:
+    await _outside("pay_bill", arg, NoneType, f"pay_bill/{arg.bill_id}")
+
+
+async def record_payment(arg: PaymentArg) -> None:
+    await _own("record_payment", arg, NoneType, f"record_payment/{arg.bill_id}")
+
+
+async def start_reimbursement(arg: BillArg) -> str:
+    return await _own("start_reimbursement", arg, str, f"start_reimbursement/{arg.bill_id}")
+
+
+async def wake_cases(arg: WakeCases) -> int:
+    return await _own("wake_cases", arg, int, f"wake_cases/{arg.bill_id}/{arg.topic}")
+
+
+async def withholding_list(arg: BillArg) -> str:
+    return await _own("withholding_list", arg, str, "withholding_list")
+
+
+async def record_withholding(arg: BillDecision) -> None:
+    await _own("record_withholding", arg, NoneType, "record_withholding")
+
+
+async def prepare_voucher(arg: BillDecision, n: int) -> VoucherRef:
+    return await _own("prepare_voucher", arg, VoucherRef, f"prepare_voucher/{n}")
+
+
+async def settle_voucher(arg: BillDecision) -> None:
+    await _own("settle_voucher", arg, NoneType, "settle_voucher")
+
+
+async def send_notice(arg: CaseArg) -> None:
+    await _own("send_notice", arg, NoneType, "send_notice")

@@ -1,0 +1,141 @@
+"""The deadline clock: one updatable wait over the deadlines of a task (or of an automatic step without a task).
+
+Invariants: a rung of a ladder fires once in the life of a process (`Process.fired`); after an outage the missed rungs are
+recorded in their order and each recipient gets one message for all of them; moving a deadline re-arms future rungs only;
+a rung never approves, rejects or closes anything. One timer at a time: the next instant, nothing else.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+from schemas.base import Text
+from schemas.deadlines import Deadline, LegalKind, RungInstant
+from schemas.process import Reminder
+
+with workflow.unsafe.imports_passed_through():
+    from domain import ladder
+
+if TYPE_CHECKING:
+    from workflows.process import Process
+
+RECIPIENT = {
+    "holder": Text(zh="办理人", en="holder"),
+    "supervisor": Text(zh="科长", en="supervisor"),
+    "head": Text(zh="处长", en="head"),
+}
+
+
+class Clock:
+    """Waits until `done`, and fires on the way every rung that becomes due.
+
+    Args:
+        process: whose time, policy, fired rungs and timeline are used.
+        deadlines: read anew at every wake-up, because an update may move them.
+        done: ends the wait.
+        task_id: the task that the reminders are about; None for an automatic step.
+        roles: who is meant by `holder` where no task is open.
+        subject: what the reminder speaks of.
+        paused: while true (task suspended) internal targets are silent; statutory and payment dates never are.
+    """
+
+    def __init__(
+        self,
+        process: "Process",
+        deadlines: Callable[[], Sequence[Deadline]],
+        done: Callable[[], bool],
+        *,
+        subject: Text,
+        task_id: str | None = None,
+        roles: Sequence[str] = (),
+        paused: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._process = process
+        self._deadlines = deadlines
+        self._done = done
+        self._subject = subject
+        self._task_id = task_id
+        self._roles = list(roles)
+        self._paused = paused
+
+    async def wait(self) -> None:
+        """Returns when `done` is true; cancellation passes through."""
+        process = self._process
+        while not self._done():
+            armed = self._armed()
+            now = process.now()
+            due = [r for r in armed if r.at <= now]
+            if due:
+                self._fire(due, now)
+                continue
+            seen = process.plan
+            changed: Callable[[int], bool] = lambda plan: self._done() or process.plan != plan  # noqa: E731
+            if not armed:
+                await workflow.wait_condition(lambda: changed(seen))
+                continue
+            coming = armed[0]
+            try:
+                await workflow.wait_condition(
+                    lambda: changed(seen), timeout=coming.at - now, timeout_summary=f"{coming.deadline_id} {coming.rung}"
+                )
+            except asyncio.TimeoutError:
+                continue
+
+    def _armed(self) -> list[RungInstant]:
+        """Rungs not fired yet, in order of time."""
+        deadlines = [d for d in self._deadlines() if d.met_at is None]
+        if self._paused():
+            deadlines = [d for d in deadlines if d.legal_kind is not LegalKind.INTERNAL]
+        policy = self._process.policy
+        return [r for r in ladder.rungs(deadlines, policy.ladder, policy) if r.key not in self._process.fired]
+
+    def _fire(self, due: list[RungInstant], now: datetime) -> None:
+        process = self._process
+        by_id = {d.id: d for d in self._deadlines()}
+        recipients: dict[str, list[RungInstant]] = {}
+        for rung in due:
+            process.fired.add(rung.key)
+            recipients.setdefault(rung.to, []).append(rung)
+            deadline = by_id[rung.deadline_id]
+            overdue = deadline.due_at <= rung.at
+            if overdue and not deadline.breached and deadline.legal_kind is not LegalKind.INTERNAL:
+                process.breach(deadline)
+            to = RECIPIENT[rung.to]
+            process.note(
+                "escalated" if rung.to != "holder" else "reminded",
+                Text(
+                    zh=f"提醒{to.zh}：{deadline.title.zh}，期限 {deadline.due.isoformat()}",
+                    en=f"Reminded the {to.en}: {deadline.title.en}, due {deadline.due.isoformat()}",
+                ),
+                task_id=self._task_id,
+                data={"rung": rung.key, "to": rung.to, "planned_at": rung.at.isoformat()},
+            )
+        for to, rungs in recipients.items():
+            ids = list(dict.fromkeys(r.deadline_id for r in rungs))
+            zh = "；".join(_sentence(by_id[i], now).zh for i in ids)
+            en = "; ".join(_sentence(by_id[i], now).en for i in ids)
+            process.reminders.append(
+                Reminder(
+                    task_id=self._task_id,
+                    to=to,
+                    roles=self._roles,
+                    rungs=rungs,
+                    text=Text(zh=f"{self._subject.zh}：{zh}", en=f"{self._subject.en}: {en}"),
+                    at=now,
+                )
+            )
+        process.touch()
+
+
+def _sentence(deadline: Deadline, now: datetime) -> Text:
+    """What a reminder says about one deadline: its title, its day, and whether it has passed."""
+    day = deadline.due.isoformat()
+    if deadline.due_at <= now:
+        cost = f"（{deadline.consequence.zh}）" if deadline.consequence else ""
+        cost_en = f" ({deadline.consequence.en})" if deadline.consequence else ""
+        return Text(zh=f"{deadline.title.zh}已于 {day} 到期{cost}", en=f"{deadline.title.en} was due on {day}{cost_en}")
+    mark = ("（暂定）", " (provisional)") if deadline.provisional else ("", "")
+    return Text(zh=f"{deadline.title.zh}应于 {day} 前完成{mark[0]}", en=f"{deadline.title.en} is due on {day}{mark[1]}")

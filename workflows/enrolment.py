@@ -1,0 +1,377 @@
+"""Enrolment of foreign staff 外籍人员参保, from the college's materials to the notice.
+
+materials → verification → social bureau ∥ medical bureau → tax payment → reimbursement → notice → closed.
+Law: Order 16 of MOHRSS art. 4 (register within 30 days of the work permit), Social Insurance Law arts 58, 60, 86.
+The case owns no payment: it writes its premium lines and waits until the month's `tax_payment` has paid them and
+`reimbursement` has settled them.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+
+from schemas.base import Text
+from schemas.calls import AppliedForm, CaseArg, ExemptionDecision, LateFeeArg, PaymentScope
+from schemas.deadlines import Deadline
+from schemas.enrolment import CaseBooks, EnrolmentFacts, LineRequest
+from schemas.process import ProcessStart, Stage, StageState
+from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
+from workflows import calls
+from workflows.process import Process
+from workflows.registration import Registration, stop
+
+with workflow.unsafe.imports_passed_through():
+    from domain.calendar import WorkCalendar
+    from domain.times import at
+
+AGENCIES = ("social_bureau", "medical_bureau")
+UNIT = "school"
+RECHECK = timedelta(days=1)  # a lost wake-up costs at most this much
+
+
+@workflow.defn(name="Enrolment")
+class Enrolment(Process):
+    """One person's enrolment."""
+
+    kind = "enrolment"
+
+    @workflow.init
+    def __init__(self, start: ProcessStart) -> None:
+        super().__init__(start)
+        self.person_id = start.subject or ""
+        self.facts: EnrolmentFacts
+        self.registrations: dict[str, Registration] = {}
+        self.books = CaseBooks()
+        self.payment_month: str | None = None
+        self._month_decision = asyncio.Lock()
+        self._rounds = 0
+        self._cancel_asked = 0
+
+    @workflow.run
+    async def run(self, start: ProcessStart) -> None:
+        await self.run_process()
+
+    def plan_stages(self) -> list[Stage]:
+        return [
+            Stage(code="materials", title=Text(zh="材料收集", en="Materials"), column=0),
+            Stage(code="verification", title=Text(zh="审核", en="Verification"), column=1),
+            Stage(code="social_bureau", title=Text(zh="社保局登记", en="Social bureau"), column=2),
+            Stage(code="medical_bureau", title=Text(zh="医保局登记", en="Medical bureau"), column=2),
+            Stage(code="tax_payment", title=Text(zh="税务缴费", en="Tax payment"), column=3),
+            Stage(code="reimbursement", title=Text(zh="校内报账", en="Reimbursement"), column=4),
+            Stage(code="notice", title=Text(zh="通知归档", en="Notice"), column=5),
+        ]
+
+    def calendar(self, authority: str) -> WorkCalendar:
+        return WorkCalendar(self.policy.calendar(authority))
+
+    async def body(self) -> None:
+        self.facts = await calls.load_enrolment_facts(self._case(), 1)
+        await self._materials_and_verification()
+        for agency in AGENCIES:
+            self._split_deadline(agency)
+            self.registrations[agency] = Registration(self, agency)
+        await self._registrations_and_payment()
+        await self._wait_settled()
+        async with self.stage("notice"):
+            await calls.send_notice(self._case())
+
+    def _case(self) -> CaseArg:
+        return CaseArg(process_id=self.id, person_id=self.person_id)
+
+    # --- materials and verification ---------------------------------------------------------------------------------
+
+    async def _materials_and_verification(self) -> None:
+        defects: list[dict[str, str]] = []
+        while True:
+            self._rounds += 1
+            result = await self._materials(defects)
+            applied = AppliedForm(
+                process_id=self.id, person_id=self.person_id, submission_id=result.submission_id
+            )
+            self.facts = await calls.apply_record(applied, f"materials/{self._rounds}")
+            result = await self._verification()
+            if result.outcome == "approve":
+                break
+            defects = result.data["defects"]
+        decision = ExemptionDecision(
+            process_id=self.id,
+            person_id=self.person_id,
+            exempt=result.data.get("exempt", []),
+            certificate=result.data.get("certificate", "none"),
+            actor=result.actor,
+        )
+        self.facts = await calls.record_exemption(decision)
+
+    async def _materials(self, defects: list[dict[str, str]]) -> TaskResult:
+        async with self.stage("materials"):
+            statutory = self._registration_deadline(["materials", "verification", "hand_in"])
+            if statutory.due_at <= self.now():
+                self.flag("late_at_birth")
+            return await self.desk.ask(
+                TaskSpec(
+                    key=self.desk.key("materials"),
+                    kind="enrolment.materials",
+                    title=Text(zh="补正参保材料", en="Correct the materials")
+                    if defects
+                    else Text(zh="提交参保材料", en="Submit the materials"),
+                    roles=["college"],
+                    org_unit=self.facts.org_unit,
+                    subject=self.person_id,
+                    stage="materials",
+                    step="materials",
+                    outcomes=["submit"],
+                    documents=self._checklist(),
+                    deadlines=[statutory, self.internal("INT-MATERIALS")],
+                    data={"defects": defects},
+                )
+            )
+
+    async def _verification(self) -> TaskResult:
+        async with self.stage("verification"):
+            statutory = self._registration_deadline(["verification", "hand_in"])
+            return await self.desk.ask(
+                TaskSpec(
+                    key=self.desk.key("verification"),
+                    kind="enrolment.verification",
+                    title=Text(zh="审核参保材料", en="Verify the materials"),
+                    roles=["clerk"],
+                    org_unit=self.facts.org_unit,
+                    subject=self.person_id,
+                    stage="verification",
+                    step="verification",
+                    outcomes=["approve", "return"],
+                    deadlines=[statutory, self.internal("INT-VERIFICATION")],
+                    data={"findings": self.facts.findings},
+                )
+            )
+
+    def _checklist(self) -> list[DocumentRequest]:
+        """The category's checklist; a conditional paper is required only where its condition holds."""
+        claimed = {"if_treaty_claimed": self.facts.certificate.value == "held"}
+        return [
+            DocumentRequest(
+                code=item.code,
+                title=item.title,
+                required=item.required if not item.when else claimed.get(item.when, False),
+                accept=item.accept,
+                note=item.note,
+            )
+            for item in self.policy.checklists.get(self.facts.category, [])
+        ]
+
+    def _registration_deadline(self, steps: list[str]) -> Deadline:
+        """DL-REG-FOR: thirty days from the permit. Computed anew, because a corrected permit date moves it."""
+        return self.hold(self.deadline("DL-REG-FOR", self.facts.permit_issued, steps, authority=AGENCIES[0]))
+
+    def _split_deadline(self, agency: str) -> None:
+        """From here each agency has its own date to meet; rungs that fired before the split do not fire again."""
+        single = self.deadlines["DL-REG-FOR"]
+        own = self.deadline(
+            "DL-REG-FOR", self.facts.permit_issued, ["hand_in"], as_id=f"DL-REG-FOR@{agency}", authority=agency
+        ).model_copy(update={"breached": single.breached, "generation": single.generation})
+        at_agency = self.policy.agency(agency).title
+        title = Text(zh=f"{own.title.zh}（{at_agency.zh}）", en=f"{own.title.en} ({at_agency.en})")
+        own = own.model_copy(update={"title": title})
+        before = sorted(k for k in self.fired if k.startswith("DL-REG-FOR:"))
+        self.fired.update(k.replace("DL-REG-FOR:", f"{own.id}:") for k in before)
+        self.deadlines[own.id] = own
+        if agency == AGENCIES[-1]:
+            del self.deadlines["DL-REG-FOR"]
+
+    # --- the two bureaus, and paying what they approved -------------------------------------------------------------
+
+    async def _registrations_and_payment(self) -> None:
+        branches = {
+            agency: asyncio.create_task(
+                self.supervised(self.policy.agency(agency).title, self.registrations[agency].run, agency)
+            )
+            for agency in AGENCIES
+        }
+        payments: list[asyncio.Task[None]] = []
+        paying: set[str] = set()
+
+        def pay(agency: str, late: bool) -> None:
+            paying.add(agency)
+            title = Text(zh="缴费", en="payment")
+            payments.append(
+                asyncio.create_task(self.supervised(title, lambda: self._pay(agency, late), "tax_payment"))
+            )
+
+        try:
+            await workflow.wait_condition(lambda: any(b.done() for b in branches.values()))
+            if not all(b.done() for b in branches.values()) and await self._pay_one_side(branches):
+                for agency in AGENCIES:
+                    if self.registrations[agency].approved:
+                        pay(agency, False)
+            await workflow.wait_condition(lambda: all(b.done() for b in branches.values()))
+            for agency in AGENCIES:
+                if agency not in paying:
+                    pay(agency, bool(paying))
+            await asyncio.gather(*payments)
+        finally:
+            for task in [*branches.values(), *payments]:
+                await stop(task)
+        self.leave("tax_payment")
+
+    async def _pay_one_side(self, branches: "dict[str, asyncio.Task[None]]") -> bool:
+        """One side is approved, the other still open, and the payment day is near: the clerk decides.
+
+        Returns True for "pay the approved side now". Nothing is decided by time: when the other side comes first, the
+        question is withdrawn.
+        """
+        both = lambda: all(b.done() for b in branches.values())  # noqa: E731
+        pay_day = self._payment_deadline(self._month_of_payment())
+        calendar = self.calendar("tax_office")
+        day = calendar.add_working_days(pay_day.due, -self.policy.partial_payment_days)
+        grace = self.now() + timedelta(minutes=self.policy.partial_payment_grace_minutes)
+        moment = max(at(day, "08:30"), grace)
+        try:
+            await workflow.wait_condition(both, timeout=moment - self.now(), timeout_summary="decide on the open side")
+            return False
+        except asyncio.TimeoutError:
+            workflow.logger.info("%s: one bureau is still open before the payment day", self.id)
+        open_side = [a for a in AGENCIES if not self.registrations[a].approved]
+        question = asyncio.create_task(
+            self.desk.ask(
+                TaskSpec(
+                    key=self.desk.key("partial_payment"),
+                    kind="enrolment.partial_payment",
+                    title=Text(zh="一方未办结，是否先缴已办结一方", en="One bureau is still open: pay the approved side now?"),
+                    roles=["clerk"],
+                    org_unit=self.facts.org_unit,
+                    subject=self.person_id,
+                    stage="tax_payment",
+                    outcomes=["pay_approved", "wait"],
+                    deadlines=[pay_day],
+                    data={"open": open_side, "payment_month": pay_day.due.strftime("%Y-%m")},
+                )
+            )
+        )
+        await workflow.wait_condition(lambda: question.done() or both())
+        if not question.done():
+            await stop(question)  # type: ignore[arg-type]
+            return False
+        return question.result().outcome == "pay_approved"
+
+    def _month_of_payment(self) -> str:
+        """This month while its payment day has not passed, else the next."""
+        month = f"{self.today():%Y-%m}"
+        return month if self.now() < self._payment_deadline(month).due_at else _next(month)
+
+    def _payment_deadline(self, month: str) -> Deadline:
+        return self.deadline("DL-PAY-OTHER", month, as_id=f"DL-PAY-OTHER@{month}", authority="tax_office")
+
+    async def _pay(self, agency: str, not_same_month: bool) -> None:
+        """Writes the premium lines of one agency's insurances and waits until the tax payment has paid them."""
+        levy = self.policy.agency(agency).levy or agency
+        insurances = [i for i in self.policy.agency(agency).insurances if i in self.facts.insurances]
+        self.enter("tax_payment")
+        if not insurances:
+            return
+        month = await self._choose_month(levy)
+        if not_same_month:
+            self.flag("not_same_month")
+        self.books = await calls.write_lines(
+            LineRequest(
+                process_id=self.id,
+                person_id=self.person_id,
+                levy=levy,
+                payment_month=month,
+                insurances=insurances,
+                not_same_month=not_same_month,
+            )
+        )
+        scope = PaymentScope(unit=UNIT, levy=levy, month=month)
+        await calls.start_tax_payment(scope)
+        self.wait_on("tax_payment", scope.process_id)
+        n = 0
+        while self.books.unpaid.get(levy, 0) > 0:
+            n += 1
+            await self._woken()
+            self.books = await calls.case_books(self._case(), f"paid/{levy}/{n}")
+        title = self.policy.agency(agency).title
+        self.note(
+            "paid",
+            Text(zh=f"{title.zh}险种保费已缴", en=f"Premiums for the {title.en} paid"),
+            data={"levy": levy, "month": month},
+        )
+        self.touch()
+
+    async def _choose_month(self, levy: str) -> str:
+        """After the month's payment day the clerk chooses: pay now with a fee, or with next month's payment."""
+        async with self._month_decision:  # one question for both levies
+            if self.payment_month is None:
+                self.payment_month = await self._ask_month(levy)
+            return self.payment_month
+
+    async def _ask_month(self, levy: str) -> str:
+        month = f"{self.today():%Y-%m}"
+        pay_day = self._payment_deadline(month)
+        if self.now() < pay_day.due_at:
+            return month
+        now_fee = await calls.late_fee_estimate(
+            LateFeeArg(process_id=self.id, levy=levy, payment_month=month, paid_on=self.today())
+        )
+        following = self._payment_deadline(_next(month))
+        next_fee = await calls.late_fee_estimate(
+            LateFeeArg(process_id=self.id, levy=levy, payment_month=_next(month), paid_on=following.due)
+        )
+        result = await self.desk.ask(
+            TaskSpec(
+                key=self.desk.key("payment_month"),
+                kind="enrolment.payment_month",
+                title=Text(zh="已过缴费日，选择补缴月份", en="The payment day has passed: choose the month"),
+                roles=["clerk"],
+                org_unit=self.facts.org_unit,
+                subject=self.person_id,
+                stage="tax_payment",
+                outcomes=["pay_now", "next_month"],
+                deadlines=[pay_day],
+                data={"month": month, "fee_now": now_fee.amount, "fee_next": next_fee.amount},
+            )
+        )
+        self.flag("not_same_month")
+        return month if result.outcome == "pay_now" else _next(month)
+
+    async def _woken(self) -> None:
+        """Until a wake-up comes, or a day has passed."""
+        seen = self.wakes
+        try:
+            await workflow.wait_condition(lambda: self.wakes > seen, timeout=RECHECK, timeout_summary="ask the books")
+        except asyncio.TimeoutError:
+            workflow.logger.debug("%s: asking the books without a wake-up", self.id)
+
+    async def _wait_settled(self) -> None:
+        """Until finance has settled every bill on which this case has a line."""
+        async with self.stage("reimbursement", waiting_on="reimbursement"):
+            n = 1
+            self.books = await calls.case_books(self._case(), f"settled/{n}")
+            while self.books.unsettled:
+                await self._woken()
+                n += 1
+                self.books = await calls.case_books(self._case(), f"settled/{n}")
+
+    # --- cancelling -------------------------------------------------------------------------------------------------
+
+    async def cancel_refusal(self) -> str | None:
+        if not self.registrations:
+            return None
+        self._cancel_asked += 1
+        books = await calls.case_books(self._case(), f"cancel/{self._cancel_asked}")
+        return "premium lines already stand on a frozen bill" if books.frozen else None
+
+    async def undo(self) -> None:
+        """Registrations are taken back by tasks at both agencies; lines not yet billed are reversed."""
+        await asyncio.gather(*(r.undo() for r in self.registrations.values()))
+        if self.registrations:
+            self.books = await calls.reverse_lines(self._case())
+        for stage in self.stages:
+            if stage.state is StageState.ACTIVE:
+                self.leave(stage.code, StageState.CANCELLED)
+
+
+def _next(month: str) -> str:
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + number // 12:04d}-{number % 12 + 1:02d}"

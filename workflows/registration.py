@@ -1,0 +1,277 @@
+"""Registration of a person at one agency: hand in → accepted → approved, or refused → corrected → handed in again.
+
+Two modes, one loop. `portal`: a clerk does it on the agency's site, uploads the receipt and records what comes back.
+`http`: a gateway activity submits with an idempotency key and a timer asks with growing pauses (timers, not a hanging
+activity, so that the demo's clock can be moved). The statutory date is met by handing in; a refusal re-opens it with its
+old due date. The agency's own norm runs apart from acceptance and is chased before it ends.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+from schemas.base import Text
+from schemas.calls import AppliedForm, RegistrationArg, RegistrationEvent
+from schemas.deadlines import Deadline
+from schemas.process import StageState
+from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
+from workflows import calls
+from workflows.clock import Clock
+
+with workflow.unsafe.imports_passed_through():
+    from domain.times import at
+
+if TYPE_CHECKING:
+    from workflows.enrolment import Enrolment
+
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(hours=2)
+
+
+class Registration:
+    """The loop at one agency, inside an enrolment. `approved` and `handed_in` tell what must be undone on cancel."""
+
+    def __init__(self, case: "Enrolment", agency: str) -> None:
+        self.case = case
+        self.agency = agency
+        self.attempt = 0
+        self.handed_in = False
+        self.approved = False
+        self.policy = case.policy.agency(agency)
+
+    @property
+    def deadline_id(self) -> str:
+        return f"DL-REG-FOR@{self.agency}"
+
+    def _arg(self) -> RegistrationArg:
+        return RegistrationArg(
+            process_id=self.case.id, person_id=self.case.person_id, agency=self.agency, attempt=self.attempt
+        )
+
+    async def run(self) -> None:
+        """Until the agency has approved."""
+        while not self.approved:
+            self.attempt += 1
+            self.case.enter(self.agency)
+            await calls.fill_application(self._arg())
+            code = await (self._by_portal() if self.policy.mode == "portal" else self._by_http())
+            if code is None:
+                self.approved = True
+                self.case.leave(self.agency)
+                self._say("approved", "已办结", "approved")
+            else:
+                await self._correct(code)
+
+    async def _by_portal(self) -> str | None:
+        """One attempt by hand; the refusal code, or None when approved."""
+        result = await self._ask(
+            "hand_in",
+            Text(zh=f"向{self.policy.title.zh}提交参保申请", en=f"Hand in the application at the {self.policy.title.en}"),
+            ["handed_in"],
+            deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("INT-HAND-IN")],
+            documents=[
+                DocumentRequest(code="receipt", title=Text(zh="受理回执", en="Receipt")),
+            ],
+            step="hand_in",
+        )
+        await self._record("handed_in", result)
+        self._handed_in()
+        result = await self._ask(
+            "acceptance",
+            Text(zh=f"登记{self.policy.title.zh}受理结果", en=f"Record whether the {self.policy.title.en} accepted"),
+            ["accepted", "refused"],
+        )
+        if result.outcome == "refused":
+            return await self._refused(result.data["code"], result)
+        await self._record("accepted", result)
+        norm = self._accepted()
+        chase = asyncio.create_task(self._chase(norm))
+        try:
+            result = await self._ask(
+                "result",
+                Text(zh=f"登记{self.policy.title.zh}办理结果", en=f"Record the result of the {self.policy.title.en}"),
+                ["approved", "refused"],
+                deadlines=[norm],
+            )
+        finally:
+            await stop(chase)
+        self.case.meet(norm.id)
+        if result.outcome == "refused":
+            return await self._refused(result.data["code"], result)
+        await self._record("approved", result)
+        return None
+
+    async def _by_http(self) -> str | None:
+        """One attempt through the gateway; the refusal code, or None when approved."""
+        submitted = False
+        clock = Clock(
+            self.case,
+            lambda: [self.case.deadlines[self.deadline_id]],
+            lambda: submitted,
+            subject=Text(zh=f"向{self.policy.title.zh}提交申请", en=f"Hand in at the {self.policy.title.en}"),
+            roles=["clerk"],
+        )
+        self.case.wait_on(self.agency, self.agency)
+        reminding = asyncio.create_task(clock.wait())
+        try:
+            await calls.submit_application(self._arg())
+        finally:
+            submitted = True
+            await stop(reminding)
+        self._handed_in()
+        norm: Deadline | None = None
+        chase: asyncio.Task[None] | None = None
+        pause, n = FIRST_PAUSE, 0
+        try:
+            while True:
+                n += 1
+                answer = await calls.poll_application(self._arg(), n)
+                if answer.state != "pending" and norm is None:
+                    norm = self._accepted()
+                    chase = asyncio.create_task(self._chase(norm))
+                if answer.state == "refused":
+                    return await self._refused(answer.code or "R20", None)
+                if answer.state == "approved":
+                    return None
+                await workflow.sleep(pause, summary=f"ask {self.agency} again")
+                pause = min(pause * 2, LONGEST_PAUSE)
+        finally:
+            if chase is not None:
+                await stop(chase)
+            if norm is not None:
+                self.case.meet(norm.id)
+            self.case.wait_on(self.agency, None)
+
+    def _handed_in(self) -> None:
+        self.handed_in = True
+        self.case.meet(self.deadline_id)
+        self._say("submitted", "已提交", "handed in")
+
+    def _accepted(self) -> Deadline:
+        """The agency accepted: its own norm starts to run."""
+        self._say("accepted", "已受理", "accepted")
+        norm = self.case.deadline(
+            "DL-AGENCY-NORM",
+            self.case.today(),
+            as_id=f"DL-AGENCY-NORM@{self.agency}/{self.attempt}",
+            authority=self.agency,
+        )
+        return self.case.hold(norm)
+
+    async def _chase(self, norm: Deadline) -> None:
+        """Some days before the agency's norm ends, a clerk asks how the matter stands."""
+        case = self.case
+        day = case.calendar(self.agency).add_working_days(case.today(), self.policy.chase_working_days)
+        pause = at(day, "08:30") - case.now()
+        await workflow.sleep(max(pause, timedelta(0)), summary=f"chase {self.agency}")
+        self._say("chased", "办理时限将至，提示催办", "the norm ends soon, a clerk is asked to chase")
+        await self._ask(
+            "chase",
+            Text(zh=f"向{self.policy.title.zh}催办", en=f"Ask the {self.policy.title.en} how the matter stands"),
+            ["chased"],
+            deadlines=[norm],
+        )
+
+    async def _refused(self, code: str, result: TaskResult | None) -> str:
+        if result is not None:
+            await self._record("refused", result, code=code)
+        self.case.reopen(self.deadline_id)
+        self._say("refused", f"退回（{code}）", f"refused ({code})", code=code)
+        return code
+
+    async def _correct(self, code: str) -> None:
+        """The clerk corrects the record; the next application is filled from it."""
+        result = await self._ask(
+            "correction",
+            Text(zh=f"更正后重新提交{self.policy.title.zh}（{code}）", en=f"Correct and hand in again, {self.policy.title.en} ({code})"),
+            ["corrected"],
+            deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("INT-CORRECTION")],
+            documents=[DocumentRequest(code="correction", title=Text(zh="补正材料", en="Corrected papers"), required=False)],
+            step="hand_in",
+            data={"code": code},
+        )
+        arg = AppliedForm(
+            process_id=self.case.id, person_id=self.case.person_id, submission_id=result.submission_id
+        )
+        self.case.facts = await calls.apply_record(arg, f"{self.agency}/{self.attempt}")
+
+    async def undo(self) -> None:
+        """Takes the registration back at the agency: a clerk confirms, and in `http` mode the gateway withdraws it."""
+        if not self.handed_in:
+            return
+        result = await self._ask(
+            "undo",
+            Text(zh=f"在{self.policy.title.zh}撤销登记", en=f"Undo the registration at the {self.policy.title.en}"),
+            ["undone"],
+        )
+        if self.policy.mode == "http":
+            await calls.withdraw_registration(self._arg())
+        await self._record("undone", result)
+        self.case.leave(self.agency, StageState.CANCELLED)
+        self._say("undone", "登记已撤销", "registration undone")
+
+    async def _ask(
+        self,
+        step_name: str,
+        title: Text,
+        outcomes: list[str],
+        *,
+        deadlines: Sequence[Deadline] = (),
+        documents: Sequence[DocumentRequest] = (),
+        step: str | None = None,
+        data: dict[str, str] | None = None,
+    ) -> TaskResult:
+        case = self.case
+        return await case.desk.ask(
+            TaskSpec(
+                key=case.desk.key(f"{self.agency}.{step_name}"),
+                kind=f"registration.{step_name}",
+                title=title,
+                roles=["clerk"],
+                org_unit=case.facts.org_unit,
+                subject=case.person_id,
+                stage=self.agency,
+                step=step,
+                outcomes=outcomes,
+                documents=list(documents),
+                deadlines=list(deadlines),
+                authority=self.agency,
+                data={"agency": self.agency, "attempt": self.attempt, **(data or {})},
+            )
+        )
+
+    async def _record(self, event: str, result: TaskResult, code: str | None = None) -> None:
+        await calls.record_registration(
+            RegistrationEvent(
+                process_id=self.case.id,
+                person_id=self.case.person_id,
+                agency=self.agency,
+                attempt=self.attempt,
+                event=event,
+                submission_id=result.submission_id,
+                on=self.case.today(),
+                code=code,
+            )
+        )
+
+    def _say(self, kind: str, zh: str, en: str, code: str | None = None) -> None:
+        self.case.note(
+            kind,
+            Text(zh=f"{self.policy.title.zh}：{zh}", en=f"{self.policy.title.en}: {en}"),
+            data={"agency": self.agency, "attempt": self.attempt, **({"code": code} if code else {})},
+        )
+        self.case.touch()
+
+
+async def stop(task: "asyncio.Task[None]") -> None:
+    """Cancels a side task and waits for it, so that its open human task becomes obsolete before we go on."""
+    if not task.done():
+        task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        # Ours, unless the caller itself is being cancelled: then its own await raises next.
+        workflow.logger.debug("side task stopped")

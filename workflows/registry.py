@@ -1,0 +1,7 @@
+"""The workflows that a worker runs and a replay checks."""
+
+from workflows.enrolment import Enrolment
+from workflows.reimbursement import Reimbursement
+from workflows.tax_payment import TaxPayment
+
+WORKFLOWS: list[type] = [Enrolment, TaxPayment, Reimbursement]

@@ -1,0 +1,103 @@
+"""Internal reimbursement 校内报账: one process per paid bill, in the month of payment.
+
+withholding by payroll → voucher split by unit and person part, insurance and college → approval by a supervisor →
+settlement by finance, by the last working day of the month of payment. Its end wakes every case on the bill.
+"""
+
+from temporalio import workflow
+
+from schemas.base import Text
+from schemas.calls import BillDecision, WakeCases
+from schemas.process import ProcessStart, Stage
+from schemas.tasks import TaskResult, TaskSpec
+from workflows import calls
+from workflows.process import Process
+from workflows.withholding import withhold
+
+
+@workflow.defn(name="Reimbursement")
+class Reimbursement(Process):
+    """Settles one paid bill. `start.parameters`: bill_id."""
+
+    kind = "reimbursement"
+
+    @workflow.init
+    def __init__(self, start: ProcessStart) -> None:
+        super().__init__(start)
+        self.bill_id = start.parameters["bill_id"]
+        self.month_end_id = "DL-REIMB"
+        self._vouchers = 0
+
+    @workflow.run
+    async def run(self, start: ProcessStart) -> None:
+        await self.run_process()
+
+    def plan_stages(self) -> list[Stage]:
+        return [
+            Stage(code="withholding", title=Text(zh="个人代扣", en="Withholding"), column=0),
+            Stage(code="voucher", title=Text(zh="报账单", en="Voucher"), column=1),
+            Stage(code="approval", title=Text(zh="报账审批", en="Approval"), column=2),
+            Stage(code="settlement", title=Text(zh="财务结算", en="Settlement"), column=3),
+        ]
+
+    async def body(self) -> None:
+        self.hold(self.deadline("DL-REIMB", f"{self.today():%Y-%m}"))
+        await withhold(self)
+        while True:
+            async with self.stage("voucher"):
+                prepared = await self._ask(
+                    "voucher", Text(zh="编制报账单", en="Prepare the voucher"), ["clerk"], ["prepared"], "INT-VOUCHER"
+                )
+                self._vouchers += 1
+                await calls.prepare_voucher(self._decision(prepared), self._vouchers)
+            async with self.stage("approval"):
+                decision = await self._ask(
+                    "approval",
+                    Text(zh="审批报账单", en="Approve the voucher"),
+                    ["supervisor"],
+                    ["approve", "return"],
+                    "INT-APPROVAL",
+                    excluded=[prepared.actor],
+                )
+            if decision.outcome == "approve":
+                break
+        async with self.stage("settlement"):
+            settled = await self._ask(
+                "settlement",
+                Text(zh="财务结算", en="Settle"),
+                ["finance"],
+                ["settled"],
+                "INT-SETTLE",
+                excluded=[prepared.actor],
+            )
+            await calls.settle_voucher(self._decision(settled))
+        self.meet(self.month_end_id)
+        await calls.wake_cases(WakeCases(bill_id=self.bill_id, topic="settled"))
+
+    def _decision(self, result: TaskResult) -> BillDecision:
+        return BillDecision(
+            bill_id=self.bill_id, submission_id=result.submission_id, actor=result.actor, outcome=result.outcome
+        )
+
+    async def _ask(
+        self,
+        name: str,
+        title: Text,
+        roles: list[str],
+        outcomes: list[str],
+        internal: str,
+        excluded: list[str] | None = None,
+    ) -> TaskResult:
+        return await self.desk.ask(
+            TaskSpec(
+                key=self.desk.key(name),
+                kind=f"reimbursement.{name}",
+                title=title,
+                roles=roles,
+                stage=name,
+                outcomes=outcomes,
+                deadlines=[self.deadlines[self.month_end_id], self.internal(internal)],
+                excluded=excluded or [],
+                data={"bill_id": self.bill_id},
+            )
+        )

@@ -1,0 +1,270 @@
+"""The month's tax payment 税务缴费: one process per paying unit, levy and premium month, started by the first case.
+
+freeze the list → everyone visible at the tax client (R19) → compare the agency's bill per person and insurance, to the
+cent → confirm → approval by someone else → payment recorded with its certificate for all lines. Lines that come later
+go into a supplementary bill, earlier months into a back-payment bill. It is a child of no case and outlives each.
+Law: Social Insurance Law arts 60, 62, 86; Sichuan notice of 2018-12-27 (the 25th, inclusive, not moved by rest days).
+"""
+
+import asyncio
+from datetime import date, timedelta
+
+from temporalio import workflow
+
+from schemas.base import Text
+from schemas.calls import BillArg, BillDecision, FreezeArg, PaymentArg, PaymentScope, WakeCases
+from schemas.deadlines import Deadline
+from schemas.process import ProcessStart, Stage
+from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
+from schemas.tax_payment import BillKind, BillRef
+from workflows import calls
+from workflows.process import Process
+from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, stop
+
+with workflow.unsafe.imports_passed_through():
+    from domain.times import at
+
+VISIBLE_BY = timedelta(days=1)  # R19: the bureaus' data reach the tax client within 24 hours, then a clerk asks
+KIND_TITLE = {
+    BillKind.REGULAR: Text(zh="当月征集单", en="regular bill"),
+    BillKind.SUPPLEMENTARY: Text(zh="补充征集单", en="supplementary bill"),
+    BillKind.BACK_PAYMENT: Text(zh="补缴征集单", en="back-payment bill"),
+}
+
+
+@workflow.defn(name="TaxPayment")
+class TaxPayment(Process):
+    """Pays every line of one unit, levy and month. `start.parameters`: unit, levy, month."""
+
+    kind = "tax_payment"
+
+    @workflow.init
+    def __init__(self, start: ProcessStart) -> None:
+        super().__init__(start)
+        parameters = start.parameters
+        self.scope = PaymentScope(unit=parameters["unit"], levy=parameters["levy"], month=parameters["month"])
+        self._round = 0
+        self._asked = 0
+
+    @workflow.run
+    async def run(self, start: ProcessStart) -> None:
+        await self.run_process()
+
+    def plan_stages(self) -> list[Stage]:
+        return [
+            Stage(code="collect", title=Text(zh="归集名单", en="Collect lines"), column=0),
+            Stage(code="visible", title=Text(zh="税务端同步", en="Visible at the tax client"), column=1),
+            Stage(code="confirm", title=Text(zh="核对征集单", en="Compare the bill"), column=2),
+            Stage(code="approval", title=Text(zh="缴费审批", en="Approval"), column=3),
+            Stage(code="payment", title=Text(zh="缴款", en="Payment"), column=4),
+        ]
+
+    async def body(self) -> None:
+        year, month = int(self.scope.month[:4]), int(self.scope.month[5:])
+        month_end = at(date(year + month // 12, month % 12 + 1, 1), "00:00")
+        self._payment_day()
+        while True:
+            self._asked += 1
+            seen = self.wakes
+            lines = await calls.open_lines(self.scope, self._asked)
+            if lines.current + lines.earlier > 0:
+                await self._round_of_bills()
+                continue
+            left = month_end - self.now()
+            if left <= timedelta(0):
+                return
+            self.enter("collect", waiting_on="lines")
+            try:
+                await workflow.wait_condition(
+                    lambda seen=seen: self.wakes > seen, timeout=left, timeout_summary="later lines of the month"
+                )
+            except asyncio.TimeoutError:
+                workflow.logger.info("%s: the month is over", self.id)
+
+    def _payment_day(self) -> Deadline:
+        """The 25th. One deadline for the month; a later bill of the same month finds it as it stands."""
+        return self.hold(
+            self.deadline("DL-PAY-OTHER", self.scope.month, as_id=f"DL-PAY-OTHER@{self.scope.month}", authority="tax_office")
+        )
+
+    async def _round_of_bills(self) -> None:
+        """Freezes the lines that stand on no bill, and takes each bill to its payment."""
+        self._round += 1
+        self.reopen(self._payment_day().id)
+        async with self.stage("collect"):
+            frozen = await self._ask("freeze", "collect", Text(zh="锁定缴费名单", en="Freeze the list"), ["freeze"])
+            lines = await calls.open_lines(self.scope, self._next_question())
+            bills: list[BillRef] = []
+            if lines.current:
+                kind = BillKind.SUPPLEMENTARY if "regular_billed" in self.flags else BillKind.REGULAR
+                bills.append(await calls.freeze_bill(FreezeArg(scope=self.scope, kind=kind, round=self._round)))
+                self.flag("regular_billed")
+            if lines.earlier:
+                arg = FreezeArg(scope=self.scope, kind=BillKind.BACK_PAYMENT, round=self._round)
+                bills.append(await calls.freeze_bill(arg))
+            for bill in bills:
+                if bill.sample:
+                    self.flag("sample")
+                title = KIND_TITLE[bill.kind]
+                self.note(
+                    "frozen",
+                    Text(zh=f"已锁定{title.zh}：{bill.persons} 人", en=f"Frozen: {title.en}, {bill.persons} persons"),
+                    actor=frozen.actor,
+                    data={"bill_id": bill.bill_id},
+                )
+        for bill in bills:
+            await self._pay(bill)
+        self.meet(self._payment_day().id)
+
+    async def _pay(self, bill: BillRef) -> None:
+        await self._visible(bill)
+        while True:
+            confirmed = await self._compare(bill)
+            async with self.stage("approval"):
+                title = KIND_TITLE[bill.kind]
+                decision = await self._ask(
+                    "approval",
+                    "approval",
+                    Text(zh=f"审批{title.zh}缴费", en=f"Approve payment of the {title.en}"),
+                    ["approve", "return"],
+                    bill=bill,
+                    roles=["supervisor"],
+                    excluded=[confirmed.actor],
+                    internal="INT-APPROVAL",
+                )
+            if decision.outcome == "approve":
+                break
+        async with self.stage("payment"):
+            await self._payment(bill, decision)
+        await calls.start_reimbursement(BillArg(bill_id=bill.bill_id))
+        await calls.wake_cases(WakeCases(bill_id=bill.bill_id, topic="paid"))
+
+    async def _visible(self, bill: BillRef) -> None:
+        """R19: the bureaus' data must have reached the tax client. After a day a clerk is asked to look into it."""
+        arg = BillArg(bill_id=bill.bill_id)
+        title = Text(zh="确认参保人员在税务端可见", en="Make sure everyone is visible at the tax client")
+        async with self.stage("visible", waiting_on="tax_office"):
+            if self._portal:
+                self.wait_on("visible", None)
+                await self._ask("visible", "visible", title, ["visible"], bill=bill)
+                return
+            pause, waited = FIRST_PAUSE, self.now()
+            question: asyncio.Task[TaskResult] | None = None
+            try:
+                while question is None or not question.done():
+                    answer = await calls.check_visible(arg, self._next_question())
+                    if answer.visible:
+                        return
+                    if question is None and self.now() - waited >= VISIBLE_BY:
+                        question = asyncio.create_task(self._ask("visible", "visible", title, ["visible"], bill=bill))
+                    await workflow.sleep(pause, summary="R19: ask the tax client again")
+                    pause = min(pause * 2, LONGEST_PAUSE)
+            finally:
+                if question is not None:
+                    await stop(question)  # type: ignore[arg-type]
+
+    async def _compare(self, bill: BillRef) -> TaskResult:
+        """The agency's bill beside our lines, until they are equal to the cent and someone has confirmed it."""
+        arg = BillArg(bill_id=bill.bill_id)
+        async with self.stage("confirm"):
+            if self._portal:
+                await self._ask(
+                    "bill",
+                    "confirm",
+                    Text(zh="上传税务端征集单明细", en="Upload the tax client's bill"),
+                    ["uploaded"],
+                    bill=bill,
+                    documents=[
+                        DocumentRequest(
+                            code=f"bill_{bill.bill_id}",
+                            title=Text(zh="征集单明细", en="Bill in detail"),
+                            accept=["xlsx", "xls", "csv"],
+                        )
+                    ],
+                )
+            await calls.fetch_bill(arg, self._next_question())
+            while True:
+                comparison = await calls.compare_bill(arg, self._next_question())
+                title = KIND_TITLE[bill.kind]
+                result = await self._ask(
+                    "confirm",
+                    "confirm",
+                    Text(zh=f"核对{title.zh}", en=f"Compare the {title.en}"),
+                    ["confirm"] if comparison.equal else ["adjust", "recheck"],
+                    bill=bill,
+                    internal="INT-CONFIRM",
+                    data={"equal": comparison.equal, "difference": comparison.difference},
+                )
+                if result.outcome == "confirm":
+                    return result
+                if result.outcome == "adjust":
+                    decision = BillDecision(
+                        bill_id=bill.bill_id, submission_id=result.submission_id, actor=result.actor
+                    )
+                    await calls.adjust_bill(decision, self._next_question())
+                else:
+                    await calls.fetch_bill(arg, self._next_question())
+
+    async def _payment(self, bill: BillRef, approved: TaskResult) -> None:
+        if self._portal:
+            paid = await self._ask(
+                "payment",
+                "payment",
+                Text(zh="缴款并登记完税证明", en="Pay and record the certificate"),
+                ["paid"],
+                bill=bill,
+                documents=[DocumentRequest(code="certificate", title=Text(zh="完税证明", en="Payment certificate"))],
+            )
+            payment = PaymentArg(bill_id=bill.bill_id, submission_id=paid.submission_id, actor=paid.actor)
+        else:
+            await calls.pay_bill(BillArg(bill_id=bill.bill_id))
+            payment = PaymentArg(bill_id=bill.bill_id, actor=approved.actor)
+        await calls.record_payment(payment)
+        self.note(
+            "paid",
+            Text(zh=f"{KIND_TITLE[bill.kind].zh}已缴款", en=f"The {KIND_TITLE[bill.kind].en} is paid"),
+            actor=payment.actor,
+            data={"bill_id": bill.bill_id},
+        )
+
+    @property
+    def _portal(self) -> bool:
+        return self.policy.agency("tax_office").mode == "portal"
+
+    def _next_question(self) -> int:
+        self._asked += 1
+        return self._asked
+
+    async def _ask(
+        self,
+        name: str,
+        stage: str,
+        title: Text,
+        outcomes: list[str],
+        *,
+        bill: BillRef | None = None,
+        roles: list[str] | None = None,
+        excluded: list[str] | None = None,
+        documents: list[DocumentRequest] | None = None,
+        internal: str | None = None,
+        data: dict[str, object] | None = None,
+    ) -> TaskResult:
+        deadlines = [self.deadlines[f"DL-PAY-OTHER@{self.scope.month}"]]
+        if internal is not None:
+            deadlines.append(self.internal(internal))
+        about = self.scope.model_dump() | ({"bill_id": bill.bill_id, "bill_kind": bill.kind} if bill else {})
+        return await self.desk.ask(
+            TaskSpec(
+                key=self.desk.key(name),
+                kind=f"tax_payment.{name}",
+                title=title,
+                roles=roles or ["clerk"],
+                stage=stage,
+                outcomes=outcomes,
+                documents=documents or [],
+                deadlines=deadlines,
+                excluded=excluded or [],
+                authority="tax_office",
+                data=about | (data or {}),
+            )
+        )
