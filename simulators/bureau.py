@@ -69,6 +69,20 @@ def _application(state: State, agency: str, receipt_no: str) -> Any:
     return row
 
 
+@router.get("/{agency}/applications")
+async def find(request: Request, agency: Bureau, idempotency_key: str) -> dict[str, Any]:
+    """The application that came in under an idempotency key: for a caller who never saw the answer. Empty when none."""
+    state = read(request, agency)
+    known = state.db.execute(
+        "SELECT answer FROM answers WHERE agency = ? AND key = ? AND path = ?",
+        (agency, idempotency_key, f"/{agency}/applications"),
+    ).fetchone()
+    if known is None:
+        return {"items": [], "total": 0}
+    row = _application(state, agency, json.loads(known["answer"])["receipt_no"])
+    return {"items": [state.application_answer(row)], "total": 1}
+
+
 @router.get("/{agency}/applications/{receipt_no}")
 async def progress(request: Request, agency: Bureau, receipt_no: str) -> dict[str, Any]:
     """Where an application stands."""

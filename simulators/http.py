@@ -99,6 +99,7 @@ def write(
         raise Problem(
             422, "key_reused", "同一 Idempotency-Key 已用于内容不同的申报，请更换标识。",
             "This Idempotency-Key was used for a request with other content; use a new one.",
+            first_answer=json.loads(known["answer"]),
         )  # fmt: skip
     try:
         with state.transaction() as db:

@@ -31,6 +31,10 @@ def test_the_same_key_is_one_application_and_logged_as_a_repeat(caller: Any) -> 
     assert len(caller.http.get("/medical_bureau/registrations").json()["items"]) == 1
     other = caller.apply("medical_bureau", "same", base="19000.00")
     assert other.status_code == 422 and other.json()["code"] == "key_reused"
+    assert other.json()["first_answer"] == first.json()
+    found = caller.http.get("/medical_bureau/applications", params={"idempotency_key": "same"}).json()["items"]
+    assert [a["receipt_no"] for a in found] == [first.json()["receipt_no"]]
+    assert caller.http.get("/medical_bureau/applications", params={"idempotency_key": "no"}).json()["total"] == 0
 
 
 def test_a_second_application_under_another_key_is_refused(caller: Any) -> None:
