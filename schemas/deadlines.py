@@ -105,6 +105,7 @@ class Deadline(Payload):
     breached: bool = False
     source: str = ""
     consequence: Text | None = None
+    anchored_on: date | None = None  # the day counted from; reminders before it or on it make no sense
     generation: int = 1  # counts up when the date moves; part of the key of every reminder
     derivation: list[DerivationStep] = []
 

@@ -1,0 +1,372 @@
+"""Computing deadlines: anchor event + budget + unit + the authority's calendar -> a date that explains itself.
+
+Invariants: the day of the event is not counted (民法典 art. 201), "within n days" includes the last day, a law that only
+says 日 means calendar days. A legal date is not moved over rest days unless its rule says so; the internal due day is the
+last working day on or before it. A date computed with a year whose calendar is not published is provisional and names it.
+Nothing here decides what a breach means for a process: a timeout never approves, rejects or closes anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from domain.calendar import WorkCalendar, work_calendar
+from domain.slack import latest_start
+from domain.times import add_months, at, day_of, first_day, last_day, month_of
+from schemas.base import Text
+from schemas.deadlines import Deadline, DeadlineRule, DerivationStep, LegalKind, PolicySnapshot, ShiftPolicy, Unit
+
+FilingTable = Mapping[str, int]
+"""Published filing days: "2026-01" -> 20 (`policies/tax_filing_due.csv`)."""
+
+
+class DeadlineError(ValueError):
+    """The rule cannot give a date with this anchor; the message says why in both languages."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A day found by counting, with the steps that led there and the last calendar day that was looked at."""
+
+    day: date
+    steps: list[DerivationStep] = field(default_factory=list[DerivationStep])
+    calendar_from: date | None = None  # the first day whose kind (working, rest) mattered; None when none did
+
+
+def add_days(anchor: date, n: int, unit: Unit, calendar: WorkCalendar) -> Counted:
+    """`n` days, working days or months after the anchor (before it when negative), the anchor itself not counted."""
+    if unit is Unit.CALENDAR_DAYS:
+        day = anchor + timedelta(days=n)
+        return Counted(
+            day, [_step("counted", f"次日起算，共 {n} 个自然日", f"{n} calendar days, counted from the next day")]
+        )
+    if unit is Unit.MONTHS:
+        day = add_months(anchor, n)
+        return Counted(day, [_step("counted", f"{n} 个月后的对应日", f"the corresponding day {n} months later")])
+    if unit is Unit.WORKING_DAYS:
+        day = calendar.add_working_days(anchor, n)
+        low, high = (anchor + timedelta(days=1), day) if n > 0 else (day, anchor - timedelta(days=1))
+        steps = [_step("counted", f"次日起算，共 {n} 个工作日", f"{n} working days, counted from the next day")]
+        steps += _skipped(calendar, low, high)
+        return Counted(day, steps, min(low, day))
+    raise DeadlineError(f"{unit} is not counted from a day. 单位 {unit} 不能从某一日起算。")
+
+
+def add_to_month(month: str, n: int | None, unit: Unit, calendar: WorkCalendar) -> Counted:
+    """Day `n` of the month (its last day when it is shorter), or the month's last working day."""
+    end = last_day(month)
+    if unit is Unit.DAY_OF_MONTH and n is not None:
+        day = end.replace(day=min(n, end.day))
+        return Counted(day, [_step("counted", f"当月 {day.day} 日", f"day {day.day} of the month")])
+    if unit is Unit.LAST_WORKING_DAY_OF_MONTH:
+        day = calendar.last_working_day_on_or_before(end)
+        steps = [_step("counted", "当月最后一个工作日", "the last working day of the month")]
+        return Counted(day, steps + _skipped(calendar, day + timedelta(days=1), end), day)
+    raise DeadlineError(f"{unit} with n={n} is not a day of a month. 单位 {unit}（n={n}）不能确定月内日期。")
+
+
+@dataclass(frozen=True)
+class TaxDue:
+    """`source`: published (the official table) or rule (征管法实施细则 art. 109)."""
+
+    due: date
+    source: str
+    provisional: bool
+    extended_by: int = 0
+
+
+def tax_due(month: str, nominal_day: int, calendar: WorkCalendar, published: FilingTable) -> TaxDue:
+    """The last filing day of a month for taxes due on `nominal_day`. The published table wins over the rule.
+
+    The rule (征管法实施细则 art. 109, in official practice): blocks of three or more rest days of a public holiday between
+    day 1 and the nominal day lengthen the period by that many working days after it; otherwise a rest day as last day
+    moves to the next working day. It is for tax periods; premiums follow it only where a rule of the data says so.
+    """
+    if month in published:
+        return TaxDue(first_day(month).replace(day=published[month]), "published", provisional=False)
+    first = first_day(month)
+    nominal = first.replace(day=nominal_day)
+    extra = sum(len(block) for block in calendar.holiday_blocks(first, nominal) if len(block) >= 3)
+    due = calendar.add_working_days(nominal, extra) if extra else calendar.next_working_day(nominal, include_self=True)
+    return TaxDue(due, "rule", provisional=bool(calendar.missing_years(first, due)), extended_by=extra)
+
+
+def compute(
+    rule: DeadlineRule,
+    anchor: date | str,
+    policy: PolicySnapshot,
+    *,
+    remaining_steps: Sequence[str],
+    generation: int = 1,
+    authority: str | None = None,
+    filing_table: FilingTable | None = None,
+) -> Deadline:
+    """The deadline that a rule gives for an anchor: a Shanghai date, or a month "YYYY-MM" for rules of a month.
+
+    `remaining_steps` are our own steps still to do before the event that meets it (see `domain.slack`). `authority`, when
+    given, is the agency the rule is applied to: its calendar and closing hour count, and id and `met_by` get its name as
+    suffix ("DL-REG-FOR:social_bureau", "handed_in:social_bureau"), so that two agencies in one case stay apart.
+    DeadlineError when rule and anchor do not fit.
+    """
+    whose = authority or rule.authority
+    calendar = work_calendar(policy.calendar(whose))
+    counted = _count(rule, anchor, policy, whose, calendar)
+    due, shift, shifted_from = _shift(rule, counted.day, calendar, filing_table or {})
+    days_used = [d for d in (counted.calendar_from, shifted_from) if d is not None]
+    suffix = f":{authority}" if authority else ""
+    head = [_step("article", f"依据：{rule.source}", f"Source: {rule.source}"), _anchor_step(rule, anchor)]
+    return _assemble(
+        Deadline(
+            id=rule.id + suffix,
+            title=rule.title,
+            legal_kind=rule.legal_kind,
+            authority=whose,
+            due=due,
+            due_at=at(due, calendar.closes_at),
+            internal_due=due,
+            latest_start=at(due, calendar.closes_at),
+            sample=rule.sample,
+            met_by=rule.met_by + suffix,
+            source=rule.source,
+            consequence=rule.consequence,
+            anchored_on=anchor if isinstance(anchor, date) and anchor < due else None,
+            generation=generation,
+            derivation=[*head, *counted.steps, *shift],
+        ),
+        policy,
+        remaining_steps,
+        used_from=min(days_used, default=None),
+    )
+
+
+def replan(deadline: Deadline, policy: PolicySnapshot, *, remaining_steps: Sequence[str]) -> Deadline:
+    """The same deadline with fewer (or again more) of our own steps before it: only the latest start changes. The date,
+    the generation and so the reminders stay."""
+    school = work_calendar(policy.calendar("school"))
+    start = latest_start(_planning_end(deadline, policy), remaining_steps, policy.durations, school)
+    return deadline.model_copy(update={"latest_start": start})
+
+
+def moved(
+    deadline: Deadline,
+    due: date,
+    policy: PolicySnapshot,
+    *,
+    remaining_steps: Sequence[str],
+    why: Text,
+    kind: str = "extended",
+) -> Deadline:
+    """The deadline on another day, with the reason in its derivation and the generation counted up, so that the ladder
+    moves along. For statutory and payment deadlines call it only with a corrected anchor, a published calendar or the
+    authority's written decision; this function cannot know."""
+    calendar = work_calendar(policy.calendar(deadline.authority))
+    history = [s for s in deadline.derivation if s.kind not in ("result", "provisional")]
+    step = DerivationStep(kind=kind, text=why, days=[deadline.due.isoformat(), due.isoformat()])
+    fresh = deadline.model_copy(
+        update={
+            "due": due,
+            "due_at": at(due, calendar.closes_at),
+            "generation": deadline.generation + 1,
+            "breached": False,
+            "derivation": [*history, step],
+        }
+    )
+    return _assemble(fresh, policy, remaining_steps, used_from=None)
+
+
+def resumed(
+    deadline: Deadline, suspended_on: date, resumed_on: date, policy: PolicySnapshot, *, remaining_steps: Sequence[str]
+) -> Deadline:
+    """A deadline after a suspension: an internal target keeps the working days that it had left, any other kind does not
+    move (return, transfer and suspension never stop a legal date)."""
+    if deadline.legal_kind is not LegalKind.INTERNAL or deadline.met_at is not None:
+        return deadline
+    calendar = work_calendar(policy.calendar(deadline.authority))
+    left = calendar.working_days_between(suspended_on, deadline.due)
+    due = calendar.add_working_days(resumed_on, left) if left > 0 else deadline.due
+    if due == deadline.due:
+        return deadline
+    why = Text(
+        zh=f"挂起期间（{suspended_on} 至 {resumed_on}）不计入校内时限，剩余 {left} 个工作日顺延",
+        en=f"Suspended from {suspended_on} to {resumed_on}: the {left} working days left are kept",
+    )
+    return moved(deadline, due, policy, remaining_steps=remaining_steps, why=why)
+
+
+def met(deadline: Deadline, when: datetime) -> Deadline:
+    """The deadline, met at that instant; a breach that had happened before stays recorded."""
+    return deadline.model_copy(update={"met_at": when, "breached": deadline.breached or when > deadline.due_at})
+
+
+def reopened(deadline: Deadline) -> Deadline:
+    """The deadline open again with its old date, after the authority refused what had met it."""
+    return deadline.model_copy(update={"met_at": None})
+
+
+def is_overdue(deadline: Deadline, now: datetime) -> bool:
+    """Whether the due day has ended without the event that meets it."""
+    return deadline.met_at is None and now > deadline.due_at
+
+
+def _count(
+    rule: DeadlineRule, anchor: date | str, policy: PolicySnapshot, whose: str, calendar: WorkCalendar
+) -> Counted:
+    if rule.unit in (Unit.DAY_OF_MONTH, Unit.LAST_WORKING_DAY_OF_MONTH):
+        month = anchor if isinstance(anchor, str) else month_of(anchor)
+        return add_to_month(month, rule.n, rule.unit, calendar)
+    if isinstance(anchor, str):
+        raise DeadlineError(
+            f"{rule.id} is counted from a day, not from the month {anchor}. {rule.id} 应从具体日期起算，不能用月份 {anchor}。"
+        )
+    n = rule.n
+    if rule.legal_kind is LegalKind.NORM and rule.anchor == "agency_accepted" and whose != "school":
+        n = policy.agency(whose).norm_working_days
+    if n is None:
+        raise DeadlineError(
+            f"{rule.id}: the law names no number of days, so no date can be computed. {rule.id}：法律未规定天数，无法计算期限。"
+        )
+    return add_days(anchor, n, rule.unit, calendar)
+
+
+def _shift(
+    rule: DeadlineRule, day: date, calendar: WorkCalendar, table: FilingTable
+) -> tuple[date, list[DerivationStep], date | None]:
+    """The due day after the rule's own shifting, its steps, and the first day whose kind mattered."""
+    if rule.shift_policy is ShiftPolicy.NONE:
+        return day, [], None
+    if rule.shift_policy is ShiftPolicy.NEXT_WORKING_DAY:
+        due = calendar.next_working_day(day, include_self=True)
+        if due == day:
+            return day, [], day
+        name = calendar.name(day) or Text(zh="休息日", en="rest day")
+        text = Text(zh=f"{day} 为{name.zh}，顺延至 {due}", en=f"{day} is {name.en}: moved to {due}")
+        return due, [DerivationStep(kind="shift", text=text, days=[day.isoformat(), due.isoformat()])], day
+    found = tax_due(month_of(day), day.day, calendar, table)
+    zh, en = (
+        ("按税务机关公布的申报期限", "the filing date as published")
+        if found.source == "published"
+        else (
+            f"按征管法实施细则第109条，法定休假日顺延 {found.extended_by} 个工作日",
+            f"by art. 109 of the tax administration rules, longer by {found.extended_by} working days",
+        )
+    )
+    step = DerivationStep(kind="shift", text=Text(zh=zh, en=en), days=[day.isoformat(), found.due.isoformat()])
+    return found.due, [step], None if found.source == "published" else day.replace(day=1)
+
+
+def _planning_end(deadline: Deadline, policy: PolicySnapshot) -> datetime:
+    """The end of the day up to which we plan: the internal due day, or the instant itself when it is the same day."""
+    if deadline.internal_due == day_of(deadline.due_at):
+        return deadline.due_at
+    return at(deadline.internal_due, work_calendar(policy.calendar(deadline.authority)).closes_at)
+
+
+def _assemble(
+    deadline: Deadline, policy: PolicySnapshot, remaining_steps: Sequence[str], used_from: date | None
+) -> Deadline:
+    """Fills internal due day, latest start, provisional years and the last lines of the derivation."""
+    calendar = work_calendar(policy.calendar(deadline.authority))
+    internal = calendar.last_working_day_on_or_before(deadline.due)
+    planned = replan(deadline.model_copy(update={"internal_due": internal}), policy, remaining_steps=remaining_steps)
+    looked_from = min(d for d in (used_from, internal, day_of(planned.latest_start)) if d is not None)
+    missing = calendar.missing_years(looked_from, deadline.due)
+    steps = list(deadline.derivation)
+    if internal != deadline.due:
+        name = calendar.name(deadline.due) or Text(zh="休息日", en="rest day")
+        text = Text(
+            zh=f"到期日 {deadline.due} 为{name.zh}，期限不顺延，校内按前一工作日 {internal} 办理",
+            en=f"The due day {deadline.due} is {name.en}; it does not move, so we work to {internal}",
+        )
+        steps.append(DerivationStep(kind="shift", text=text, days=[deadline.due.isoformat(), internal.isoformat()]))
+    steps.append(
+        _step(
+            "result", f"到期：{deadline.due} {calendar.closes_at} 止", f"Due {deadline.due}, until {calendar.closes_at}"
+        )
+    )
+    if missing:
+        years = "、".join(map(str, missing))
+        steps.append(
+            _step(
+                "provisional",
+                f"{years} 年放假安排尚未公布，日期为暂定，公布后重新计算",
+                f"Provisional: the holiday notice of {', '.join(map(str, missing))} is not published; computed again then",
+            )
+        )
+    return planned.model_copy(update={"provisional": bool(missing), "missing_years": missing, "derivation": steps})
+
+
+def _step(kind: str, zh: str, en: str) -> DerivationStep:
+    return DerivationStep(kind=kind, text=Text(zh=zh, en=en))
+
+
+def _anchor_step(rule: DeadlineRule, anchor: date | str) -> DerivationStep:
+    zh, en = _ANCHORS.get(rule.anchor, (rule.anchor, rule.anchor.replace("_", " ")))
+    return _step("anchor", f"起算：{zh} {anchor}", f"From: {en} {anchor}")
+
+
+_ANCHORS = {
+    "employment_start": ("用工之日", "start of employment"),
+    "work_permit_issued": ("办理就业证件之日", "work permit issued"),
+    "employment_end": ("终止、解除劳动关系之日", "end of employment"),
+    "agency_accepted": ("经办机构受理之日", "accepted by the agency"),
+    "stage_opened": ("本环节开始之日", "step opened"),
+    "month": ("费款所属月", "month"),
+    "payment_month": ("缴费当月", "month of payment"),
+    "unit_changed": ("单位登记事项变更之日", "change of the unit's registration items"),
+    "data_changed": ("个人参保信息变更之日", "change of the insured person's data"),
+    "accident": ("事故发生或职业病诊断之日", "accident or diagnosis"),
+    "ability_application": ("提出劳动能力鉴定申请之日", "application for capacity assessment"),
+    "ability_result": ("收到鉴定结论之日", "receipt of the assessment"),
+    "benefit_ended": ("待遇终止情形发生之日", "event ending a benefit"),
+    "retirement_date": ("退休时间", "retirement date"),
+    "birth": ("生育之日", "birth"),
+    "entry": ("入境之日", "entry"),
+    "rate_decided": ("费率确定之日", "rate decided"),
+    "payment_due_missed": ("逾期未缴之日", "payment due date missed"),
+    "year": ("每年", "each year"),
+}
+
+
+def _skipped(calendar: WorkCalendar, first: date, last: date) -> list[DerivationStep]:
+    """What counting passed over, by name, and the make-up days that it counted."""
+    steps: list[DerivationStep] = []
+    rest = calendar.rest_days_between(first, last)
+    if rest:
+        zh = "、".join(f"{_span(run)} {_name(calendar, run[0]).zh}" for run in _runs(calendar, rest))
+        en = ", ".join(f"{_span(run)} {_name(calendar, run[0]).en}" for run in _runs(calendar, rest))
+        text = Text(zh=f"不计入：{zh}", en=f"Not counted: {en}")
+        steps.append(DerivationStep(kind="skipped", text=text, days=[d.isoformat() for d in rest]))
+    made_up = [
+        d
+        for i in range((last - first).days + 1)
+        if calendar.is_working_day(d := first + timedelta(days=i)) and calendar.name(d) is not None
+    ]
+    if made_up:
+        days = "、".join(d.isoformat() for d in made_up)
+        text = Text(zh=f"调休上班，计入：{days}", en=f"Make-up working days, counted: {days.replace('、', ', ')}")
+        steps.append(DerivationStep(kind="counted", text=text, days=[d.isoformat() for d in made_up]))
+    return steps
+
+
+def _name(calendar: WorkCalendar, day: date) -> Text:
+    if not calendar.is_holiday(day):
+        return Text(zh="周末", en="weekend")
+    return calendar.name(day) or Text(zh="节假日", en="public holiday")
+
+
+def _runs(calendar: WorkCalendar, days: Sequence[date]) -> list[list[date]]:
+    """Consecutive days of one name together."""
+    runs: list[list[date]] = []
+    for day in days:
+        joins = (
+            runs and day - runs[-1][-1] == timedelta(days=1) and _name(calendar, day) == _name(calendar, runs[-1][-1])
+        )
+        if joins:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return runs
+
+
+def _span(run: Sequence[date]) -> str:
+    return run[0].isoformat() if len(run) == 1 else f"{run[0].isoformat()}–{run[-1].strftime('%m-%d')}"

@@ -1,0 +1,79 @@
+"""Reminder ladders: which rung fires when.
+
+Invariants: a rung's key is `{deadline id}:{generation}:{rung id}`; a rung fires once per key; moving the deadline counts
+the generation up and so moves the ladder. No rung falls on a rest day of the school. A rung informs, it decides nothing.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from domain.calendar import WorkCalendar, work_calendar
+from domain.times import at, day_of
+from schemas.deadlines import Deadline, LegalKind, PolicySnapshot, Rung, RungInstant
+
+CHASE = "chase"
+_MORNING = "08:30"
+
+
+def rung_key(deadline: Deadline, rung_id: str) -> str:
+    return f"{deadline.id}:{deadline.generation}:{rung_id}"
+
+
+def rungs(deadlines: Sequence[Deadline], ladder: Sequence[Rung], policy: PolicySnapshot) -> list[RungInstant]:
+    """All rungs of the unmet deadlines, in the order in which they fire; those in the past included.
+
+    Days before are counted back from the last working day on or before the due day, days after from the due day itself,
+    both by the school's calendar, because the people reminded work there. A breach fires at the end of the due day, or at
+    the rung's hour of the next working day when that is a rest day. A norm deadline of an agency has one more rung,
+    `chase`, to the holder: so many working days after the acceptance as `agencies.yaml` says. Rungs that would fall on
+    the day the deadline is counted from, or before it, are left out: a target of one day has no reminder seven days ahead.
+    """
+    school = work_calendar(policy.calendar("school"))
+    found: list[RungInstant] = []
+    for deadline in deadlines:
+        if deadline.met_at is not None:
+            continue
+        for rung in ladder:
+            if deadline.legal_kind in rung.kinds:
+                found.append(_instant(deadline, rung.id, rung.to, _fires_at(deadline, rung, school)))
+        if deadline.legal_kind is LegalKind.NORM and deadline.authority != "school":
+            found.append(_instant(deadline, CHASE, "holder", _chase_at(deadline, policy, school)))
+    born = {d.id: d.anchored_on for d in deadlines}
+    found = [r for r in found if (day := born[r.deadline_id]) is None or day_of(r.at) > day]
+    return sorted(found, key=lambda r: (r.at, r.deadline_id, r.key))
+
+
+def due_rungs(rungs: Iterable[RungInstant], fired: Collection[str], now: datetime) -> list[RungInstant]:
+    """The rungs whose instant has come and that have not fired yet, in order: after an outage, all the missed ones."""
+    return sorted((r for r in rungs if r.at <= now and r.key not in fired), key=lambda r: (r.at, r.deadline_id, r.key))
+
+
+def next_rung(rungs: Iterable[RungInstant], fired: Collection[str], now: datetime) -> RungInstant | None:
+    """The next rung that fires after `now`; None when the ladder is at its end."""
+    later = [r for r in rungs if r.at > now and r.key not in fired]
+    return min(later, key=lambda r: (r.at, r.deadline_id, r.key), default=None)
+
+
+def _instant(deadline: Deadline, rung_id: str, to: str, when: datetime) -> RungInstant:
+    return RungInstant(key=rung_key(deadline, rung_id), deadline_id=deadline.id, rung=rung_id, to=to, at=when)
+
+
+def _fires_at(deadline: Deadline, rung: Rung, school: WorkCalendar) -> datetime:
+    if rung.on_breach:
+        ends_on = day_of(deadline.due_at)
+        if school.is_working_day(ends_on):
+            return deadline.due_at
+        return at(school.next_working_day(ends_on), rung.at)
+    if rung.offset < 0:
+        return at(school.add_working_days(deadline.due, -rung.offset), rung.at)
+    last = school.last_working_day_on_or_before(deadline.due)
+    return at(school.add_working_days(last, -rung.offset), rung.at)
+
+
+def _chase_at(deadline: Deadline, policy: PolicySnapshot, school: WorkCalendar) -> datetime:
+    agency = policy.agency(deadline.authority)
+    theirs = work_calendar(policy.calendar(deadline.authority))
+    last = theirs.last_working_day_on_or_before(deadline.due)
+    day = theirs.add_working_days(last, agency.chase_working_days - agency.norm_working_days)
+    # Before the due day, so a rest day of the school moves it forward in time, never behind the date it warns of.
+    return at(school.last_working_day_on_or_before(day), _MORNING)

@@ -1,0 +1,212 @@
+"""Text of the policy files in, models out. A broken file is refused with a sentence that names file and place.
+
+Reading the files is not done here (`policies.read_all()` in an activity, the API or the command line). `snapshot` makes
+what one case carries in its history; its version is the hash of the texts it was made from.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from domain.calendar import days_of
+from schemas.base import Text
+from schemas.deadlines import (
+    AgencyPolicy,
+    Calendar,
+    CalendarYear,
+    DeadlineRule,
+    PolicySnapshot,
+    Rung,
+    StepDuration,
+)
+
+M = TypeVar("M", bound=BaseModel)
+Texts = Mapping[str, str]
+
+SNAPSHOT_FILES = (
+    "calendar.yaml",
+    "deadlines.yaml",
+    "ladders.yaml",
+    "step_durations.yaml",
+    "agencies.yaml",
+    "process_settings.yaml",
+)
+MODES = ("portal", "http")
+
+
+class PolicyError(ValueError):
+    """A policy file is missing or broken. `text` says in both languages what is wrong and where."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh} {en}")
+        self.text = Text(zh=zh, en=en)
+
+
+def text_of(texts: Texts, name: str) -> str:
+    """The text of a file; PolicyError when it is not there."""
+    try:
+        return texts[name]
+    except KeyError:
+        raise PolicyError(
+            f"缺少政策数据文件 {name}，请恢复该文件。", f"The policy file {name} is missing; restore it."
+        ) from None
+
+
+def load_mapping(texts: Texts, name: str) -> dict[str, Any]:
+    """The top mapping of a YAML file."""
+    try:
+        loaded: object = yaml.safe_load(text_of(texts, name))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark is not None else "?"
+        raise PolicyError(
+            f"{name} 第 {line} 行不是合法的 YAML，请检查缩进和引号。",
+            f"{name}, line {line}: not valid YAML; check indentation and quotes.",
+        ) from error
+    if not isinstance(loaded, dict):
+        raise PolicyError(f"{name} 的最外层应为键值映射。", f"{name}: the top level must be a mapping.")
+    return cast("dict[str, Any]", loaded)
+
+
+def load_list(texts: Texts, name: str, key: str) -> list[dict[str, Any]]:
+    """The list of mappings under `key`."""
+    found: object = load_mapping(texts, name).get(key)
+    items = cast("list[object]", found) if isinstance(found, list) else []
+    if not items or not all(isinstance(i, dict) for i in items):
+        raise PolicyError(f"{name} 缺少列表 {key}。", f"{name}: the list {key} is missing or empty.")
+    return cast("list[dict[str, Any]]", items)
+
+
+def models(model: type[M], items: list[dict[str, Any]], name: str, key: Callable[[M], object]) -> list[M]:
+    """Validates each item; refuses a second one with the same key."""
+    found: list[M] = []
+    seen: set[object] = set()
+    for number, item in enumerate(items, start=1):
+        try:
+            made = model.model_validate(item)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(p) for p in first["loc"])
+            raise PolicyError(
+                f"{name} 第 {number} 项的 {place} 有误：{first['msg']}。",
+                f"{name}, item {number}, {place}: {first['msg']}.",
+            ) from error
+        if key(made) in seen:
+            raise PolicyError(f"{name} 中 {key(made)} 重复。", f"{name}: {key(made)} occurs twice.")
+        seen.add(key(made))
+        found.append(made)
+    return found
+
+
+def calendar_years(texts: Texts) -> list[CalendarYear]:
+    """The years of `calendar.yaml`, each entry checked: dates of that year, no day both off and at work."""
+    name = "calendar.yaml"
+    years = models(CalendarYear, load_list(texts, name, "years"), name, lambda y: y.year)
+    for year in years:
+        try:
+            rest = [d for e in [*year.rest, *year.public_holidays] for d in days_of(e)]
+            work = [d for e in year.work for d in days_of(e)]
+        except ValueError as error:
+            raise PolicyError(f"{name} {year.year} 年含有错误日期：{error}", f"{name}, {year.year}: {error}") from error
+        wrong = [d for d in [*rest, *work] if d.year != year.year] or sorted(set(rest) & set(work))
+        if wrong:
+            raise PolicyError(
+                f"{name} {year.year} 年的 {wrong[0]} 不属于该年，或同时列为休息与上班。",
+                f"{name}, {year.year}: {wrong[0]} is not of that year, or both off and at work.",
+            )
+        if not year.provisional and not year.rest:
+            raise PolicyError(
+                f"{name} {year.year} 年没有放假安排，应标为 provisional: true。",
+                f"{name}, {year.year}: no arrangement given; mark it provisional: true.",
+            )
+    return years
+
+
+def agency_policies(texts: Texts, modes: Mapping[str, str] | None = None) -> list[AgencyPolicy]:
+    """The agencies, their mode replaced by the settings where these name one."""
+    name = "agencies.yaml"
+    agencies = models(AgencyPolicy, load_list(texts, name, "agencies"), name, lambda a: a.id)
+    known = {a.id for a in agencies}
+    for agency_id, mode in (modes or {}).items():
+        if agency_id not in known or mode not in MODES:
+            raise PolicyError(
+                f"设置的经办方式 {agency_id}={mode} 无效：机构应为 {'、'.join(sorted(known))}，方式应为 portal 或 http。",
+                f"The agency mode {agency_id}={mode} is not valid: agencies are {', '.join(sorted(known))}, modes portal, http.",
+            )
+    made = [a.model_copy(update={"mode": (modes or {}).get(a.id, a.mode)}) for a in agencies]
+    for agency in made:
+        if agency.mode not in MODES or agency.calendar not in known:
+            raise PolicyError(
+                f"{name}：{agency.id} 的 mode 或 calendar 无效。",
+                f"{name}: mode or calendar of {agency.id} is not valid.",
+            )
+    return made
+
+
+def calendars(texts: Texts) -> list[Calendar]:
+    """One calendar an agency: the years it names, its own closing hour, and the hash of both as version."""
+    years = calendar_years(texts)
+    found: list[Calendar] = []
+    for item in load_list(texts, "agencies.yaml", "agencies"):
+        closes = str(item.get("closes_at", "17:00"))
+        version = _digest(text_of(texts, "calendar.yaml"), closes)
+        found.append(Calendar(authority=str(item["id"]), years=years, closes_at=closes, version=version))
+    return found
+
+
+def deadline_rules(texts: Texts) -> list[DeadlineRule]:
+    return models(DeadlineRule, load_list(texts, "deadlines.yaml", "rules"), "deadlines.yaml", lambda r: r.id)
+
+
+def ladder(texts: Texts, which: str = "default") -> list[Rung]:
+    name = "ladders.yaml"
+    found: object = load_mapping(texts, name).get("ladders")
+    if not isinstance(found, dict) or which not in found:
+        raise PolicyError(f"{name} 缺少催办阶梯 {which}。", f"{name}: the ladder {which} is missing.")
+    return models(Rung, cast("list[dict[str, Any]]", found[which]), name, lambda r: r.id)
+
+
+def step_durations(texts: Texts) -> list[StepDuration]:
+    name = "step_durations.yaml"
+    return models(StepDuration, load_list(texts, name, "steps"), name, lambda s: s.step)
+
+
+def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: range | None = None) -> PolicySnapshot:
+    """Everything of the rules that a case needs. `modes` are the settings' agency modes; `years` narrows the calendars
+    (all years by default). PolicyError when a file is missing or broken."""
+    agencies = agency_policies(texts, modes)
+    known = {a.id for a in agencies}
+    rules = deadline_rules(texts)
+    for rule in rules:
+        if rule.authority not in known:
+            raise PolicyError(
+                f"deadlines.yaml：{rule.id} 的机构 {rule.authority} 不存在。",
+                f"deadlines.yaml: {rule.id} names the unknown authority {rule.authority}.",
+            )
+    settings = load_mapping(texts, "process_settings.yaml")
+    found = calendars(texts)
+    if years is not None:
+        found = [c.model_copy(update={"years": [y for y in c.years if y.year in years]}) for c in found]
+    mode_text = ",".join(f"{a.id}={a.mode}" for a in agencies)
+    try:
+        return PolicySnapshot(
+            version=_digest(*(text_of(texts, n) for n in SNAPSHOT_FILES), mode_text),
+            calendars=found,
+            rules=rules,
+            ladder=ladder(texts),
+            durations=step_durations(texts),
+            agencies=agencies,
+            partial_payment_days=settings["partial_payment_days"],
+            partial_payment_grace_minutes=settings["partial_payment_grace_minutes"],
+        )
+    except (KeyError, ValidationError) as error:
+        raise PolicyError(
+            f"process_settings.yaml 不完整：{error}", f"process_settings.yaml is incomplete: {error}"
+        ) from error
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
