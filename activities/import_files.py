@@ -1,8 +1,8 @@
 """Builds an agency's import file (.xlsx) from records, by a layout that is data. Pure: no database, no clock.
 
 Invariants: text columns are text cells (an identity number keeps every digit and its leading zeros), and no value a
-person typed can become a formula, neither here nor when the cell is edited later (quote prefix). A required value that is
-missing is refused before anything is written, with all gaps named at once.
+person typed can become a formula, neither here nor when the cell is edited later (quote prefix). A required value that
+is missing is refused before anything is written, with all gaps named at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from schemas.base import Text
-from schemas.bureaus import AgencyForm, CellFormat, FormColumn
+from schemas.bureaus import AgencyFiles, AgencyForm, CellFormat, FormColumn
 
 
 class IncompleteRecord(Exception):
@@ -32,22 +32,22 @@ class IncompleteRecord(Exception):
         super().__init__(f"{self.text.zh} {self.text.en}")
 
 
-def parse_forms(text: str) -> dict[str, AgencyForm]:
-    """The layouts of `agency_forms.yaml` by agency; ValueError with the place when the file is not as it must be."""
+def parse_files(text: str) -> AgencyFiles:
+    """The content of `agency_forms.yaml`; ValueError with the place when the file is not as it must be."""
     try:
-        forms = {agency: AgencyForm.model_validate(body) for agency, body in yaml.safe_load(text).items()}
-    except (ValidationError, AttributeError, yaml.YAMLError) as error:
+        files = AgencyFiles.model_validate(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as error:
         raise ValueError(
             f"agency_forms.yaml 格式有误，请改正后再试。The file agency_forms.yaml is broken: {error}"
         ) from error
-    for agency, form in forms.items():
+    for agency, form in files.applications.items():
         for column in form.columns:
             if (column.source is None) == (column.const is None):
                 raise ValueError(
                     f"agency_forms.yaml：{agency} 的“{column.heading}”须且只能有 source 或 const 之一。"
                     f"Column {column.heading!r} of {agency} needs exactly one of source and const."
                 )
-    return forms
+    return files
 
 
 def workbook(form: AgencyForm, records: Sequence[Mapping[str, Any]]) -> bytes:

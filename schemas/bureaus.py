@@ -49,7 +49,7 @@ class BillItemAnswer(AgencyAnswer):
     number: str
     month: str
     insurance: str
-    base: Decimal
+    base: Decimal | None = None  # a bill saved from the tax client may leave it out
     unit_amount: Decimal
     person_amount: Decimal
 
@@ -105,3 +105,35 @@ class AgencyForm(BaseModel):
     confidence: str
     sample: bool = False
     columns: list[FormColumn] = Field(min_length=1)
+
+
+class BillLayout(BaseModel):
+    """How a bill saved from the tax client is read: headings by meaning, and the words for insurances and parts."""
+
+    model_config = ConfigDict(extra="forbid")
+    source: str
+    confidence: str
+    sample: bool = False
+    headings: dict[str, list[str]]  # number, month, insurance, unit, person, amount
+    insurances: list["InsuranceWord"]
+    parts: list["PartWord"]
+
+
+class InsuranceWord(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    word: str
+    insurance: str
+
+
+class PartWord(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    word: str
+    part: str  # unit | person
+
+
+class AgencyFiles(BaseModel):
+    """The whole of `agency_forms.yaml`."""
+
+    model_config = ConfigDict(extra="forbid")
+    applications: dict[str, AgencyForm]
+    bills: dict[str, BillLayout]

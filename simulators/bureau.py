@@ -130,6 +130,34 @@ async def registrations(request: Request, agency: Bureau) -> dict[str, Any]:
     return {"items": items, "total": len(items)}
 
 
+@router.put("/{agency}/registrations/{number}")
+async def enter_at_the_counter(request: Request, agency: Bureau, number: str, body: Application) -> JSONResponse:
+    """A registration made at the counter or on the bureau's site, not through this interface: it is in force at once.
+
+    For a unit that works by hand: what its clerk typed on the bureau's site must be known to the tax office as well.
+    """
+    state = state_of(request)
+    data = body.model_dump(mode="json")
+
+    def done() -> bool:
+        return state.registration(agency, number) is not None
+
+    def work() -> dict[str, Any]:
+        if not done():
+            state.db.execute(
+                "INSERT INTO persons VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (agency, body.country, body.id_number, number),
+            )
+            receipt = f"GT{state.next_number('counter'):010d}"
+            state.db.execute(
+                "INSERT INTO registrations VALUES (?, ?, ?, ?, ?, NULL)",
+                (receipt, agency, number, json.dumps(data, ensure_ascii=False), real_seconds()),
+            )
+        return {"number": number, "state": "approved"}
+
+    return write(request, agency, data, work, key=None, key_required=False, outcome="entered", repeat=done)
+
+
 @router.post("/{agency}/registrations/{number}/withdraw")
 async def withdraw_registration(request: Request, agency: Bureau, number: str, key: Key = None) -> JSONResponse:
     """Undoes an approved registration; asked again it only says that it is undone."""

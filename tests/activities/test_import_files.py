@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 import policies
-from activities.import_files import IncompleteRecord, parse_forms, workbook
+from activities.import_files import IncompleteRecord, parse_files, workbook
 from schemas.enrolment import ForeignHire
 
 RECORD: dict[str, Any] = {
@@ -27,7 +27,7 @@ def cells(content: bytes) -> dict[str, Any]:
 
 
 def test_the_layout_is_data_and_ids_stay_text() -> None:
-    form = parse_forms(policies.read("agency_forms.yaml"))["social_bureau"]
+    form = parse_files(policies.read("agency_forms.yaml")).applications["social_bureau"]
     row = cells(workbook(form, [RECORD]))
     assert list(row) == [c.heading for c in form.columns]
     assert (row["证件号码"].value, row["证件号码"].data_type, row["证件号码"].number_format) == ("0012345678", "s", "@")
@@ -40,13 +40,13 @@ def test_the_layout_is_data_and_ids_stay_text() -> None:
 
 @pytest.mark.parametrize("heading", ["姓名", "手机号码", "电子邮箱"])
 def test_what_a_person_typed_is_never_a_formula(heading: str) -> None:
-    form = parse_forms(policies.read("agency_forms.yaml"))["social_bureau"]
+    form = parse_files(policies.read("agency_forms.yaml")).applications["social_bureau"]
     cell = cells(workbook(form, [RECORD]))[heading]
     assert cell.data_type == "s" and cell.quotePrefix and str(cell.value)[0] in "=+@"
 
 
 def test_all_gaps_are_named_at_once() -> None:
-    form = parse_forms(policies.read("agency_forms.yaml"))["medical_bureau"]
+    form = parse_files(policies.read("agency_forms.yaml")).applications["medical_bureau"]
     with pytest.raises(IncompleteRecord) as caught:
         workbook(form, [RECORD | {"birth": None, "id_number": ""}])
     assert caught.value.headings == ["证件号码", "出生日期"]
@@ -55,7 +55,7 @@ def test_all_gaps_are_named_at_once() -> None:
 
 def test_every_source_is_a_field_of_the_record() -> None:
     known = set(ForeignHire.model_fields) | {"row", "insurances", "start_month", "base"}
-    for form in parse_forms(policies.read("agency_forms.yaml")).values():
+    for form in parse_files(policies.read("agency_forms.yaml")).applications.values():
         assert {c.source for c in form.columns if c.source} <= known
         assert form.sample and form.source
 
@@ -63,6 +63,6 @@ def test_every_source_is_a_field_of_the_record() -> None:
 def test_a_column_with_two_origins_is_refused() -> None:
     text = policies.read("agency_forms.yaml").replace("const: 新参保", "const: 新参保, source: name")
     with pytest.raises(ValueError, match="增加原因"):
-        parse_forms(text)
+        parse_files(text)
     with pytest.raises(ValueError, match=r"agency_forms\.yaml"):
-        parse_forms("social_bureau: [")
+        parse_files("social_bureau: [")

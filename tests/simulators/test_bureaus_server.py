@@ -69,6 +69,20 @@ def test_withdrawing_twice_is_one_withdrawal_and_keeps_the_number(caller: Any) -
     assert caller.http.post("/social_bureau/registrations/XXX0NOBODY/withdraw").status_code == 404
 
 
+def test_what_is_entered_at_the_counter_is_in_force_and_entered_once(caller: Any) -> None:
+    body = {
+        "name": "ANNA MUSTER", "id_type": "PASSPORT", "id_number": "C01X00T47", "country": "DEU", "birth": "1985-03-14",
+        "sex": "F", "employer": "school", "start_month": "2026-10", "base": "18000.00", "insurances": ["medical"],
+    }  # fmt: skip
+    for _ in range(2):
+        assert caller.http.put("/medical_bureau/registrations/51019", json=body).status_code == 200
+    assert [i["repeat"] for i in caller.log("medical_bureau")] == [False, True]
+    assert caller.http.get("/medical_bureau/registrations").json()["total"] == 1
+    assert caller.bill("b", "51019", "2026-10", levy="medical").json()["total"] == "1602.00"
+    receipt = caller.apply("medical_bureau", "k").json()["receipt_no"]
+    assert caller.progress("medical_bureau", receipt)["code"] == "R09"
+
+
 def test_an_open_application_is_withdrawn_and_an_approved_one_says_how(caller: Any) -> None:
     caller.behave("medical_bureau", accept_after_seconds=60)
     receipt = caller.apply("medical_bureau", "a").json()["receipt_no"]
