@@ -1,0 +1,178 @@
+"""Settings of one installation, read from the environment with the prefix `BAOQI_`.
+
+Order of precedence: arguments, environment, a `.env` file in the working directory, then `DATA/settings.json`, which
+`baoqi up` writes so that a second command (`baoqi import …`) finds the running servers. No secret has a usable default:
+the key is generated into the data folder on first use (`runtime.crypto`). Nothing else reads `os.environ`.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    JsonConfigSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+AGENCIES = ("social_bureau", "medical_bureau", "tax_office")
+AgencyMode = Literal["http", "portal"]
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two installations. `.env.example` explains each for operators."""
+
+    model_config = SettingsConfigDict(env_prefix="BAOQI_", env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    data_dir: Path = Field(Path("data"), description="The one folder of data: databases, documents, keys, logs.")
+    host: str = Field("127.0.0.1", description="Address the pages and the API listen on.")
+    port: int = Field(8000, description="Preferred port of pages and API; stepped over when busy under `baoqi up`.")
+    public_url: str = Field("", description="Address people use, behind a proxy; empty: http://host:port.")
+    secure_cookies: bool = Field(False, description="Set when people reach the pages by HTTPS.")
+
+    database_url: str = Field("", description="SQLAlchemy DSN; empty: the embedded PostgreSQL.")
+    database_pool_size: int = Field(10, ge=1, description="Connections each process may hold.")
+    database_port: int = Field(5433, description="Preferred port of the embedded PostgreSQL.")
+    database_bin: str = Field("", description="Folder with initdb and postgres to use instead of the bundled ones.")
+
+    temporal_address: str = Field("", description="host:port; empty: the embedded development server.")
+    temporal_namespace: str = "baoqi"
+    temporal_task_queue: str = "baoqi"
+    temporal_tls: bool = Field(False, description="TLS without client certificate; implied by the files below.")
+    temporal_tls_server_name: str = ""
+    temporal_tls_ca: Path | None = None
+    temporal_tls_cert: Path | None = None
+    temporal_tls_key: Path | None = None
+    temporal_api_key: SecretStr = SecretStr("")
+    temporal_ui_url: str = Field("", description="Address of the Temporal UI, for administrators' links.")
+    temporal_port: int = Field(7233, description="Preferred port of the embedded Temporal.")
+    temporal_ui_port: int = Field(8233, description="Preferred port of the embedded Temporal's UI.")
+    temporal_retention_days: int = Field(3650, ge=1, description="How long closed histories are kept.")
+
+    agency_modes: Annotated[dict[str, AgencyMode], NoDecode] = Field(
+        default_factory=dict, description="social_bureau=portal,medical_bureau=http; what is not named: http."
+    )
+    agency_urls: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="social_bureau=https://…; what is not named: the simulated agencies."
+    )
+    simulators: bool = Field(True, description="Start the simulated agencies with `baoqi up`.")
+    simulators_port: int = 8010
+    simulators_url: str = Field("", description="Address of the simulated agencies; empty: 127.0.0.1:simulators_port.")
+    demo: bool = Field(True, description="Create the demo university in an empty database; allow the demo clock.")
+
+    smtp_url: str = Field("", description="smtp://user:password@host:587?starttls=1; empty: mail is only kept as rows.")
+    mail_from: str = "baoqi@localhost"
+    secret_key: SecretStr = Field(SecretStr(""), description="32 bytes as base64; empty: DATA/keys/baoqi.key.")
+
+    session_idle_minutes: int = Field(30, ge=1)
+    update_timeout_seconds: float = Field(8.0, gt=0, description="How long a click waits before it is answered 202.")
+    upload_limit_bytes: int = Field(20 * 1024 * 1024, ge=1)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+
+    @field_validator("agency_modes", "agency_urls", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        """`a=x,b=y` as a mapping; refuses an agency that does not exist, so that a typing mistake is seen."""
+        if isinstance(value, str):
+            value = {
+                name.strip(): text.strip() for name, _, text in (p.partition("=") for p in value.split(",") if p.strip())
+            }
+        if isinstance(value, dict):
+            unknown = sorted(set(value) - set(AGENCIES))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            if unknown:
+                raise ValueError(
+                    f"没有这个经办机构:{'、'.join(unknown)};可用:{'、'.join(AGENCIES)}。 "
+                    f"No such agency: {', '.join(unknown)}; use one of {', '.join(AGENCIES)}."
+                )
+        return value  # pyright: ignore[reportUnknownVariableType]
+
+    @field_validator("database_url")
+    @classmethod
+    def _driver(cls, value: str) -> str:
+        """Any common spelling of a PostgreSQL DSN becomes the one for psycopg 3."""
+        for prefix in ("postgresql://", "postgres://"):
+            if value.startswith(prefix):
+                return "postgresql+psycopg://" + value.removeprefix(prefix)
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        given: Path | str | None = (
+            init_settings().get("data_dir") or os.environ.get("BAOQI_DATA_DIR") or dotenv_settings().get("data_dir")
+        )
+        running = JsonConfigSettingsSource(settings_cls, json_file=Path(given or "data") / "settings.json")
+        return init_settings, env_settings, dotenv_settings, running
+
+    @property
+    def base_url(self) -> str:
+        """Root of pages and API (the API is under `/api/v1`), without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def documents_dir(self) -> Path:
+        """Where uploaded files are kept."""
+        return self.data_dir / "documents"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the generated key is kept; lost with it: encrypted fields and every open case."""
+        return self.data_dir / "keys" / "baoqi.key"
+
+    def agency_mode(self, agency: str) -> AgencyMode:
+        """How `agency` is reached: `http` by a gateway, `portal` by a clerk on the agency's own site."""
+        return self.agency_modes.get(agency, "http")
+
+    def agency_url(self, agency: str) -> str:
+        """Base address of the agency's interface, without a slash at the end; `/{agency}` is part of it."""
+        simulated = self.simulators_url or f"http://127.0.0.1:{self.simulators_port}"
+        return self.agency_urls.get(agency, f"{simulated.rstrip('/')}/{agency}").rstrip("/")
+
+    def require_database_url(self) -> str:
+        """The DSN, or a sentence that says how to get one."""
+        if not self.database_url:
+            raise SettingsMissing(
+                "没有数据库地址:请先运行 `baoqi up`,或设置 BAOQI_DATABASE_URL。 "
+                "No database address: run `baoqi up` first, or set BAOQI_DATABASE_URL."
+            )
+        return self.database_url
+
+    def require_temporal_address(self) -> str:
+        """host:port of Temporal, or a sentence that says how to get one."""
+        if not self.temporal_address:
+            raise SettingsMissing(
+                "没有 Temporal 地址:请先运行 `baoqi up`,或设置 BAOQI_TEMPORAL_ADDRESS。 "
+                "No Temporal address: run `baoqi up` first, or set BAOQI_TEMPORAL_ADDRESS."
+            )
+        return self.temporal_address
+
+
+class SettingsMissing(RuntimeError):
+    """A setting that this command cannot do without; the message is for the operator."""
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once. Tests and the command line replace them by `use_settings`."""
+    return _replacement if _replacement is not None else Settings()  # pyright: ignore[reportCallIssue]
+
+
+_replacement: Settings | None = None
+
+
+def use_settings(settings: Settings | None) -> None:
+    """Makes `settings` the ones of this process; None returns to the environment."""
+    global _replacement
+    _replacement = settings
+    get_settings.cache_clear()

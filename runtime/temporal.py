@@ -1,0 +1,96 @@
+"""How this product speaks to Temporal: one way to connect, one data converter, for API, worker, replay and tests.
+
+Payloads are pydantic models, encrypted with the installation's key (AES-GCM, the key's id beside it); failures' messages
+and stack traces are encrypted as well. What stays readable for ever: workflow ids, update ids, search attributes, activity
+ids. Never put personal data into one of these. Binding to the workflow id is left out on purpose: the UI's codec endpoint
+and schedules decode without context.
+"""
+
+from collections.abc import Sequence
+
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, TLSConfig
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+
+from runtime.crypto import Cipher, Keyring, load_keyring
+from runtime.settings import Settings
+
+ENCODING = b"binary/baoqi-aes-gcm"
+
+CASE_TYPE = SearchAttributeKey.for_keyword("CaseType")
+STAGE = SearchAttributeKey.for_keyword("Stage")
+ORG_UNIT = SearchAttributeKey.for_keyword("OrgUnit")
+DUE_AT = SearchAttributeKey.for_datetime("DueAt")
+OVERDUE = SearchAttributeKey.for_bool("Overdue")
+SEARCH_ATTRIBUTES = (CASE_TYPE, STAGE, ORG_UNIT, DUE_AT, OVERDUE)
+
+
+class EncryptionCodec(PayloadCodec):
+    """Encrypts each payload whole, metadata included. Decodes what is not encrypted as it is."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._cipher: Cipher = keyring.cipher("payloads")
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [
+            Payload(
+                metadata={"encoding": ENCODING, "encryption-key-id": self._cipher.key_id.encode()},
+                data=self._cipher.encrypt(payload.SerializeToString()),
+            )
+            for payload in payloads
+        ]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Raises `KeyUnusable` for a payload of another installation."""
+        return [
+            Payload.FromString(self._cipher.decrypt(payload.data))
+            if payload.metadata.get("encoding") == ENCODING
+            else payload
+            for payload in payloads
+        ]
+
+
+def codec(settings: Settings) -> EncryptionCodec:
+    """The codec, for the UI's endpoint (`POST /codec/decode`, behind an administrator's sign-in)."""
+    return EncryptionCodec(load_keyring(settings))
+
+
+def data_converter(settings: Settings) -> DataConverter:
+    """The converter that client, worker and replay share; another one cannot read the histories."""
+    return DataConverter(
+        payload_converter_class=PydanticPayloadConverter,
+        payload_codec=codec(settings),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+def tls(settings: Settings) -> TLSConfig | bool:
+    """TLS as the settings say; False for a plain connection."""
+    ca, cert, key = settings.temporal_tls_ca, settings.temporal_tls_cert, settings.temporal_tls_key
+    if not (settings.temporal_tls or ca or cert or settings.temporal_tls_server_name):
+        return False
+    return TLSConfig(
+        server_root_ca_cert=ca.read_bytes() if ca else None,
+        domain=settings.temporal_tls_server_name or None,
+        client_cert=cert.read_bytes() if cert else None,
+        client_private_key=key.read_bytes() if key else None,
+    )
+
+
+async def connect(settings: Settings, *, lazy: bool = False, namespace: str | None = None) -> Client:
+    """A client. `lazy` connects at the first call, so that the API starts while Temporal is away (not for workers).
+
+    Raises `RuntimeError` when the server cannot be reached, `SettingsMissing` without an address.
+    """
+    api_key = settings.temporal_api_key.get_secret_value() or None
+    secured = tls(settings)
+    return await Client.connect(
+        settings.require_temporal_address(),
+        namespace=namespace or settings.temporal_namespace,
+        api_key=api_key,
+        tls=secured or bool(api_key),
+        data_converter=data_converter(settings),
+        lazy=lazy,
+    )
