@@ -4,3 +4,8 @@ Invariants: models only, no I/O, no clock, no imports from other folders of the 
 format for weeks: only add fields, always with a default. Never put a name, an identity number, a passport or a bank
 account into a workflow payload: ids go in, ids come out.
 """
+
+# The forms register themselves at import: whoever imports anything of `schemas` finds them all.
+from schemas import enrolment, registration, reimbursement, tax_payment
+
+__all__ = ["enrolment", "registration", "reimbursement", "tax_payment"]

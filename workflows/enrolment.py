@@ -22,7 +22,7 @@ from workflows.process import Process
 from workflows.registration import Registration, stop
 
 with workflow.unsafe.imports_passed_through():
-    from domain.calendar import WorkCalendar
+    from domain.calendar import WorkCalendar, work_calendar
     from domain.times import at
 
 AGENCIES = ("social_bureau", "medical_bureau")
@@ -64,7 +64,7 @@ class Enrolment(Process):
         ]
 
     def calendar(self, authority: str) -> WorkCalendar:
-        return WorkCalendar(self.policy.calendar(authority))
+        return work_calendar(self.policy.calendar(authority))
 
     async def body(self) -> None:
         self.facts = await calls.load_enrolment_facts(self._case(), 1)
@@ -212,7 +212,7 @@ class Enrolment(Process):
             await asyncio.gather(*payments)
         finally:
             for task in [*branches.values(), *payments]:
-                await stop(task)
+                task.cancel()
         self.leave("tax_payment")
 
     async def _pay_one_side(self, branches: "dict[str, asyncio.Task[None]]") -> bool:
@@ -251,7 +251,7 @@ class Enrolment(Process):
         )
         await workflow.wait_condition(lambda: question.done() or both())
         if not question.done():
-            await stop(question)  # type: ignore[arg-type]
+            await stop(question)
             return False
         return question.result().outcome == "pay_approved"
 
@@ -273,6 +273,7 @@ class Enrolment(Process):
         month = await self._choose_month(levy)
         if not_same_month:
             self.flag("not_same_month")
+        seen = self.wakes
         self.books = await calls.write_lines(
             LineRequest(
                 process_id=self.id,
@@ -289,7 +290,7 @@ class Enrolment(Process):
         n = 0
         while self.books.unpaid.get(levy, 0) > 0:
             n += 1
-            await self._woken()
+            seen = await self._woken(seen)
             self.books = await calls.case_books(self._case(), f"paid/{levy}/{n}")
         title = self.policy.agency(agency).title
         self.note(
@@ -335,21 +336,22 @@ class Enrolment(Process):
         self.flag("not_same_month")
         return month if result.outcome == "pay_now" else _next(month)
 
-    async def _woken(self) -> None:
-        """Until a wake-up comes, or a day has passed."""
-        seen = self.wakes
+    async def _woken(self, seen: int) -> int:
+        """Until a wake-up after `seen` comes, or a day has passed. The count is taken before the books are asked, so that
+        a wake-up that comes in between is not lost."""
         try:
             await workflow.wait_condition(lambda: self.wakes > seen, timeout=RECHECK, timeout_summary="ask the books")
         except asyncio.TimeoutError:
             workflow.logger.debug("%s: asking the books without a wake-up", self.id)
+        return self.wakes
 
     async def _wait_settled(self) -> None:
         """Until finance has settled every bill on which this case has a line."""
         async with self.stage("reimbursement", waiting_on="reimbursement"):
-            n = 1
+            n, seen = 1, self.wakes
             self.books = await calls.case_books(self._case(), f"settled/{n}")
             while self.books.unsettled:
-                await self._woken()
+                seen = await self._woken(seen)
                 n += 1
                 self.books = await calls.case_books(self._case(), f"settled/{n}")
 

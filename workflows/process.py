@@ -41,7 +41,7 @@ from workflows.human_task import Desk, HumanTask, refuse_now
 with workflow.unsafe.imports_passed_through():
     from domain import deadlines as deadline_rules
     from domain import ladder
-    from domain.calendar import WorkCalendar
+    from domain.calendar import WorkCalendar, work_calendar
     from domain.times import at, day_of
 
 T = TypeVar("T")
@@ -218,7 +218,7 @@ class Process:
         self.fired.update(r.key for r in ladder.rungs([deadline], self.policy.ladder, self.policy) if r.at <= now)
 
     def _calendar(self, authority: str) -> WorkCalendar:
-        return WorkCalendar(self.policy.calendar(authority))
+        return work_calendar(self.policy.calendar(authority))
 
     # --- stages, timeline, projection -------------------------------------------------------------------------------
 
@@ -372,6 +372,8 @@ class Process:
             except Exception as error:
                 if is_cancelled_exception(error):
                     raise asyncio.CancelledError from error
+                if not workflow.in_workflow():
+                    raise  # the coroutine is being closed outside of the workflow's loop: nobody waits for it
                 workflow.logger.exception("a step of %s failed", self.id)
                 cause = error.cause if isinstance(error, ActivityError) and error.cause else error
                 kind = getattr(cause, "type", None) or type(cause).__name__

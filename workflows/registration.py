@@ -9,7 +9,7 @@ old due date. The agency's own norm runs apart from acceptance and is chased bef
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 
@@ -97,7 +97,7 @@ class Registration:
                 deadlines=[norm],
             )
         finally:
-            await stop(chase)
+            chase.cancel()
         self.case.meet(norm.id)
         if result.outcome == "refused":
             return await self._refused(result.data["code"], result)
@@ -120,7 +120,7 @@ class Registration:
             await calls.submit_application(self._arg())
         finally:
             submitted = True
-            await stop(reminding)
+            reminding.cancel()
         self._handed_in()
         norm: Deadline | None = None
         chase: asyncio.Task[None] | None = None
@@ -140,7 +140,7 @@ class Registration:
                 pause = min(pause * 2, LONGEST_PAUSE)
         finally:
             if chase is not None:
-                await stop(chase)
+                chase.cancel()
             if norm is not None:
                 self.case.meet(norm.id)
             self.case.wait_on(self.agency, None)
@@ -266,12 +266,13 @@ class Registration:
         self.case.touch()
 
 
-async def stop(task: "asyncio.Task[None]") -> None:
-    """Cancels a side task and waits for it, so that its open human task becomes obsolete before we go on."""
-    if not task.done():
-        task.cancel()
+async def stop(task: "asyncio.Task[Any]") -> None:
+    """Cancels a side task and waits for it, so that its open human task is obsolete before we go on.
+
+    Never in a `finally`: when a workflow leaves the worker's cache its coroutines are closed, and may not wait then.
+    """
+    task.cancel()
     try:
         await task
     except asyncio.CancelledError:
-        # Ours, unless the caller itself is being cancelled: then its own await raises next.
         workflow.logger.debug("side task stopped")

@@ -19,7 +19,7 @@ from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from schemas.tax_payment import BillKind, BillRef
 from workflows import calls
 from workflows.process import Process
-from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, stop
+from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE
 
 with workflow.unsafe.imports_passed_through():
     from domain.times import at
@@ -161,7 +161,7 @@ class TaxPayment(Process):
                     pause = min(pause * 2, LONGEST_PAUSE)
             finally:
                 if question is not None:
-                    await stop(question)  # type: ignore[arg-type]
+                    question.cancel()
 
     async def _compare(self, bill: BillRef) -> TaskResult:
         """The agency's bill beside our lines, until they are equal to the cent and someone has confirmed it."""

@@ -1,0 +1,99 @@
+"""Workflow tests on the real development server with time skipping: each workflow has its own clock.
+
+One server for the whole run, one task queue per test, the sandbox and data converter of the real worker. A year passes in a
+second by `skip`, which moves one workflow's clock; nothing moves by itself.
+"""
+
+import contextlib
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowHandle
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from temporalio.worker import Worker
+
+from schemas.process import ProcessStart
+from tests.workflows.office import Office
+from worker.sandbox import workflow_runner
+from workflows.registry import WORKFLOWS
+
+Begin = Callable[..., Any]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """The development server, started once; skipping is armed by `Stage.skip` only."""
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
+        dev_server_log_level="error",
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            "frontend.WorkflowTimeSkippingEnabled=true",
+        ],
+        data_converter=pydantic_data_converter,
+        search_attributes=[SearchAttributeKey.for_keyword("CaseType"), SearchAttributeKey.for_keyword("Stage")],
+    )
+    yield environment
+    await environment.shutdown()
+
+
+class Stage:
+    """One test's worker and office."""
+
+    def __init__(self, environment: WorkflowEnvironment, office: Office, queue: str) -> None:
+        self.environment = environment
+        self.office = office
+        self.queue = queue
+
+    async def begin(
+        self, workflow: str = "Enrolment", *, at: datetime | None = None, **parameters: str
+    ) -> WorkflowHandle[Any, Any]:
+        """Starts a process; `at` is the instant at which its clock stands."""
+        process_id = f"{workflow.lower()}-{uuid.uuid4().hex[:8]}"
+        offset = 0
+        if at is not None:
+            now = datetime.now(at.tzinfo)
+            offset = round((at - now).total_seconds())
+        start = ProcessStart(
+            process_id=process_id,
+            started_by="clerk",
+            subject=str(uuid.uuid4()),
+            org_unit="business",
+            clock_offset_seconds=offset,
+            parameters=parameters,
+        )
+        return await self.environment.client.start_workflow(workflow, start, id=process_id, task_queue=self.queue)
+
+    async def skip(self, handle: WorkflowHandle[Any, Any], span: timedelta) -> None:
+        """Moves the workflow's clock by `span`; every timer on the way fires at its instant."""
+        assert await self.environment.fast_forward(handle, span)
+
+
+@pytest.fixture
+def stage(skipping: WorkflowEnvironment) -> Callable[..., AbstractAsyncContextManager[Stage]]:
+    """`async with stage(office) as s:` a worker of its own queue with the office's activities."""
+
+    @contextlib.asynccontextmanager
+    async def open_stage(office: Office, **options: Any) -> AsyncIterator[Stage]:
+        queue = f"test-{uuid.uuid4().hex[:8]}"
+        async with Worker(
+            skipping.client,
+            task_queue=queue,
+            workflows=WORKFLOWS,
+            activities=office.activities(),
+            workflow_runner=workflow_runner(),
+            **options,
+        ):
+            yield Stage(skipping, office, queue)
+
+    return open_stage
