@@ -1,0 +1,253 @@
+"""The spreadsheet reader: what colleges send, and what they should not have sent."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from api.spreadsheets import columns, headings, reader, refused
+from api.spreadsheets.cells import CellFault, parse_country, parse_date, parse_money, parse_number_text
+from api.spreadsheets.units import Unit, find_unit
+from cli.demo_people import ORG_UNITS
+from tests.imports import files
+
+UNITS = [Unit(u.id, u.zh, u.en) for u in ORG_UNITS]
+
+
+def read(content: bytes, name: str = "list.xlsx") -> columns.Table:
+    return columns.parse(reader.read(content, name), UNITS)
+
+
+def test_sample_is_read_whole() -> None:
+    table = read(files.SAMPLE.read_bytes())
+    assert len(table.rows) == 13 and set(table.columns) == set(headings.fields())
+    milan = table.rows[2]
+    assert milan.values["id_number"] == "G12580876"
+    assert [r.code for r in milan.repairs] == ["blank_removed"] and "G125 80876" in milan.repairs[0].text.zh
+    first = table.rows[0].values
+    assert first["contract_start"] == date(2026, 9, 20) and first["monthly_wage"] == Decimal("18000.00")
+    assert (first["sex"], first["country"], first["org_unit"], first["hire_kind"], first["certificate"]) == (
+        "male",
+        "JPN",
+        "business",
+        "local_hire",
+        "none",
+    )
+    assert [(r.number, f.code) for r in table.rows for f in r.faults] == [(11, "missing")]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (files.xls(files.sample_rows()), "a.xls"),
+        (files.csv_text(files.sample_rows()).encode("utf-8"), "a.csv"),
+        (files.csv_text(files.sample_rows()).encode("utf-8-sig"), "a.csv"),
+        (files.csv_text(files.sample_rows()).encode("gbk"), "a.csv"),
+        (files.csv_text(files.sample_rows(), "\t").encode("utf-16"), "a.csv"),
+        (files.csv_text(files.sample_rows(), ";").encode("gb18030"), "a.csv"),
+    ],
+    ids=["xls", "utf8", "bom", "gbk", "utf16-tab", "gb18030-semicolon"],
+)
+def test_other_formats_hold_the_same_people(content: bytes, name: str) -> None:
+    expected, found = read(files.SAMPLE.read_bytes()), read(content, name)
+    assert [r.values for r in found.rows] == [r.values for r in expected.rows]
+
+
+def test_other_headings_title_rows_and_text_dates() -> None:
+    cells = {
+        "序号": 1,
+        "护照姓名": "Ａｎｎａ　Muster",
+        "性　别": "Female",
+        "国籍": "德国",
+        "出生年月日（YYYY-MM-DD）": "1985年3月14日",
+        "* 护照号码": "ｅ１２３４ ５６７８",
+        "护照有效期": "20310131",
+        "外国人工作许可证号": "5100202612345678",
+        "签发日期": "2026-9-1",
+        "工作许可证有效期": "2027/09/01",
+        "居留证到期日期": "2027.9.16",
+        "学院（部门）": "外国语学院",
+        "聘期开始": 46270,
+        "聘期结束": "Sep 4, 2028",
+        "月薪（元）": "￥18,000",
+    }
+    header, row = list(cells), list(cells.values())
+    table = read(files.xlsx([["附件1"], ["2026年外籍人员登记表"], [], header, row, [], ["填表人：张三"]]))
+    assert table.header_row == 4 and len(table.rows) == 1
+    person = table.rows[0]
+    assert person.faults == []
+    assert person.values == {
+        "name": "Anna Muster",
+        "sex": "female",
+        "country": "DEU",
+        "birth": date(1985, 3, 14),
+        "id_number": "E12345678",
+        "id_expires": date(2031, 1, 31),
+        "work_permit_no": "5100202612345678",
+        "permit_issued": date(2026, 9, 1),
+        "permit_expires": date(2027, 9, 1),
+        "residence_expires": date(2027, 9, 16),
+        "org_unit": "foreign_languages",
+        "contract_start": date(2026, 9, 5),
+        "contract_end": date(2028, 9, 4),
+        "monthly_wage": Decimal("18000.00"),
+    }
+    codes = {r.field: r.code for r in person.repairs}
+    assert codes["name"] == "full_width_corrected" and codes["id_number"] == "blank_removed"
+    assert codes["birth"] == "date_text_read"
+
+
+def test_right_sheet_is_picked() -> None:
+    content = files.xlsx(files.sample_rows(), title="名单", more={"说明": [["填表说明"], ["姓名与护照一致"]]})
+    table = read(content)
+    assert table.sheet == "名单" and "名单" in table.notes[0].zh
+
+
+def test_stored_value_of_a_formula_is_read_and_said_so() -> None:
+    rows = files.sample_rows()[:2]
+    content = files.xlsx(rows)
+    sheet = reader.zipfile.ZipFile(reader.io.BytesIO(content)).read("xl/worksheets/sheet1.xml").decode()
+    wage = sheet.index('r="R2"')
+    formula = sheet[:wage] + sheet[wage:].replace("<v>18000</v>", "<f>9000*2</f><v>18000</v>", 1)
+    assert formula != sheet
+    table = read(files.with_part(content, "xl/worksheets/sheet1.xml", formula.encode()))
+    assert table.rows[0].values["monthly_wage"] == Decimal("18000.00")
+    assert [(r.code, r.field) for r in table.rows[0].repairs] == [("formula_value_read", "monthly_wage")]
+
+    rows[1][17] = "=9000*2"  # written by a program that never computed it
+    empty = read(files.xlsx(rows)).rows[0]
+    assert [(f.code, f.field) for f in empty.faults] == [("formula_without_value", "monthly_wage")]
+
+
+def test_unknown_college_offers_near_names() -> None:
+    for typed, meant in (("外语学院", "外国语学院"), ("电气学院", "电气工程学院"), ("数学院", "数学学院")):
+        with pytest.raises(CellFault) as fault:
+            find_unit(typed, UNITS)
+        assert fault.value.code == "org_unit_unknown" and meant in fault.value.text.zh
+    assert find_unit(" 商 学 院 ", UNITS) == "business" and find_unit("Law School", UNITS) == "law"
+
+
+def test_each_unreadable_cell_is_named() -> None:
+    rows = files.sample_rows()[:2]
+    for column, value in ((2, "未知"), (3, "ZZZ"), (4, None), (5, "2026-02-30"), (8, "03/04/2030"), (9, "5.1002E+15"),
+                          (13, "银河学院"), (16, "长期"), (17, "面议")):  # fmt: skip
+        rows[1][column] = value
+    row = read(files.xlsx(rows)).rows[0]
+    assert {f.field: f.code for f in row.faults} == {
+        "sex": "choice_unknown",
+        "country": "country_unknown",
+        "birth": "date_impossible",
+        "id_expires": "date_ambiguous",
+        "work_permit_no": "digits_lost",
+        "org_unit": "org_unit_unknown",
+        "contract_end": "date_unreadable",
+        "monthly_wage": "amount_unreadable",
+    }
+    assert {f.column for f in row.faults} <= set(rows[0])
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [
+        ("2026-9-1", date(2026, 9, 1)),
+        ("2026/09/01", date(2026, 9, 1)),
+        ("２０２６年９月１日", date(2026, 9, 1)),
+        ("2026.09.01", date(2026, 9, 1)),
+        (20260901, date(2026, 9, 1)),
+        ("20260901", date(2026, 9, 1)),
+        (46266, date(2026, 9, 1)),
+        ("46266", date(2026, 9, 1)),
+        (datetime(2026, 9, 1, 13, 5), date(2026, 9, 1)),
+        ("2026-09-01 00:00:00", date(2026, 9, 1)),
+        ("2026-09-01T00:00:00", date(2026, 9, 1)),
+        ("13/09/2026", date(2026, 9, 13)),
+        ("1 Sep 2026", date(2026, 9, 1)),
+        ("1st September, 2026", date(2026, 9, 1)),
+        ("01-Sep-2026", date(2026, 9, 1)),
+    ],
+)
+def test_dates(cell: Any, day: date) -> None:
+    assert parse_date(cell) == day
+
+
+@pytest.mark.parametrize("cell", ["26-9-1", "2026-9", "明年", "3/4/2026", "20261301", 7, True])
+def test_no_date(cell: Any) -> None:
+    with pytest.raises(CellFault):
+        parse_date(cell)
+
+
+def test_numbers_money_countries() -> None:
+    assert parse_number_text(" g125 80876 ") == "G12580876" and parse_number_text(12345678) == "12345678"
+    with pytest.raises(CellFault):
+        parse_number_text(5100202627565618)
+    assert parse_money("1.8万") == Decimal("18000.00") and parse_money("18000元/月") == Decimal("18000.00")
+    for bad in ("abc", "18000.005", "NaN", ""):
+        with pytest.raises(CellFault):
+            parse_money(bad)
+    assert [parse_country(c) for c in ("jpn", "JP", "日本", "Japan", "英国", "UK", "韩国", "塞尔维亚籍", "Serbia")] == [
+        "JPN", "JPN", "JPN", "JPN", "GBR", "GBR", "KOR", "SRB", "SRB",
+    ]  # fmt: skip
+
+
+def encrypted() -> bytes:
+    return reader.OLE_MAGIC + b"\x00" * 512 + "EncryptedPackage".encode("utf-16-le") + b"\x00" * 512
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "code", "status"),
+    [
+        (b"", "a.xlsx", "file_empty", 422),
+        (b"x" * (50 * 1024 * 1024), "a.csv", "file_too_large", 413),
+        (files.SAMPLE.read_bytes(), "a.xlsm", "macro_file", 422),
+        (files.with_part(files.SAMPLE.read_bytes(), "xl/vbaProject.bin", b"macro"), "a.xlsx", "macro_file", 422),
+        (files.xlsx([[]]), "a.xlsx", "sheet_empty", 422),
+        (files.xlsx([["科目", "摘要", "金额"], ["其他应付款", "代扣", 3]]), "a.xlsx", "no_header", 422),
+        (files.xlsx(files.sample_rows()[:1]), "a.xlsx", "no_rows", 422),
+        (files.xlsx([r[:9] + r[11:] for r in files.sample_rows()]), "a.xlsx", "columns_missing", 422),
+        (files.SAMPLE.read_bytes()[:3000], "a.xlsx", "file_corrupt", 422),
+        (b"PK\x03\x04" + b"\x01" * 99, "a.xlsx", "file_corrupt", 422),
+        (reader.OLE_MAGIC + b"\x00" * 600, "a.xls", "file_corrupt", 422),
+        (encrypted(), "a.xlsx", "file_protected", 422),
+        (b"%PDF-1.7 \x01\x02", "a.pdf", "file_type_unknown", 415),
+        (b"<html><table></table></html>", "a.xls", "file_corrupt", 422),
+    ],
+)
+def test_bad_files_are_refused_by_name(content: bytes, name: str, code: str, status: int) -> None:
+    with pytest.raises(reader.SpreadsheetError) as refusal:
+        read(content, name)
+    assert (refusal.value.code, refusal.value.status) == (code, status)
+    assert len(refusal.value.text.zh) > 10 and len(refusal.value.text.en) > 10
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_refused() -> None:
+    bomb = files.with_part(files.SAMPLE.read_bytes(), "xl/media/x.bin", b"\x00" * (reader.MAX_UNPACKED_BYTES + 1))
+    with pytest.raises(reader.SpreadsheetError) as refusal:
+        read(bomb)
+    assert refusal.value.code == "file_too_large"
+
+
+def test_missing_columns_are_listed() -> None:
+    rows = [r[:9] + r[11:] for r in files.sample_rows()]
+    with pytest.raises(reader.SpreadsheetError) as refusal:
+        read(files.xlsx(rows))
+    assert "工作许可证号" in refusal.value.text.zh and "工作许可签发日期" in refusal.value.text.zh
+
+
+def test_refused_rows_can_be_uploaded_again() -> None:
+    table = read(files.SAMPLE.read_bytes())
+    bad = table.rows[9]
+    content = refused.write(
+        table.sheet, table.headings, [(refused.to_json(bad.cells), [f.text.zh for f in bad.faults])]
+    )
+    again = read(content)
+    assert again.headings[:-1] == table.headings and again.headings[-1] == refused.PROBLEMS
+    assert again.rows[0].values == bad.values and again.rows[0].cells[-1] == "缺少工作许可签发日期，请补填。"
+    twice = refused.write(again.sheet, again.headings, [(refused.to_json(again.rows[0].cells), ["x"])])
+    assert read(twice).headings == again.headings
+
+
+def test_text_never_becomes_a_formula() -> None:
+    content = refused.write("a", ["姓名"], [(['=HYPERLINK("http://x")'], ["y"])])
+    sheet = reader.read(content, "a.xlsx").sheets[0]
+    assert sheet.rows[1][0] == '=HYPERLINK("http://x")' and not reader._formula_cells(content, sheet.name)
