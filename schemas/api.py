@@ -1,0 +1,404 @@
+"""Bodies and answers of the JSON API under `/api/v1`; the pages show the same models.
+
+Invariants: request bodies derive from `Body` (an unknown field is refused, so that a typing mistake is not swallowed);
+answers hold bilingual `Text` where people read them. Workflow payloads are elsewhere: these may change with the API only.
+"""
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from schemas.base import Body, Text
+from schemas.deadlines import DeadlineView
+from schemas.process import Stage
+
+TaskViewName = Literal["mine", "group", "behalf", "done", "started", "cc", "all"]
+
+
+class Answer(BaseModel):
+    """Base of everything the API answers."""
+
+
+# --- problems --------------------------------------------------------------------------------------------------------
+
+
+class Fault(Answer):
+    """One thing that is wrong with a request. `pointer` is a JSON pointer into the body: /data/birth, /documents/M01."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class ProblemView(Answer):
+    """RFC 9457. `code` is stable and for programs, `detail` is for people in their language."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    instance: str | None = None
+    errors: list[Fault] = []
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+
+class SignIn(Body):
+    username: str = Field(min_length=1, max_length=60, examples=["clerk"])
+    password: str = Field(min_length=1, max_length=200, examples=["baoqi-demo"])
+
+
+class UserView(Answer):
+    """A user as others see it."""
+
+    username: str
+    name: Text
+    roles: list[str] = []
+    org_units: list[str] = []
+    person_id: str | None = None
+
+
+class SessionView(Answer):
+    user: UserView
+    csrf_token: str
+    expires_at: datetime
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+class DocumentView(Answer):
+    """A stored file; its content is at `/api/v1/documents/{id}`."""
+
+    id: str
+    process_id: str | None = None
+    task_id: str | None = None
+    code: str
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    uploaded_by: str
+    uploaded_at: datetime
+
+
+class DocumentSlot(Answer):
+    """A document asked for by a task, with what was received for it (also from earlier tasks of the process)."""
+
+    code: str
+    title: Text
+    required: bool
+    accept: list[str]
+    note: Text | None = None
+    received: list[DocumentView] = []
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+
+class TaskQuery(BaseModel):
+    """The filters of the inbox, as they stand in the address."""
+
+    view: TaskViewName = "mine"
+    q: str | None = Field(default=None, max_length=100)
+    kind: str | None = Field(default=None, max_length=60)
+    process_kind: str | None = Field(default=None, max_length=60)
+    process_id: str | None = Field(default=None, max_length=200)
+    org_unit: str | None = Field(default=None, max_length=60)
+    holder: str | None = Field(default=None, max_length=60)
+    subject: str | None = Field(default=None, max_length=60)
+    overdue: bool | None = None
+    due_today: bool | None = None
+    at_risk: bool | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=400)
+
+
+class TaskItem(Answer):
+    """One line of the inbox. `due` is the legal day of the most urgent unmet deadline."""
+
+    id: str
+    process_id: str
+    process_kind: str
+    process_title: str
+    case_no: str
+    kind: str
+    title: Text
+    stage: str
+    state: str
+    version: int
+    roles: list[str]
+    org_unit: str | None = None
+    org_unit_name: Text | None = None
+    subject: str | None = None
+    subject_name: str | None = None
+    holder: str | None = None
+    holder_name: Text | None = None
+    held_since: datetime | None = None
+    opened_at: datetime
+    closed_at: datetime | None = None
+    outcome: str | None = None
+    outcome_title: Text | None = None
+    completed_by: str | None = None
+    on_behalf: bool = False
+    due: date | None = None
+    due_at: datetime | None = None
+    internal_due: date | None = None
+    latest_start: datetime | None = None
+    legal_kind: str | None = None
+    deadline_title: Text | None = None
+    provisional: bool = False
+    sample: bool = False
+    working_days_left: int | None = None
+    overdue: bool = False
+    due_today: bool = False
+    at_risk: bool = False
+    actions: list[str] = []
+
+
+class TaskCounts(Answer):
+    """How many tasks each view holds for this user, and how urgent the current list is."""
+
+    mine: int = 0
+    group: int = 0
+    behalf: int = 0
+    done: int = 0
+    started: int = 0
+    cc: int = 0
+    overdue: int = 0
+    due_today: int = 0
+    at_risk: int = 0
+
+
+class TaskPage(Answer):
+    items: list[TaskItem]
+    next_cursor: str | None = None
+    total: int
+    counts: TaskCounts
+
+
+class OutcomeView(Answer):
+    """One way to finish the task. `schema` is the JSON Schema of `data`; `tone` is a hint for the button."""
+
+    code: str
+    title: Text
+    tone: str = "primary"
+    schema_: dict[str, Any] = Field(serialization_alias="schema")
+
+
+class CommentView(Answer):
+    id: int
+    author: str
+    author_name: Text | None = None
+    text: str
+    at: datetime
+
+
+class TaskView(TaskItem):
+    """Everything needed to finish a task. `data` can be sent as it is with `outcomes[0]`; `context` is for reading."""
+
+    outcomes: list[OutcomeView]
+    data: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    documents: list[DocumentSlot] = []
+    deadlines: list[DeadlineView] = []
+    comments: list[CommentView] = []
+    draft: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None  # what was answered, once completed
+    authority: str | None = None
+    behalf_of: list[str] = []  # roles for whom this user would act (代办); empty when acting for oneself
+
+
+class OnBehalf(Body):
+    """代办: a clerk does a college's or an employee's task for them, with the reason and a scan of the request."""
+
+    reason: str = Field(min_length=2, max_length=500, examples=["学院来电委托，原件已留存"])
+    document_id: str = Field(description="a document uploaded to this task with code `on_behalf`")
+
+
+class CompleteBody(Body):
+    outcome: str = Field(max_length=60, examples=["submit"])
+    data: dict[str, Any] = Field(default_factory=dict)
+    version: int = Field(ge=1, examples=[1])
+    on_behalf: OnBehalf | None = None
+
+
+class DraftBody(Body):
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class CommentBody(Body):
+    text: str = Field(min_length=1, max_length=2000, examples=["已电话联系学院"])
+
+
+class SubmissionView(Answer):
+    """An answer on its way: pending until the process has taken it, then done or refused."""
+
+    id: str
+    task_id: str
+    status: Literal["pending", "done", "refused"]
+    outcome: str
+    problem: ProblemView | None = None
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+class ProcessKindView(Answer):
+    kind: str
+    title: Text
+    input_schema: dict[str, Any]
+    startable: bool = True
+
+
+class ProcessQuery(BaseModel):
+    """The filters of the list of processes, as they stand in the address."""
+
+    kind: str | None = Field(default=None, max_length=60)
+    state: str | None = Field(default=None, max_length=60, description="one state, or several with commas, or `open`")
+    overdue: bool | None = None
+    due_today: bool | None = None
+    at_risk: bool | None = None
+    waiting_for: str | None = Field(default=None, max_length=60, description="an agency, or `any`")
+    org_unit: str | None = Field(default=None, max_length=60)
+    subject: str | None = Field(default=None, max_length=60)
+    stage: str | None = Field(default=None, max_length=60)
+    flag: str | None = Field(default=None, max_length=60)
+    q: str | None = Field(default=None, max_length=100)
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=400)
+
+
+class ProcessItem(Answer):
+    id: str
+    kind: str
+    kind_title: Text
+    case_no: str
+    title: str
+    state: str
+    subject: str | None = None
+    subject_name: str | None = None
+    org_unit: str | None = None
+    org_unit_name: Text | None = None
+    active_stages: list[Text] = []
+    waiting_on: list[str] = []
+    holders: list[str] = []
+    due: date | None = None
+    due_at: datetime | None = None
+    latest_start: datetime | None = None
+    overdue: bool = False
+    due_today: bool = False
+    at_risk: bool = False
+    flags: list[str] = []
+    started_by: str
+    started_at: datetime
+    closed_at: datetime | None = None
+
+
+class ProcessPage(Answer):
+    items: list[ProcessItem]
+    next_cursor: str | None = None
+    total: int
+
+
+class TimelineView(Answer):
+    seq: int
+    at: datetime
+    kind: str
+    text: Text
+    actor: str | None = None
+    actor_name: Text | None = None
+    task_id: str | None = None
+    data: dict[str, Any] = {}
+
+
+class ProcessView(ProcessItem):
+    """A case in full. `now` is the case's clock (the demo's can be ahead)."""
+
+    stages: list[Stage]
+    deadlines: list[DeadlineView]
+    tasks: list[TaskItem]
+    timeline: list[TimelineView]
+    documents: list[DocumentView] = []
+    actions: list[str] = []
+    reason: str | None = None
+    now: datetime
+
+
+class CommandBody(Body):
+    reason: str = Field(min_length=2, max_length=500, examples=["本人放弃入职"])
+    ground: Literal["permit_withdrawn", "left", "mistake", "other"] = "other"
+
+
+# --- board -----------------------------------------------------------------------------------------------------------
+
+
+class Figure(Answer):
+    """A number and the list behind it: the list's `total` is this number, always."""
+
+    value: int
+    path: str = Field(description="path and query of the list under /api/v1, e.g. /processes?overdue=true")
+
+
+class BoardRow(Answer):
+    key: str
+    title: Text
+    figures: dict[str, Figure]
+
+
+class BoardView(Answer):
+    now: datetime
+    totals: dict[str, Figure]  # open, overdue, due_today, at_risk, waiting
+    by_process: list[BoardRow]
+    by_org_unit: list[BoardRow]
+    by_person: list[BoardRow]
+    by_agency: list[BoardRow]
+
+
+class DeadlineItem(DeadlineView):
+    """A deadline of an open process, with where it comes from."""
+
+    process_id: str
+    process_title: str
+    process_kind: str
+    org_unit: str | None = None
+
+
+class DeadlinePage(Answer):
+    items: list[DeadlineItem]
+    total: int
+
+
+# --- messages and audit ----------------------------------------------------------------------------------------------
+
+
+class MessageView(Answer):
+    id: int
+    text: Text
+    link: str | None = None
+    at: datetime
+    read_at: datetime | None = None
+
+
+class MessagePage(Answer):
+    items: list[MessageView]
+    unread: int
+    total: int
+
+
+class AuditView(Answer):
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    object: str
+    data: dict[str, Any] = {}
+    on_behalf: bool = False
+
+
+class AuditPage(Answer):
+    items: list[AuditView]
+    next_cursor: str | None = None

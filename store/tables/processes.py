@@ -1,0 +1,185 @@
+"""Projected processes, tasks and timelines, and the answers people gave.
+
+Two writers and no shared column: the workflow (through `record_transition`) owns state, version, deadlines and result;
+the inbox owns holder, draft and comments. `revision` orders the workflow's writes; an older one never overwrites.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, Sequence, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.tables.base import Base
+
+CASE_NUMBERS = Sequence("case_numbers", metadata=Base.metadata)
+
+
+class Process(Base):
+    """A process as people read it. `id` is the workflow id."""
+
+    __tablename__ = "processes"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(index=True)
+    case_no: Mapped[str] = mapped_column(index=True)
+    title: Mapped[str] = mapped_column(default="")
+    search: Mapped[str] = mapped_column(default="")  # case number, names and pinyin, lower case
+    state: Mapped[str] = mapped_column(default="running")
+    subject: Mapped[str | None] = mapped_column(index=True)
+    org_unit: Mapped[str | None] = mapped_column(index=True)
+    stages: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    active_stages: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    deadlines: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    waiting_on: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    revision: Mapped[int] = mapped_column(default=0)
+    started_by: Mapped[str]
+    started_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    flags: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    clock_offset_seconds: Mapped[int] = mapped_column(default=0)
+    next_due_at: Mapped[datetime | None]  # earliest end of an unmet deadline
+    latest_start: Mapped[datetime | None]  # earliest latest start of an unmet deadline
+    __table_args__ = (
+        Index("ix_processes_open_due", "next_due_at", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_processes_list", "started_at", "id"),
+    )
+
+
+class ProcessStartRow(Base):
+    """The outbox of starts: stored with the case, started in Temporal after the commit, asked again until it stands."""
+
+    __tablename__ = "process_starts"
+    process_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    start: Mapped[dict[str, Any]] = mapped_column(JSONB)  # schemas.process.ProcessStart
+    state: Mapped[str] = mapped_column(default="pending")  # pending, started, failed
+    idempotency_key: Mapped[str | None]
+    body_hash: Mapped[str | None]
+    started_by: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None]
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        UniqueConstraint("started_by", "idempotency_key", name="uq_process_starts_key"),
+        Index("ix_process_starts_pending", "created_at", postgresql_where=text("state = 'pending'")),
+    )
+
+
+class Timeline(Base):
+    __tablename__ = "timeline"
+    process_id: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    text_zh: Mapped[str]
+    text_en: Mapped[str]
+    actor: Mapped[str | None]
+    task_id: Mapped[str | None]
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+
+
+class Task(Base):
+    """A human task. The columns from `holder` to `draft_at` are the inbox's, all others the workflow's."""
+
+    __tablename__ = "tasks"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    process_id: Mapped[str] = mapped_column(index=True)
+    process_kind: Mapped[str]
+    case_no: Mapped[str]
+    key: Mapped[str]
+    kind: Mapped[str]
+    title_zh: Mapped[str]
+    title_en: Mapped[str]
+    search: Mapped[str] = mapped_column(default="")
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    excluded: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    org_unit: Mapped[str | None]
+    subject: Mapped[str | None]
+    stage: Mapped[str]
+    authority: Mapped[str | None]
+    spec: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    deadlines: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    state: Mapped[str]
+    version: Mapped[int]
+    revision: Mapped[int]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    completed_by: Mapped[str | None] = mapped_column(index=True)
+    on_behalf: Mapped[bool] = mapped_column(default=False)
+    submission_id: Mapped[str | None]
+    sort_day: Mapped[date]
+    legal_rank: Mapped[int]
+    sort_at: Mapped[datetime]  # latest start of the most urgent deadline; the far future where there is none
+    next_due_at: Mapped[datetime | None]
+    latest_start: Mapped[datetime | None]
+    holder: Mapped[str | None] = mapped_column(ForeignKey("users.username"))
+    held_since: Mapped[datetime | None]
+    draft: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted: a draft holds what a form holds
+    draft_at: Mapped[datetime | None]
+    __table_args__ = (
+        UniqueConstraint("process_id", "key"),
+        Index(
+            "ix_tasks_inbox", "sort_day", "legal_rank", "sort_at", "case_no", "id",
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index("ix_tasks_holder", "holder", postgresql_where=text("closed_at IS NULL")),
+        Index(
+            "ix_tasks_roles", "roles", postgresql_using="gin", postgresql_where=text("closed_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+
+class Submission(Base):
+    """An answer to a task: durable before Temporal is asked, sent again until it has an outcome."""
+
+    __tablename__ = "submissions"
+    id: Mapped[str] = mapped_column(primary_key=True)  # uuid
+    task_id: Mapped[str]
+    process_id: Mapped[str] = mapped_column(index=True)
+    kind: Mapped[str]
+    idempotency_key: Mapped[str]
+    body_hash: Mapped[str]
+    body: Mapped[bytes] = mapped_column(LargeBinary)  # the whole form, encrypted JSON
+    outcome: Mapped[str]
+    version: Mapped[int]
+    actor: Mapped[str]
+    on_behalf: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str | None]
+    document_id: Mapped[str | None]
+    status: Mapped[str] = mapped_column(default="pending")  # pending, done, refused
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the refusal: {status, code}
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        UniqueConstraint("task_id", "idempotency_key", name="uq_submissions_key"),
+        Index("ix_submissions_pending", "created_at", postgresql_where=text("status = 'pending'")),
+    )
+
+
+class Comment(Base):
+    __tablename__ = "comments"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task_id: Mapped[str] = mapped_column(index=True)
+    process_id: Mapped[str]
+    author: Mapped[str] = mapped_column(ForeignKey("users.username"))
+    text: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ReminderRow(Base):
+    """A rung that fired, for one recipient. Its insert is the claim: it happens once."""
+
+    __tablename__ = "reminders"
+    key: Mapped[str] = mapped_column(primary_key=True)  # process/task/rung key
+    recipient: Mapped[str] = mapped_column(primary_key=True)
+    process_id: Mapped[str] = mapped_column(index=True)
+    task_id: Mapped[str | None]
+    rung: Mapped[str]
+    due_at: Mapped[datetime]  # when the rung was due
+    at: Mapped[datetime]  # when it was recorded
+    message_id: Mapped[int | None]
