@@ -1,0 +1,37 @@
+"""Uploaded spreadsheets and what became of each row.
+
+Cells hold personal data, so `cells` and `remarks` are one encrypted JSON (`body`); the other columns carry no name and no
+number. An import is a record of what happened: its rows are written once and never changed.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.tables.base import Base
+
+
+class Import(Base):
+    """One upload. `mode`: preview (nothing started) or good_rows."""
+
+    __tablename__ = "imports"
+    id: Mapped[str] = mapped_column(primary_key=True)  # uuid
+    kind: Mapped[str]
+    mode: Mapped[str]
+    filename: Mapped[str]
+    sha256: Mapped[str]
+    uploaded_by: Mapped[str] = mapped_column(ForeignKey("users.username"), index=True)
+    created_at: Mapped[datetime]
+    body: Mapped[bytes] = mapped_column(LargeBinary)  # encrypted JSON: sheet, headings, notes
+
+
+class ImportRow(Base):
+    """One row of an upload. `outcome`: started, refused, duplicate, changed."""
+
+    __tablename__ = "import_rows"
+    import_id: Mapped[str] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
+    row: Mapped[int] = mapped_column(primary_key=True)  # as the spreadsheet program numbers it
+    outcome: Mapped[str]
+    process_id: Mapped[str | None] = mapped_column(index=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)  # encrypted JSON: cells, name, repairs, faults, changes
