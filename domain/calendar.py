@@ -92,7 +92,8 @@ class WorkCalendar:
         return day
 
     def add_working_days(self, day: date, n: int) -> date:
-        """The n-th working day after `day` (before it when negative); `day` itself is not counted, n = 0 gives `day`."""
+        """The n-th working day after `day` (before it when negative); `day` itself is not counted, n = 0 gives
+        `day`."""
         step = _DAY if n > 0 else -_DAY
         left = abs(n)
         while left:

@@ -1,9 +1,10 @@
 """Computing deadlines: anchor event + budget + unit + the authority's calendar -> a date that explains itself.
 
-Invariants: the day of the event is not counted (民法典 art. 201), "within n days" includes the last day, a law that only
-says 日 means calendar days. A legal date is not moved over rest days unless its rule says so; the internal due day is the
-last working day on or before it. A date computed with a year whose calendar is not published is provisional and names it.
-Nothing here decides what a breach means for a process: a timeout never approves, rejects or closes anything.
+Invariants: the day of the event is not counted (民法典 art. 201), "within n days" includes the last day, a law that
+only says 日 means calendar days. A legal date is not moved over rest days unless its rule says so; the internal due
+day is the last working day on or before it. A date computed with a year whose calendar is not published is
+provisional and names it. Nothing here decides what a breach means for a process: a timeout never approves, rejects or
+closes anything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,9 +79,10 @@ class TaxDue:
 def tax_due(month: str, nominal_day: int, calendar: WorkCalendar, published: FilingTable) -> TaxDue:
     """The last filing day of a month for taxes due on `nominal_day`. The published table wins over the rule.
 
-    The rule (征管法实施细则 art. 109, in official practice): blocks of three or more rest days of a public holiday between
-    day 1 and the nominal day lengthen the period by that many working days after it; otherwise a rest day as last day
-    moves to the next working day. It is for tax periods; premiums follow it only where a rule of the data says so.
+    The rule (征管法实施细则 art. 109, in official practice): blocks of three or more rest days of a public holiday
+    between day 1 and the nominal day lengthen the period by that many working days after it; otherwise a rest day as
+    last day moves to the next working day. It is for tax periods; premiums follow it only where a rule of the data
+    says so.
     """
     if month in published:
         return TaxDue(first_day(month).replace(day=published[month]), "published", provisional=False)
@@ -103,9 +105,9 @@ def compute(
 ) -> Deadline:
     """The deadline that a rule gives for an anchor: a Shanghai date, or a month "YYYY-MM" for rules of a month.
 
-    `remaining_steps` are our own steps still to do before the event that meets it (see `domain.slack`). `authority`, when
-    given, is the agency the rule is applied to: its calendar and closing hour count, and id and `met_by` get its name as
-    suffix ("DL-REG-FOR:social_bureau", "handed_in:social_bureau"), so that two agencies in one case stay apart.
+    `remaining_steps` are our own steps still to do before the event that meets it (see `domain.slack`). `authority`,
+    when given, is the agency the rule is applied to: its calendar and closing hour count, and id and `met_by` get its
+    name as suffix ("DL-REG-FOR:social_bureau", "handed_in:social_bureau"), so that two agencies in one case stay apart.
     DeadlineError when rule and anchor do not fit.
     """
     whose = authority or rule.authority
@@ -177,8 +179,8 @@ def moved(
 def resumed(
     deadline: Deadline, suspended_on: date, resumed_on: date, policy: PolicySnapshot, *, remaining_steps: Sequence[str]
 ) -> Deadline:
-    """A deadline after a suspension: an internal target keeps the working days that it had left, any other kind does not
-    move (return, transfer and suspension never stop a legal date)."""
+    """A deadline after a suspension: an internal target keeps the working days that it had left, any other kind does
+    not move (return, transfer and suspension never stop a legal date)."""
     if deadline.legal_kind is not LegalKind.INTERNAL or deadline.met_at is not None:
         return deadline
     calendar = work_calendar(policy.calendar(deadline.authority))
@@ -216,14 +218,16 @@ def _count(
         return add_to_month(month, rule.n, rule.unit, calendar)
     if isinstance(anchor, str):
         raise DeadlineError(
-            f"{rule.id} is counted from a day, not from the month {anchor}. {rule.id} 应从具体日期起算，不能用月份 {anchor}。"
+            f"{rule.id} is counted from a day, not from the month {anchor}. "
+            f"{rule.id} 应从具体日期起算，不能用月份 {anchor}。"
         )
     n = rule.n
     if rule.legal_kind is LegalKind.NORM and rule.anchor == "agency_accepted" and whose != "school":
         n = policy.agency(whose).norm_working_days
     if n is None:
         raise DeadlineError(
-            f"{rule.id}: the law names no number of days, so no date can be computed. {rule.id}：法律未规定天数，无法计算期限。"
+            f"{rule.id}: the law names no number of days, so no date can be computed. "
+            f"{rule.id}：法律未规定天数，无法计算期限。"
         )
     return add_days(anchor, n, rule.unit, calendar)
 
@@ -289,7 +293,7 @@ def _assemble(
             _step(
                 "provisional",
                 f"{years} 年放假安排尚未公布，日期为暂定，公布后重新计算",
-                f"Provisional: the holiday notice of {', '.join(map(str, missing))} is not published; computed again then",
+                f"Provisional: holiday notice of {', '.join(map(str, missing))} not published; computed again then",
             )
         )
     return planned.model_copy(update={"provisional": bool(missing), "missing_years": missing, "derivation": steps})

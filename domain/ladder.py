@@ -1,7 +1,8 @@
 """Reminder ladders: which rung fires when.
 
-Invariants: a rung's key is `{deadline id}:{generation}:{rung id}`; a rung fires once per key; moving the deadline counts
-the generation up and so moves the ladder. No rung falls on a rest day of the school. A rung informs, it decides nothing.
+Invariants: a rung's key is `{deadline id}:{generation}:{rung id}`; a rung fires once per key; moving the deadline
+counts the generation up and so moves the ladder. No rung falls on a rest day of the school. A rung informs, it decides
+nothing.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -23,10 +24,11 @@ def rungs(deadlines: Sequence[Deadline], ladder: Sequence[Rung], policy: PolicyS
     """All rungs of the unmet deadlines, in the order in which they fire; those in the past included.
 
     Days before are counted back from the last working day on or before the due day, days after from the due day itself,
-    both by the school's calendar, because the people reminded work there. A breach fires at the end of the due day, or at
-    the rung's hour of the next working day when that is a rest day. A norm deadline of an agency has one more rung,
-    `chase`, to the holder: so many working days after the acceptance as `agencies.yaml` says. Rungs that would fall on
-    the day the deadline is counted from, or before it, are left out: a target of one day has no reminder seven days ahead.
+    both by the school's calendar, because the people reminded work there. A breach fires at the end of the due day,
+    or at the rung's hour of the next working day when that is a rest day. A norm deadline of an agency has one more
+    rung, `chase`, to the holder: so many working days after the acceptance as `agencies.yaml` says. Rungs that would
+    fall on the day the deadline is counted from, or before it, are left out: a target of one day has no reminder
+    seven days ahead.
     """
     school = work_calendar(policy.calendar("school"))
     found: list[RungInstant] = []

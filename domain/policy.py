@@ -130,11 +130,12 @@ def agency_policies(texts: Texts, modes: Mapping[str, str] | None = None) -> lis
     name = "agencies.yaml"
     agencies = models(AgencyPolicy, load_list(texts, name, "agencies"), name, lambda a: a.id)
     known = {a.id for a in agencies}
+    names = ", ".join(sorted(known))
     for agency_id, mode in (modes or {}).items():
         if agency_id not in known or mode not in MODES:
             raise PolicyError(
-                f"设置的经办方式 {agency_id}={mode} 无效：机构应为 {'、'.join(sorted(known))}，方式应为 portal 或 http。",
-                f"The agency mode {agency_id}={mode} is not valid: agencies are {', '.join(sorted(known))}, modes portal, http.",
+                f"设置的经办方式 {agency_id}={mode} 无效：机构应为 {names}，方式为 portal 或 http。",
+                f"The agency mode {agency_id}={mode} is not valid: agencies are {names}; modes portal, http.",
             )
     made = [a.model_copy(update={"mode": (modes or {}).get(a.id, a.mode)}) for a in agencies]
     for agency in made:

@@ -10,12 +10,15 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 
 SHANGHAI = timezone(timedelta(hours=8))
 
+_HOUR = re.compile(r"\d{2}:\d{2}")
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
 def hour(text: str) -> time:
     """ "08:30" -> 08:30. ValueError for anything else."""
-    return datetime.strptime(text, "%H:%M").time()
+    if _HOUR.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not an hour of the form 08:30. {text} 不是形如 08:30 的时间。")
+    return time.fromisoformat(text)
 
 
 def at(day: date, clock: str) -> datetime:

@@ -1,0 +1,296 @@
+"""Premiums of one person and month: limits and rates by period and by what was known, base, amounts, flags.
+
+    base          = declared wage, between floor and cap, rounded to whole yuan, half up
+    unit amount   = base x unit rate, rounded to the cent, half up       (per insurance; then added, never the other
+    way) person amount = base x person rate, rounded to the cent, half up
+
+Invariants: `Decimal` only. Look-ups are bitemporal: `month` is the month the premium is for, `known_on` the day on
+which we compute, so that an old bill can be explained with what was published then. Until the year's notice is out
+last year's limits stay in use and the amount says so; an expired rate stays in use and the amount says so. Every
+value keeps its source; `sample` on any of them is a sample on the amount.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Protocol, TypeVar
+
+from domain.policy import PolicyError
+from domain.times import first_day, last_day
+from schemas.base import Text
+
+CENT = Decimal("0.01")
+YUAN = Decimal("1")
+ANY_SCHEME = "all"
+WORK_INJURY = "work_injury"
+
+SAMPLE = "sample"
+LIMIT_OF_LAST_YEAR = "limit_of_last_year"
+EXPIRED_RATE_IN_USE = "expired_rate_in_use"
+REVIEW_OVERDUE = "review_overdue"
+
+
+class PolicyGap(PolicyError):
+    """The data hold no value for what was asked; the message names insurance and month."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Floor and cap of an insurance for a period, in yuan a month. `known_from`: the first day we may use it."""
+
+    insurance: str
+    scheme: str
+    locality: str
+    valid_from: date
+    valid_to: date | None
+    floor: Decimal
+    cap: Decimal
+    known_from: date
+    doc: str
+    source: str
+    confidence: str
+    sample: bool
+    review_by: date | None
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Unit and person rate as shares of the base."""
+
+    insurance: str
+    scheme: str
+    locality: str
+    valid_from: date
+    valid_to: date | None
+    unit: Decimal
+    person: Decimal
+    known_from: date
+    source: str
+    confidence: str
+    sample: bool
+    review_by: date | None
+
+
+@dataclass(frozen=True)
+class BillingLine:
+    """An insurance as it stands on a bill. `limits`: the insurance whose floor and cap apply."""
+
+    insurance: str
+    title: Text
+    levy: str
+    limits: str
+    sample: bool
+
+
+@dataclass(frozen=True)
+class ContributionTables:
+    """All rows, as parsed by `domain.tables.contribution_tables`. `localities`: most specific first."""
+
+    limits: Sequence[Limit]
+    rates: Sequence[Rate]
+    lines: Mapping[str, BillingLine]
+    groups: Mapping[str, Sequence[str]]
+    localities: Sequence[str]
+
+    def expand(self, insurances: Iterable[str]) -> list[str]:
+        """Insurances with groups such as medical_maternity replaced by their lines, in the order of the bill."""
+        wanted = {i for name in insurances for i in self.groups.get(name, (name,))}
+        unknown = sorted(wanted - set(self.lines))
+        if unknown:
+            raise PolicyGap(
+                f"billing_lines.yaml 中没有险种：{'、'.join(unknown)}。",
+                f"billing_lines.yaml has no insurance {', '.join(unknown)}.",
+            )
+        return [i for i in self.lines if i in wanted]
+
+    def of_levy(self, insurances: Iterable[str], levy: str) -> list[str]:
+        """The insurances paid on one levy (social, medical)."""
+        return [i for i in self.expand(insurances) if self.lines[i].levy == levy]
+
+
+class Dated(Protocol):
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def locality(self) -> str: ...
+    @property
+    def valid_from(self) -> date: ...
+    @property
+    def valid_to(self) -> date | None: ...
+    @property
+    def known_from(self) -> date: ...
+
+
+R = TypeVar("R", bound=Dated)
+
+
+@dataclass(frozen=True)
+class PremiumAmount:
+    """One insurance of one person and month, in yuan, with all it was computed from.
+
+    `clamped`: none, floor or cap. `flags`: sample, limit_of_last_year, expired_rate_in_use, review_overdue.
+    """
+
+    insurance: str
+    title: Text
+    levy: str
+    month: str
+    declared: Decimal
+    floor: Decimal
+    cap: Decimal
+    base: Decimal
+    clamped: str
+    unit_rate: Decimal
+    person_rate: Decimal
+    unit_amount: Decimal
+    person_amount: Decimal
+    flags: tuple[str, ...]
+    limit_source: str
+    rate_source: str
+
+    @property
+    def sample(self) -> bool:
+        return SAMPLE in self.flags
+
+    def explain(self) -> Text:
+        """How the amounts came about, in one sentence."""
+        why_zh = {"floor": f"低于下限，按 {self.floor}", "cap": f"高于上限，按 {self.cap}"}.get(
+            self.clamped, "在上下限之间"
+        )
+        why_en = {"floor": f"below the floor {self.floor}", "cap": f"above the cap {self.cap}"}.get(
+            self.clamped, "between floor and cap"
+        )
+        return Text(
+            zh=f"{self.title.zh} {self.month}：申报工资 {self.declared}，{why_zh}，基数 {self.base}；"
+            f"单位 {_percent(self.unit_rate)} = {self.unit_amount}，"
+            f"个人 {_percent(self.person_rate)} = {self.person_amount}",
+            en=f"{self.title.en} {self.month}: declared {self.declared}, {why_en}, base {self.base}; "
+            f"unit {_percent(self.unit_rate)} = {self.unit_amount}, "
+            f"person {_percent(self.person_rate)} = {self.person_amount}",
+        )
+
+
+def to_cent(amount: Decimal) -> Decimal:
+    """Rounded to 0.01 yuan, half up."""
+    return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def to_yuan(amount: Decimal) -> Decimal:
+    """Rounded to whole yuan, half up (缴费基数计算到元)."""
+    return amount.quantize(YUAN, ROUND_HALF_UP)
+
+
+def clamp(declared: Decimal, floor: Decimal, cap: Decimal) -> tuple[Decimal, str]:
+    """The base for a declared wage, in whole yuan, and whether floor or cap decided: none, floor, cap."""
+    if declared < floor:
+        return to_yuan(floor), "floor"
+    if declared > cap:
+        return to_yuan(cap), "cap"
+    return to_yuan(declared), "none"
+
+
+def limit_for(
+    insurance: str, scheme: str, month: str, known_on: date, tables: ContributionTables
+) -> tuple[Limit, bool]:
+    """Floor and cap of an insurance for a month as known on a day, and whether they are those of an earlier period
+    because the notice of this one was not out. PolicyGap when there is none at all."""
+    rows = [r for r in tables.limits if r.insurance == insurance]
+    return _look_up(rows, insurance, scheme, month, known_on, tables.localities, "上下限", "floor and cap")
+
+
+def rate_for(insurance: str, scheme: str, month: str, known_on: date, tables: ContributionTables) -> tuple[Rate, bool]:
+    """Unit and person rate for a month as known on a day, and whether the rate in use had expired. PolicyGap when there
+    is none at all."""
+    rows = [r for r in tables.rates if r.insurance == insurance]
+    return _look_up(rows, insurance, scheme, month, known_on, tables.localities, "费率", "rate")
+
+
+def premium(
+    declared: Decimal, month: str, insurances: Iterable[str], scheme: str, known_on: date, tables: ContributionTables
+) -> list[PremiumAmount]:
+    """The amounts of one person for the month "YYYY-MM", one an insurance, in the order of the bill.
+
+    `declared` is the declared monthly wage in yuan, `scheme` enterprise or public_institution, `insurances` codes or
+    groups. ValueError when the wage is not positive or no Decimal; PolicyGap when limits or rates are missing.
+    社会保险法 arts 12, 23, 35, 44, 53.
+    """
+    if not isinstance(declared, Decimal) or not declared.is_finite() or declared <= 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"Declared wage must be a positive Decimal, not {declared!r}. 申报工资必须是大于零的金额。")
+    found: list[PremiumAmount] = []
+    for insurance in tables.expand(insurances):
+        line = tables.lines[insurance]
+        limit, old_limit = limit_for(line.limits, scheme, month, known_on, tables)
+        rate, expired = rate_for(insurance, scheme, month, known_on, tables)
+        base, clamped = clamp(declared, limit.floor, limit.cap)
+        overdue = any(v.review_by is not None and known_on > v.review_by for v in (limit, rate))
+        flags = {
+            SAMPLE: line.sample or limit.sample or rate.sample,
+            LIMIT_OF_LAST_YEAR: old_limit,
+            EXPIRED_RATE_IN_USE: expired,
+            REVIEW_OVERDUE: overdue,
+        }
+        found.append(
+            PremiumAmount(
+                insurance=insurance,
+                title=line.title,
+                levy=line.levy,
+                month=month,
+                declared=declared,
+                floor=limit.floor,
+                cap=limit.cap,
+                base=base,
+                clamped=clamped,
+                unit_rate=rate.unit,
+                person_rate=rate.person,
+                unit_amount=to_cent(base * rate.unit),
+                person_amount=to_cent(base * rate.person),
+                flags=tuple(f for f, on in flags.items() if on),
+                limit_source=" ".join(s for s in (limit.doc, limit.source) if s),
+                rate_source=rate.source,
+            )
+        )
+    return found
+
+
+def totals(amounts: Iterable[PremiumAmount]) -> tuple[Decimal, Decimal]:
+    """Unit and person total: rounded amounts added, so that bills agree to the cent."""
+    listed = list(amounts)
+    return (
+        sum((a.unit_amount for a in listed), Decimal("0.00")),
+        sum((a.person_amount for a in listed), Decimal("0.00")),
+    )
+
+
+def _look_up(
+    rows: Sequence[R],
+    insurance: str,
+    scheme: str,
+    month: str,
+    known_on: date,
+    localities: Sequence[str],
+    zh: str,
+    en: str,
+) -> tuple[R, bool]:
+    first, last = first_day(month), last_day(month)
+    usable = [
+        r for r in rows if r.scheme in (scheme, ANY_SCHEME) and r.locality in localities and r.known_from <= known_on
+    ]
+
+    def rank(row: R) -> tuple[bool, int, date, date]:
+        return (row.scheme == scheme, -localities.index(row.locality), row.known_from, row.valid_from)
+
+    in_force = [r for r in usable if r.valid_from <= first and (r.valid_to is None or r.valid_to >= last)]
+    if in_force:
+        return max(in_force, key=rank), False
+    before = [r for r in usable if r.valid_to is not None and r.valid_to < last and r.valid_from <= first]
+    if before:
+        return max(before, key=lambda r: (r.valid_to or date.min, *rank(r))), True
+    raise PolicyGap(
+        f"{month} 的 {insurance}（{scheme}）没有{zh}数据，请在政策数据中补充后重试。",
+        f"No {en} of {insurance} ({scheme}) for {month}; add it to the policy data and try again.",
+    )
+
+
+def _percent(rate: Decimal) -> str:
+    return f"{(rate * 100).normalize():f}%"

@@ -1,0 +1,258 @@
+"""Automatic checks of a foreign hire's record: at import, when the college confirms, and at verification.
+
+A fault keeps a row from starting or a task from being completed; a watch is shown and hinders nothing (a contract
+longer than the permit is normal). Codes Rxx are those of `rejection_reasons.yaml`; the others name faults of the record
+itself. Messages hold no number and no name. Duplicates are found by the store, which alone knows who is there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import cast
+
+from domain.identity import IdKind, Patterns
+from domain.identity import check as check_number
+from domain.retirement import RetirementGroup, statutory_month
+from domain.times import month_of
+from schemas.base import Text
+from schemas.enrolment import ForeignHire, Sex
+
+
+class Severity(StrEnum):
+    FAULT = "fault"
+    WATCH = "watch"
+
+
+@dataclass(frozen=True)
+class Country:
+    """A country or territory of ISO 3166. `foreign`: its people are enrolled as foreigners."""
+
+    alpha3: str
+    title: Text
+    foreign: bool
+
+
+@dataclass(frozen=True)
+class CheckRules:
+    """The data behind the checks. `ages`: male, female."""
+
+    countries: Mapping[str, Country]
+    ages: Mapping[str, RetirementGroup]
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class HireFacts:
+    """A hire as plain values, any of which may be missing: what a spreadsheet row gives before it is a
+    `ForeignHire`."""
+
+    name: str | None = None
+    sex: str | None = None
+    country: str | None = None
+    birth: date | None = None
+    id_type: str | None = "PASSPORT"
+    id_number: str | None = None
+    id_expires: date | None = None
+    work_permit_no: str | None = None
+    permit_issued: date | None = None
+    permit_expires: date | None = None
+    residence_expires: date | None = None
+    org_unit: str | None = None
+    contract_start: date | None = None
+    contract_end: date | None = None
+    monthly_wage: Decimal | None = None
+
+    @classmethod
+    def of(cls, hire: ForeignHire) -> "HireFacts":
+        return cls(**{f.name: getattr(hire, f.name) for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing noticed. `field` is a field of `ForeignHire`."""
+
+    code: str
+    field: str
+    message: Text
+    severity: Severity = Severity.FAULT
+
+    @property
+    def fault(self) -> bool:
+        return self.severity is Severity.FAULT
+
+
+MISSING = "MISSING"
+BAD_VALUE = "BAD_VALUE"
+UNKNOWN_COUNTRY = "UNKNOWN_COUNTRY"
+NOT_FOREIGN = "NOT_FOREIGN"
+FUTURE_DATE = "FUTURE_DATE"
+PERMIT_SHORTER = "W01"
+DOCUMENT_SHORTER = "W02"
+PERMIT_IN_FUTURE = "W03"
+
+
+def field_title(field: str) -> Text:
+    """The label of a field of `ForeignHire` in both languages."""
+    extra = ForeignHire.model_fields[field].json_schema_extra
+    if not isinstance(extra, dict):
+        raise ValueError(f"{field} has no label. 字段 {field} 没有标签。")
+    labels = cast("dict[str, object]", extra)
+    return Text(zh=str(labels["title_zh"]), en=str(labels["title_en"]))
+
+
+def check(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
+    """Everything wrong or to be watched about a hire on the Shanghai day `on`: all findings at once, faults first."""
+    found = [
+        *_missing(facts),
+        *_values(facts, on, rules),
+        *_number(facts, on, rules),
+        *_dates(facts),
+        *_watches(facts, on),
+    ]
+    found += _age(facts, rules)
+    return sorted(found, key=lambda f: not f.fault)
+
+
+def faults(findings: list[Finding]) -> list[Finding]:
+    return [f for f in findings if f.fault]
+
+
+def _missing(facts: HireFacts) -> list[Finding]:
+    found: list[Finding] = []
+    for f in fields(facts):
+        value: object = getattr(facts, f.name)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            title = field_title(f.name)
+            text = Text(zh=f"缺少“{title.zh}”，请补填。", en=f"{title.en} is missing; fill it in.")
+            found.append(Finding(MISSING, f.name, text))
+    return found
+
+
+def _values(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
+    found: list[Finding] = []
+    if facts.sex and facts.sex not in tuple(Sex):
+        text = Text(zh="性别应为男或女，请更正。", en="Sex must be male or female; correct it.")
+        found.append(Finding(BAD_VALUE, "sex", text))
+    if facts.country:
+        country = rules.countries.get(facts.country)
+        if country is None:
+            text = Text(
+                zh=f"国籍代码“{facts.country}”不存在，应为三位字母代码，例如 DEU。",
+                en=f"There is no country code {facts.country!r}; give the three letters, e.g. DEU.",
+            )
+            found.append(Finding(UNKNOWN_COUNTRY, "country", text))
+        elif not country.foreign:
+            text = Text(
+                zh=f"“{country.title.zh}”人员不按外籍人员参保，请改用相应的参保流程。",
+                en=f"People of {country.title.en} are not enrolled as foreign staff; use their own category.",
+            )
+            found.append(Finding(NOT_FOREIGN, "country", text))
+    if facts.birth and facts.birth > on:
+        text = Text(
+            zh=f"出生日期 {facts.birth} 在将来，请更正。", en=f"The date of birth {facts.birth} lies in the future."
+        )
+        found.append(Finding(FUTURE_DATE, "birth", text))
+    if facts.monthly_wage is not None and (not facts.monthly_wage.is_finite() or facts.monthly_wage <= 0):
+        text = Text(zh="月工资必须大于零，请更正。", en="The monthly wage must be more than zero; correct it.")
+        found.append(Finding(BAD_VALUE, "monthly_wage", text))
+    return found
+
+
+def _number(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
+    if not facts.id_number or not facts.id_type:
+        return []
+    if facts.id_type not in tuple(IdKind):
+        text = Text(
+            zh=f"证件类型“{facts.id_type}”无法识别，外籍人员一般为护照（PASSPORT）。",
+            en=f"The document type {facts.id_type!r} is not known; for foreign staff it is usually PASSPORT.",
+        )
+        return [Finding(BAD_VALUE, "id_type", text)]
+    result = check_number(
+        IdKind(facts.id_type), facts.id_number, today=on, patterns=rules.patterns, countries=rules.countries.keys()
+    )
+    if result.valid:
+        if result.birth and facts.birth and result.birth != facts.birth:
+            text = Text(
+                zh="出生日期与证件号码中的出生日期不一致，请核对证件。",
+                en="The date of birth differs from the one in the document number; check the document.",
+            )
+            return [Finding("R02", "birth", text)]
+        return []
+    return [Finding("R02", "id_number", result.text or Text(zh="证件号码有误。", en="The document number is wrong."))]
+
+
+def _dates(facts: HireFacts) -> list[Finding]:
+    found: list[Finding] = []
+    start = facts.contract_start
+    if start:
+        for field in ("id_expires", "permit_expires", "residence_expires"):
+            until: date | None = getattr(facts, field)
+            if until and until < start:
+                title = field_title(field)
+                text = Text(
+                    zh=f"{title.zh}（{until}）早于合同开始日期（{start}），用工起始日无有效证件，请更新证件后再提交。",
+                    en=f"{title.en} ({until}) is before the contract starts ({start}): renew it, then hand in again.",
+                )
+                found.append(Finding("R03", field, text))
+        if facts.contract_end and facts.contract_end < start:
+            text = Text(
+                zh=f"合同结束日期（{facts.contract_end}）早于开始日期（{start}），请更正。",
+                en=f"The contract ends ({facts.contract_end}) before it starts ({start}); correct it.",
+            )
+            found.append(Finding("R06", "contract_end", text))
+    if facts.permit_issued and facts.permit_expires and facts.permit_expires < facts.permit_issued:
+        text = Text(
+            zh=f"工作许可有效期（{facts.permit_expires}）早于签发日期（{facts.permit_issued}），请更正。",
+            en=f"The work permit ends ({facts.permit_expires}) before its issue ({facts.permit_issued}); correct it.",
+        )
+        found.append(Finding("R03", "permit_expires", text))
+    if facts.birth and start and facts.birth >= start:
+        text = Text(
+            zh="出生日期不早于合同开始日期，请更正。", en="The date of birth is not before the contract; correct it."
+        )
+        found.append(Finding(BAD_VALUE, "birth", text))
+    return found
+
+
+def _watches(facts: HireFacts, on: date) -> list[Finding]:
+    found: list[Finding] = []
+    start, end = facts.contract_start, facts.contract_end
+    if start and end:
+        for field, code in (
+            ("permit_expires", PERMIT_SHORTER),
+            ("residence_expires", PERMIT_SHORTER),
+            ("id_expires", DOCUMENT_SHORTER),
+        ):
+            until: date | None = getattr(facts, field)
+            if until and start <= until < end:
+                title = field_title(field)
+                text = Text(
+                    zh=f"{title.zh}（{until}）早于合同结束日期（{end}），到期前需延期；不影响本次参保。",
+                    en=f"{title.en} ({until}) ends before the contract ({end}): extend it in time; no obstacle now.",
+                )
+                found.append(Finding(code, field, text, Severity.WATCH))
+    if facts.permit_issued and facts.permit_issued > on:
+        text = Text(
+            zh=f"工作许可签发日期（{facts.permit_issued}）在今天之后，请核对。",
+            en=f"The work permit is dated after today ({facts.permit_issued}); please check.",
+        )
+        found.append(Finding(PERMIT_IN_FUTURE, "permit_issued", text, Severity.WATCH))
+    return found
+
+
+def _age(facts: HireFacts, rules: CheckRules) -> list[Finding]:
+    if not (facts.birth and facts.contract_start and facts.sex in tuple(Sex)):
+        return []
+    group = rules.ages.get(str(facts.sex))
+    if group is None:
+        return []
+    limit = statutory_month(month_of(facts.birth), group)
+    if month_of(facts.contract_start) <= limit:
+        return []
+    text = Text(
+        zh=f"合同开始时已超过法定退休年龄（{limit}），不能新参保；请向经办机构确认后按超龄人员办理。",
+        en=f"Over the statutory retirement age ({limit}) when the contract starts: cannot be enrolled; ask the agency.",
+    )
+    return [Finding("R11", "birth", text)]

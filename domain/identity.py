@@ -1,0 +1,252 @@
+"""Identity numbers: cleaning what was typed, and checking it by the standard of its kind.
+
+Standards: GB 11643 (resident identity number; the same for residence permits of HK/Macao/Taiwan and, with first digit
+9, for permanent-resident cards from 2023-12), ICAO 9303 check digit (permanent-resident cards of 2017). A passport
+number has no check digit. `normalise` repairs and reports each repair; `check` refuses and names the rule that
+failed. Never log or put into a message the number itself.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from schemas.base import Text
+
+
+class IdKind(StrEnum):
+    CN_RESIDENT_ID = "CN_RESIDENT_ID"
+    HMT_RESIDENCE_PERMIT = "HMT_RESIDENCE_PERMIT"
+    HK_MACAO_TRAVEL_PERMIT = "HK_MACAO_TRAVEL_PERMIT"
+    TAIWAN_TRAVEL_PERMIT = "TAIWAN_TRAVEL_PERMIT"
+    FOREIGN_PR_CARD_2017 = "FOREIGN_PR_CARD_2017"
+    FOREIGN_PR_CARD_2023 = "FOREIGN_PR_CARD_2023"
+    PASSPORT = "PASSPORT"
+    FOREIGN_SSN = "FOREIGN_SSN"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Something that was mended in a value: full_width, blanks, quote, upper."""
+
+    code: str
+    text: Text
+
+
+@dataclass(frozen=True)
+class Normalised:
+    value: str
+    repairs: tuple[Repair, ...]
+
+
+@dataclass(frozen=True)
+class IdentityResult:
+    """`rule` names what failed (None when valid); `text` is the sentence for people, without the number."""
+
+    kind: IdKind
+    value: str
+    valid: bool
+    rule: str | None = None
+    text: Text | None = None
+    birth: date | None = None
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """The patterns that are data (`policies/identity.yaml`)."""
+
+    passport: str
+    foreign_ssn: str
+
+
+_BLANKS = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]+")
+_REPAIRS = {
+    "full_width": Text(zh="全角字符已转为半角", en="full-width characters were converted"),
+    "quote": Text(zh="已去掉号码前后的引号", en="quotation marks around the number were removed"),
+    "blanks": Text(zh="已去掉号码中的空格", en="blanks in the number were removed"),
+    "upper": Text(zh="小写字母已转为大写", en="lower-case letters were converted"),
+}
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECKS = "10X98765432"
+_PROVINCES = frozenset(
+    str(n)
+    for tens, ones in ((1, 5), (2, 3), (3, 7), (4, 6), (5, 4), (6, 5))
+    for n in range(tens * 10 + (0 if tens == 5 else 1), tens * 10 + ones + 1)
+)
+_HMT_AREAS = frozenset(("810000", "820000", "830000"))
+
+_RULES: dict[str, tuple[str, str]] = {
+    "blank_inside": ("号码中含有空格，请去掉空格", "the number has a blank inside; remove it"),
+    "empty": ("号码为空，请填写", "the number is empty; fill it in"),
+    "characters": (
+        "含有该证件不使用的字符，请核对证件",
+        "it holds characters that this document does not use; check the document",
+    ),
+    "length": ("位数不对，请核对证件", "it has the wrong number of characters; check the document"),
+    "old_number": ("是15位旧号码，请填写18位号码", "it is an old number of 15 digits; give the one of 18"),
+    "area": ("地区代码不存在，请核对证件", "its area code does not exist; check the document"),
+    "prefix": ("不以9开头，不是新版永居证号码", "it does not start with 9, so it is no new permanent-resident card"),
+    "country": ("国家代码不存在，请核对证件", "its country code does not exist; check the document"),
+    "birth": ("其中的出生日期不存在，请核对证件", "the date of birth in it does not exist; check the document"),
+    "birth_future": (
+        "其中的出生日期在将来，请核对证件",
+        "the date of birth in it lies in the future; check the document",
+    ),
+    "check_digit": (
+        "校验位不符，请逐位核对证件",
+        "its check digit is wrong; compare it with the document digit by digit",
+    ),
+    "pattern": ("不符合该号码的格式，请核对证件", "it does not have the form of such a number; check the document"),
+}
+_TITLES = {
+    IdKind.CN_RESIDENT_ID: ("居民身份证号码", "Resident identity number"),
+    IdKind.HMT_RESIDENCE_PERMIT: ("港澳台居民居住证号码", "HK/Macao/Taiwan residence permit number"),
+    IdKind.HK_MACAO_TRAVEL_PERMIT: ("港澳居民来往内地通行证号码", "HK/Macao travel permit number"),
+    IdKind.TAIWAN_TRAVEL_PERMIT: ("台湾居民来往大陆通行证号码", "Taiwan travel permit number"),
+    IdKind.FOREIGN_PR_CARD_2017: ("外国人永久居留身份证号码", "Permanent-resident card number (2017)"),
+    IdKind.FOREIGN_PR_CARD_2023: ("外国人永久居留身份证号码", "Permanent-resident card number (2023)"),
+    IdKind.PASSPORT: ("护照号码", "Passport number"),
+    IdKind.FOREIGN_SSN: ("外国人社会保障号码", "Foreigner's social-security number"),
+}
+
+
+def normalise(raw: str) -> Normalised:
+    """Half width, without blanks and enclosing quotes, upper case; each repair is reported once."""
+    done: list[Repair] = []
+    value = raw
+
+    def apply(code: str, changed: str) -> None:
+        nonlocal value
+        if changed != value:
+            done.append(Repair(code, _REPAIRS[code]))
+            value = changed
+
+    value = value.strip()  # blanks around a cell's value are no repair worth telling
+    apply("full_width", unicodedata.normalize("NFKC", value))
+    apply("quote", value.strip("'\"`‘’“”"))
+    apply("blanks", _BLANKS.sub("", value))
+    apply("upper", value.upper())
+    return Normalised(value, tuple(done))
+
+
+def check(
+    kind: IdKind, raw: str, *, today: date, patterns: Patterns, countries: Collection[str] | None = None
+) -> IdentityResult:
+    """Checks a number by the standard of its kind. Width and case do not matter; a blank inside is a fault here (an
+    import calls `normalise` first and says so). `countries` are alpha-3 codes, to check those inside a number where
+    given."""
+    value = unicodedata.normalize("NFKC", raw).strip().upper()
+    if not value:
+        return _fail(kind, value, "empty")
+    if _BLANKS.search(value):
+        return _fail(kind, value, "blank_inside")
+    if kind is IdKind.PASSPORT:
+        return _by_pattern(kind, value, patterns.passport)
+    if kind is IdKind.FOREIGN_SSN:
+        return _by_pattern(kind, value, patterns.foreign_ssn)
+    if kind is IdKind.FOREIGN_PR_CARD_2017:
+        return _card_2017(value, today, countries)
+    travel = _TRAVEL.get(kind)
+    return travel(kind, value) if travel else _gb11643(kind, value, today)
+
+
+def gb11643_check(first17: str) -> str:
+    """The check character of 17 digits (GB 11643)."""
+    return _CHECKS[sum(int(c) * w for c, w in zip(first17, _WEIGHTS, strict=True)) % 11]
+
+
+def icao_check(text: str) -> str:
+    """The check digit of ICAO 9303: weights 7, 3, 1, letters A = 10 to Z = 35."""
+    return str(sum(int(c, 36) * (7, 3, 1)[i % 3] for i, c in enumerate(text)) % 10)
+
+
+def upgrade_15(value: str) -> str:
+    """The number of 18 characters for an old one of 15 digits. ValueError when it is none."""
+    if not re.fullmatch(r"\d{15}", value):
+        raise ValueError("An old identity number has 15 digits. 旧身份证号码应为15位数字。")
+    first17 = f"{value[:6]}19{value[6:]}"
+    return first17 + gb11643_check(first17)
+
+
+def name_key(name: str) -> str:
+    """Names that differ only in accents, case, blanks, width or order have the same key (SMITH JOHN, John Smith)."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return " ".join(sorted(re.findall(r"\w+", plain.upper())))
+
+
+def _fail(kind: IdKind, value: str, rule: str) -> IdentityResult:
+    (title_zh, title_en), (zh, en) = _TITLES[kind], _RULES[rule]
+    return IdentityResult(kind, value, False, rule, Text(zh=f"{title_zh}：{zh}。", en=f"{title_en}: {en}."))
+
+
+def _by_pattern(kind: IdKind, value: str, pattern: str) -> IdentityResult:
+    if re.fullmatch(pattern, value):
+        return IdentityResult(kind, value, True)
+    return _fail(kind, value, "pattern")
+
+
+def _travel_permit(pattern: str) -> Callable[[IdKind, str], IdentityResult]:
+    return lambda kind, value: _by_pattern(kind, value, pattern)
+
+
+_TRAVEL = {
+    IdKind.HK_MACAO_TRAVEL_PERMIT: _travel_permit(r"[HM]\d{8}(\d{2})?"),
+    IdKind.TAIWAN_TRAVEL_PERMIT: _travel_permit(r"\d{8}|\d{10}[A-Z]"),
+}
+
+
+def _gb11643(kind: IdKind, value: str, today: date) -> IdentityResult:
+    if kind is IdKind.CN_RESIDENT_ID and re.fullmatch(r"\d{15}", value):
+        return _fail(kind, value, "old_number")
+    if len(value) != 18:
+        return _fail(kind, value, "length")
+    if not re.fullmatch(r"[0-9]{17}[0-9X]", value):
+        return _fail(kind, value, "characters")
+    area = value[:6]
+    if kind is IdKind.FOREIGN_PR_CARD_2023:
+        if not area.startswith("9"):
+            return _fail(kind, value, "prefix")
+        if area[1:3] not in _PROVINCES:
+            return _fail(kind, value, "area")
+    elif kind is IdKind.HMT_RESIDENCE_PERMIT:
+        if area not in _HMT_AREAS:
+            return _fail(kind, value, "area")
+    elif area[:2] not in _PROVINCES:
+        return _fail(kind, value, "area")
+    birth = _date(int(value[6:10]), int(value[10:12]), int(value[12:14]))
+    if birth is None:
+        return _fail(kind, value, "birth")
+    if birth > today:
+        return _fail(kind, value, "birth_future")
+    if gb11643_check(value[:17]) != value[17]:
+        return _fail(kind, value, "check_digit")
+    return IdentityResult(kind, value, True, birth=birth)
+
+
+def _card_2017(value: str, today: date, countries: Collection[str] | None) -> IdentityResult:
+    kind = IdKind.FOREIGN_PR_CARD_2017
+    if len(value) != 15:
+        return _fail(kind, value, "length")
+    if not re.fullmatch(r"[A-Z]{3}[0-9]{12}", value):
+        return _fail(kind, value, "characters")
+    if countries is not None and value[:3] not in countries:
+        return _fail(kind, value, "country")
+    # The century is not in the number: the latest one that is not in the future is taken.
+    month, day, short = int(value[9:11]), int(value[11:13]), int(value[7:9])
+    century = today.year - today.year % 100
+    candidates = [_date(year, month, day) for year in (century + short, century - 100 + short)]
+    birth = next((d for d in candidates if d is not None and d <= today), None)
+    if birth is None:
+        return _fail(kind, value, "birth")
+    if icao_check(value[:14]) != value[14]:
+        return _fail(kind, value, "check_digit")
+    return IdentityResult(kind, value, True, birth=birth)
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None

@@ -1,0 +1,342 @@
+"""Text of the tables in, models out: limits, rates, billing lines, treaties, checklists, countries, age limits.
+
+Companion of `domain/policy.py` (calendars, deadlines, ladders, agencies). A broken row is refused with file and line.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar, cast
+
+from domain.contributions import WORK_INJURY, BillingLine, ContributionTables, Limit, Rate
+from domain.enrolment_checks import CheckRules, Country
+from domain.exemptions import Treaty, TreatyTable
+from domain.identity import Patterns
+from domain.late_fee import LateFeeRate
+from domain.materials import MaterialItem, Materials, RejectionReason, required_of
+from domain.policy import PolicyError, Texts, deadline_rules, load_list, load_mapping, snapshot, text_of
+from domain.retirement import RetirementGroup
+from schemas.base import Text
+from schemas.deadlines import Unit
+
+T = TypeVar("T")
+Row = dict[str, str]
+
+
+def contribution_tables(texts: Texts) -> ContributionTables:
+    """Limits, rates (those of work injury for the school's risk class), billing lines. PolicyError when broken."""
+    settings = load_mapping(texts, "billing_lines.yaml")
+    items = load_list(texts, "billing_lines.yaml", "lines")
+    lines = {line.insurance: line for line in (_guard("billing_lines.yaml", i, _line) for i in items)}
+    risk_class = str(settings.get("work_injury_class"))
+    injury = [r for _, r in _rows(texts, "work_injury_rates.csv") if r["class"] == risk_class]
+    if not injury:
+        raise PolicyError(
+            f"work_injury_rates.csv 没有行业风险类别 {risk_class}。",
+            f"work_injury_rates.csv has no risk class {risk_class}.",
+        )
+    rates = _each(texts, "contribution_rates.csv", _rate)
+    rates += [_guard("work_injury_rates.csv", r, _injury_rate) for r in injury]
+    return ContributionTables(
+        limits=_each(texts, "contribution_limits.csv", _limit),
+        rates=rates,
+        lines=lines,
+        groups={k: tuple(v) for k, v in cast("dict[str, list[str]]", settings.get("groups") or {}).items()},
+        localities=tuple(cast("list[str]", settings["localities"])),
+    )
+
+
+def late_fee_rates(texts: Texts) -> list[LateFeeRate]:
+    return [_guard("late_fee.yaml", i, _fee_rate) for i in load_list(texts, "late_fee.yaml", "rates")]
+
+
+def filing_table(texts: Texts) -> dict[str, int]:
+    """Published filing days: "2026-01" -> 20."""
+    name = "tax_filing_due.csv"
+
+    def days(row: Row) -> dict[str, int]:
+        found = {f"{int(row['year'])}-{m:02d}": int(row[f"m{m:02d}"]) for m in range(1, 13)}
+        for month, day in found.items():
+            date.fromisoformat(f"{month}-{day:02d}")
+        return found
+
+    return {month: day for _, row in _rows(texts, name) for month, day in _guard(name, row, days).items()}
+
+
+def treaty_table(texts: Texts) -> TreatyTable:
+    name = "treaties.yaml"
+    rule_id = str(load_mapping(texts, name).get("certificate_rule"))
+    rule = next((r for r in deadline_rules(texts) if r.id == rule_id), None)
+    if rule is None or rule.n is None or rule.unit is not Unit.MONTHS:
+        raise PolicyError(
+            f"{name} 引用的期限规则 {rule_id} 不存在或单位不是月。",
+            f"{name}: rule {rule_id} is missing or not in months.",
+        )
+    treaties = [_guard(name, i, _treaty) for i in load_list(texts, name, "treaties")]
+    return TreatyTable({t.country: t for t in treaties}, rule.n, rule.source)
+
+
+def rejection_reasons(texts: Texts) -> dict[str, RejectionReason]:
+    """Code -> reason, in the order of the file."""
+    name = "rejection_reasons.yaml"
+    found = [
+        _guard(name, i, lambda r: RejectionReason(_code(r["code"]), _text(r)))
+        for i in load_list(texts, name, "reasons")
+    ]
+    return {r.code: r for r in found}
+
+
+def materials(texts: Texts) -> Materials:
+    """All checklists with the titles of their documents."""
+    name = "materials.yaml"
+    loaded = load_mapping(texts, name)
+    documents = cast("dict[str, dict[str, Any]]", loaded.get("documents") or {})
+
+    def item(row: dict[str, Any]) -> MaterialItem:
+        document = documents[row["code"]]
+        required, condition = required_of(row["required"])
+        check = document.get("check")
+        replaces = tuple(str(c) for c in row.get("replaces", ()))
+        return MaterialItem(
+            row["code"], _text(document), required, condition, _text(check) if check else None, replaces
+        )
+
+    lists = cast("dict[str, list[dict[str, Any]]]", loaded.get("checklists") or {})
+    if not lists:
+        raise PolicyError(f"{name} 缺少 checklists。", f"{name}: checklists is missing.")
+    return Materials({k: [_guard(name, i, item) for i in v] for k, v in lists.items()}, bool(loaded.get("sample")))
+
+
+def category_insurances(texts: Texts) -> dict[str, tuple[str, list[str]]]:
+    """Category -> (pension scheme, insurances or groups)."""
+    name = "categories.yaml"
+    return {
+        str(c["id"]): _guard(name, c, lambda r: (str(r["pension"]), [str(i) for i in r["insurances"]]))
+        for c in load_list(texts, name, "categories")
+    }
+
+
+def countries(texts: Texts) -> dict[str, Country]:
+    """Alpha-3 code -> country."""
+
+    def country(row: Row) -> Country:
+        if not re.fullmatch(r"[A-Z]{3}", row["alpha3"]) or row["foreign"] not in ("true", "false"):
+            raise ValueError(f"{row['alpha3']} / {row['foreign']}")
+        return Country(row["alpha3"], Text(zh=row["zh"], en=row["en"]), row["foreign"] == "true")
+
+    return {c.alpha3: c for c in _each(texts, "countries.csv", country)}
+
+
+def identity_patterns(texts: Texts) -> Patterns:
+    name = "identity.yaml"
+    loaded = load_mapping(texts, name)
+
+    def patterns(row: dict[str, Any]) -> Patterns:
+        found = Patterns(passport=row["passport"]["pattern"], foreign_ssn=row["foreign_ssn"]["pattern"])
+        re.compile(found.passport)
+        re.compile(found.foreign_ssn)
+        return found
+
+    return _guard(name, loaded, patterns)
+
+
+def age_limits(texts: Texts) -> dict[str, RetirementGroup]:
+    """Group (male, female, female_worker) -> its line of the gradual scheme."""
+    name = "age_limits.yaml"
+    loaded = load_mapping(texts, name)
+
+    def group(row: dict[str, Any]) -> RetirementGroup:
+        made = RetirementGroup(
+            int(row["base_years"]), str(row["first_cohort"]), int(row["step"]), int(row["max_delay_months"])
+        )
+        date.fromisoformat(f"{made.first_cohort}-01")
+        return made
+
+    return {k: _guard(name, loaded[k], group) for k in ("male", "female", "female_worker") if k in loaded}
+
+
+def check_rules(texts: Texts) -> CheckRules:
+    """What the automatic checks of a hire need."""
+    return CheckRules(countries(texts), age_limits(texts), identity_patterns(texts))
+
+
+def check_all(texts: Texts) -> str:
+    """Parses every file and so refuses a broken one; gives the version of the snapshot."""
+    tables = contribution_tables(texts)
+    for _, insurances in category_insurances(texts).values():
+        tables.expand(insurances)
+    for parse in (late_fee_rates, filing_table, treaty_table, rejection_reasons, materials, check_rules):
+        parse(texts)
+    return snapshot(texts).version
+
+
+def review_due(texts: Texts, on: date) -> list[tuple[str, date]]:
+    """Files holding a value whose `review_by` lies before `on`: (file, the earliest such day), to warn before it
+    bites."""
+    found: list[tuple[str, date]] = []
+    for name, text in texts.items():
+        if name.endswith(".csv"):
+            days = [row["review_by"] for _, row in _rows(texts, name) if row.get("review_by")]
+        else:
+            days = re.findall(r"\breview_by: *[\"']?(\d{4}-\d{2}-\d{2})", text)
+        past = [d for d in map(date.fromisoformat, days) if d < on]
+        if past:
+            found.append((name, min(past)))
+    return sorted(found, key=lambda f: (f[1], f[0]))
+
+
+def _rows(texts: Texts, name: str) -> list[tuple[int, Row]]:
+    """Line number and row of a CSV file."""
+    reader = csv.DictReader(io.StringIO(text_of(texts, name)))
+    found: list[tuple[int, Row]] = []
+    for row in reader:
+        if None in row or None in row.values():
+            raise PolicyError(
+                f"{name} 第 {reader.line_num} 行的列数与表头不符。",
+                f"{name}, line {reader.line_num}: the number of columns differs from the heading.",
+            )
+        found.append((reader.line_num, dict(row)))
+    if not found:
+        raise PolicyError(f"{name} 没有数据行。", f"{name} has no rows.")
+    return found
+
+
+def _each(texts: Texts, name: str, make: Callable[[Row], T]) -> list[T]:
+    return [_guard(f"{name}:{line}", row, make) for line, row in _rows(texts, name)]
+
+
+def _guard(place: str, row: Any, make: Callable[[Any], T]) -> T:
+    """Turns what is wrong with a row into a sentence that names the place."""
+    try:
+        return make(row)
+    except PolicyError:
+        raise
+    except KeyError as error:
+        raise PolicyError(f"{place} 缺少字段 {error}。", f"{place}: {error} is missing.") from error
+    except (ValueError, TypeError, AttributeError, InvalidOperation, re.error) as error:
+        raise PolicyError(f"{place} 数据有误：{error}。", f"{place}: bad value: {error}.") from error
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _known_from(published: str, valid_from: date) -> date:
+    """The first day on which a value may be used. Where only year or month of publication are known, their first day,
+    but not before the value holds: the data mark such rows by the short form."""
+    if not published:
+        return valid_from
+    if len(published) == 10:
+        return date.fromisoformat(published)
+    first = date.fromisoformat(f"{published}-01" if len(published) == 7 else f"{published}-01-01")
+    return max(first, valid_from) if first.year == valid_from.year else first
+
+
+def _share(text: str) -> Decimal:
+    value = Decimal(text)
+    if not 0 <= value < 1:
+        raise ValueError(f"{text} is not a share between 0 and 1 (应为0到1之间的小数)")
+    return value
+
+
+def _period(row: Row) -> tuple[date, date | None]:
+    start, end = date.fromisoformat(row["valid_from"]), _day(row["valid_to"])
+    if end is not None and end < start:
+        raise ValueError(f"valid_to {end} < valid_from {start}")
+    return start, end
+
+
+def _bool(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!r}: true or false")
+    return text == "true"
+
+
+def _limit(row: Row) -> Limit:
+    start, end = _period(row)
+    floor, cap = Decimal(row["floor"]), Decimal(row["cap"])
+    if not 0 < floor < cap:
+        raise ValueError(f"floor {floor}, cap {cap}")
+    return Limit(
+        insurance=row["insurance"],
+        scheme=row["scheme"],
+        locality=row["locality"],
+        valid_from=start,
+        valid_to=end,
+        floor=floor,
+        cap=cap,
+        known_from=_known_from(row["published_on"], start),
+        doc=row["doc"],
+        source=row["source"],
+        confidence=row["confidence"],
+        sample=_bool(row["sample"]),
+        review_by=_day(row["review_by"]),
+    )
+
+
+def _rate(row: Row) -> Rate:
+    start, end = _period(row)
+    return Rate(
+        insurance=row["insurance"],
+        scheme=row["scheme"],
+        locality=row["locality"],
+        valid_from=start,
+        valid_to=end,
+        unit=_share(row["unit"]),
+        person=_share(row["person"]),
+        known_from=_known_from(row["published_on"], start),
+        source=row["source"],
+        confidence=row["confidence"],
+        sample=_bool(row["sample"]),
+        review_by=_day(row["review_by"]),
+    )
+
+
+def _injury_rate(row: Row) -> Rate:
+    """Work injury is paid by the unit alone (工伤保险条例 art. 10)."""
+    return _rate(
+        {**row, "insurance": WORK_INJURY, "scheme": "all", "locality": "SC", "unit": row["rate"], "person": "0"}
+    )
+
+
+def _line(row: dict[str, Any]) -> BillingLine:
+    return BillingLine(row["insurance"], _text(row["title"]), row["levy"], row["limits"], bool(row["sample"]))
+
+
+def _fee_rate(row: dict[str, Any]) -> LateFeeRate:
+    start = row["valid_from"]
+    if not isinstance(start, date) or not isinstance(row["daily_rate"], str):
+        raise ValueError(
+            "valid_from must be a date, daily_rate a quoted number (valid_from 应为日期，daily_rate 应加引号)"
+        )
+    return LateFeeRate(start, _share(row["daily_rate"]), row["source"], bool(row["sample"]))
+
+
+def _treaty(row: dict[str, Any]) -> Treaty:
+    local = cast("dict[str, Any]", row.get("local_hire") or {})
+    in_force = row["in_force"]
+    if in_force is not None and not isinstance(in_force, date):
+        raise ValueError(f"in_force {in_force!r}")
+    return Treaty(
+        country=row["country"],
+        in_force=in_force,
+        exempt=tuple(row["exempt"]),
+        first_months=row.get("first_months"),
+        local_exempt=tuple(local.get("exempt", ())),
+        local_months=local.get("max_months"),
+        confidence=str(row["confidence"]),
+        sample=bool(row["sample"]),
+    )
+
+
+def _code(code: str) -> str:
+    if not re.fullmatch(r"R\d{2}", code):
+        raise ValueError(f"{code!r}: R and two digits")
+    return code
+
+
+def _text(row: dict[str, Any]) -> Text:
+    return Text(zh=row["zh"], en=row["en"])
