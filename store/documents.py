@@ -1,0 +1,130 @@
+"""Files: rows in PostgreSQL, contents encrypted below the data folder.
+
+Invariants: the file is complete on disk before its row is committed (a crash leaves an orphan file, never a row without
+content); a replaced document stays, marked with its successor. What kind of file is allowed is checked in the API.
+"""
+
+import hashlib
+import os
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from runtime.crypto import keyring
+from runtime.settings import get_settings
+from store.tables.office import Document
+
+
+class DocumentMissing(LookupError):
+    """There is no such document, or its file is gone or damaged."""
+
+
+def _root() -> Path:
+    return get_settings().documents_dir
+
+
+def write_file(document_id: str, content: bytes) -> str:
+    """Encrypts and writes; returns the path below the documents' folder."""
+    relative = f"{document_id[:2]}/{document_id}.bin"
+    target = _root() / relative
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = target.with_suffix(f".{os.getpid()}.part")
+    with open(part, "wb") as out:
+        out.write(keyring().cipher("documents").encrypt(content))
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(target)
+    return relative
+
+
+async def store(
+    session: AsyncSession,
+    content: bytes,
+    *,
+    filename: str,
+    media_type: str,
+    code: str,
+    uploaded_by: str,
+    now: datetime,
+    process_id: str | None = None,
+    task_id: str | None = None,
+    document_id: str | None = None,
+    replaces: bool = False,
+) -> Document:
+    """Keeps a file. With a given `document_id` a second call changes nothing (activities that are retried).
+
+    `replaces` marks earlier documents of the same process and code as replaced.
+    """
+    document_id = document_id or str(uuid.uuid4())
+    known = await session.get(Document, document_id)
+    if known is not None:
+        return known
+    row = Document(
+        id=document_id,
+        process_id=process_id,
+        task_id=task_id,
+        code=code,
+        filename=filename,
+        media_type=media_type,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        path=write_file(document_id, content),
+        uploaded_by=uploaded_by,
+        uploaded_at=now,
+    )
+    session.add(row)
+    await session.flush()
+    if replaces and process_id is not None:
+        await session.execute(
+            update(Document)
+            .where(
+                Document.process_id == process_id,
+                Document.code == code,
+                Document.id != document_id,
+                Document.replaced_by.is_(None),
+            )
+            .values(replaced_by=document_id)
+        )
+    return row
+
+
+def read_file(row: Document) -> bytes:
+    """The clear content. DocumentMissing when the file is gone or is not what was stored."""
+    path = _root() / row.path
+    if not path.is_file():
+        raise DocumentMissing(row.id)
+    content = keyring().cipher("documents").decrypt(path.read_bytes())
+    if hashlib.sha256(content).hexdigest() != row.sha256:
+        raise DocumentMissing(row.id)
+    return content
+
+
+async def read(session: AsyncSession, document_id: str) -> tuple[Document, bytes]:
+    """Row and content. DocumentMissing."""
+    row = await session.get(Document, document_id)
+    if row is None:
+        raise DocumentMissing(document_id)
+    return row, read_file(row)
+
+
+async def of_process(session: AsyncSession, process_id: str) -> list[Document]:
+    """All documents of a case that were not replaced, oldest first."""
+    rows = await session.scalars(
+        select(Document)
+        .where(Document.process_id == process_id, Document.replaced_by.is_(None))
+        .order_by(Document.uploaded_at, Document.id)
+    )
+    return list(rows)
+
+
+async def latest(session: AsyncSession, process_id: str, code: str) -> Document | None:
+    """The newest document of this code in a case."""
+    return await session.scalar(
+        select(Document)
+        .where(Document.process_id == process_id, Document.code == code, Document.replaced_by.is_(None))
+        .order_by(Document.uploaded_at.desc())
+        .limit(1)
+    )

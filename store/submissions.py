@@ -1,0 +1,124 @@
+"""Answers to tasks, kept before Temporal is asked: what a clerk typed is never lost, and never counted twice.
+
+Invariants: (task, idempotency key) is unique and its body hash fixed; `pending` rows are sent again with the same Update
+id until the process has taken or refused them. The clear form leaves here only as the form's model.
+"""
+
+import hashlib
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from schemas.forms import Form, outcome
+from store.sealed import seal, unseal
+from store.tables.processes import Submission
+
+
+class UnknownSubmission(LookupError):
+    """There is no such submission."""
+
+
+def body_hash(body: dict[str, Any]) -> str:
+    """Of a request's body, the same for the same JSON values."""
+    canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+async def add(
+    session: AsyncSession,
+    *,
+    task_id: str,
+    process_id: str,
+    kind: str,
+    key: str,
+    digest: str,
+    form: dict[str, Any],
+    outcome_code: str,
+    version: int,
+    actor: str,
+    on_behalf: bool,
+    reason: str | None,
+    document_id: str | None,
+    now: datetime,
+) -> Submission:
+    """Inserts, or returns the row that this key has already (compare its `body_hash`)."""
+    statement = (
+        insert(Submission)
+        .values(
+            id=str(uuid.uuid4()),
+            task_id=task_id,
+            process_id=process_id,
+            kind=kind,
+            idempotency_key=key,
+            body_hash=digest,
+            body=seal(form),
+            outcome=outcome_code,
+            version=version,
+            actor=actor,
+            on_behalf=on_behalf,
+            reason=reason,
+            document_id=document_id,
+            status="pending",
+            attempts=0,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(constraint="uq_submissions_key")
+    )
+    await session.execute(statement)
+    found = await by_key(session, task_id, key)
+    assert found is not None
+    return found
+
+
+async def by_key(session: AsyncSession, task_id: str, key: str) -> Submission | None:
+    return await session.scalar(
+        select(Submission).where(Submission.task_id == task_id, Submission.idempotency_key == key)
+    )
+
+
+async def get(session: AsyncSession, submission_id: str) -> Submission:
+    """UnknownSubmission when there is none."""
+    row = await session.get(Submission, submission_id)
+    if row is None:
+        raise UnknownSubmission(submission_id)
+    return row
+
+
+def values_of(row: Submission) -> dict[str, Any]:
+    """The whole form as JSON values, personal fields included."""
+    return unseal(row.body)
+
+
+def form_of(row: Submission) -> Form:
+    """The whole form as its model."""
+    return outcome(row.kind, row.outcome).form.model_validate(values_of(row))
+
+
+async def read_form(session: AsyncSession, submission_id: str) -> Form:
+    """The form of a submission; UnknownSubmission."""
+    return form_of(await get(session, submission_id))
+
+
+async def refuse(session: AsyncSession, submission_id: str, status: int, code: str) -> None:
+    """The process refused it: the answer is kept for the same key, so that asking again says the same."""
+    await session.execute(
+        update(Submission)
+        .where(Submission.id == submission_id, Submission.status == "pending")
+        .values(status="refused", answer={"status": status, "code": code})
+    )
+
+
+async def pending(session: AsyncSession, now: datetime, older_than: timedelta, limit: int = 20) -> list[Submission]:
+    """Answers without an outcome for a while, oldest first."""
+    rows = await session.scalars(
+        select(Submission)
+        .where(Submission.status == "pending", Submission.created_at < now - older_than)
+        .order_by(Submission.created_at)
+        .limit(limit)
+    )
+    return list(rows)
