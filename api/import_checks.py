@@ -1,0 +1,156 @@
+"""From rows of a spreadsheet to hires that may start: values, rules, permissions, copies within the file.
+
+What the row says is read by `api.spreadsheets`; what the law and the record demand is `domain.enrolment_checks`. Here both
+meet, each cell getting one sentence at most of each kind. Nothing here writes.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+import policies
+from api.spreadsheets.columns import Remark, Row, Table
+from api.spreadsheets.headings import label
+from domain import tables
+from domain.enrolment_checks import CheckRules, HireFacts, check
+from schemas.base import Text
+from schemas.enrolment import ForeignHire
+
+_FACTS = frozenset(HireFacts.__dataclass_fields__)
+
+
+@cache
+def check_rules() -> CheckRules:
+    """The data behind the checks, read once."""
+    return tables.check_rules(policies.read_all())
+
+
+@dataclass
+class Candidate:
+    """A row with everything said about it. `hire` is there when nothing hinders it."""
+
+    row: Row
+    name: str
+    hire: ForeignHire | None = None
+    faults: list[Remark] = field(default_factory=lambda: list[Remark]())
+    watch: list[Remark] = field(default_factory=lambda: list[Remark]())
+    same_as: int | None = None  # the row of this file with the same person
+    differs: list[tuple[str, str, str]] = field(default_factory=lambda: list[tuple[str, str, str]]())
+
+
+def findings(values: dict[str, Any], today: date, known_faults: set[str]) -> tuple[list[Remark], list[Remark]]:
+    """Faults and watches of the rules, each with the field's template heading as column.
+
+    `known_faults` are fields about which something was said already: they are not called missing as well.
+    """
+    facts = HireFacts(**{k: v for k, v in values.items() if k in _FACTS})
+    faults: list[Remark] = []
+    watch: list[Remark] = []
+    for found in check(facts, today, check_rules()):
+        if found.field in known_faults:
+            continue
+        code = found.code if found.code[1:].isdigit() else found.code.lower()
+        remark = Remark(label(found.field).zh, code, found.message, found.field)
+        (faults if found.fault else watch).append(remark)
+    return faults, watch
+
+
+def validate(values: dict[str, Any]) -> tuple[ForeignHire | None, list[Remark]]:
+    """The record as the case will store it, or what its model refuses."""
+    try:
+        return ForeignHire.model_validate(values), []
+    except ValidationError as error:
+        faults: list[Remark] = []
+        for item in error.errors():
+            name = str(item["loc"][0]) if item["loc"] else ""
+            faults.append(Remark(label(name).zh if name else "", "bad_value", _sentence(name, item), name))
+        return None, faults
+
+
+def _sentence(name: str, item: Any) -> Text:
+    """A pydantic fault in the words of the office."""
+    title = label(name) if name else Text(zh="该行", en="The row")
+    context = item.get("ctx") or {}
+    kind = str(item["type"])
+    if kind == "missing":
+        return Text(zh=f"缺少{title.zh}，请补填。", en=f"{title.en} is missing; please add it.")
+    if kind == "string_too_long":
+        n = context.get("max_length")
+        return Text(zh=f"{title.zh}过长，最多 {n} 个字符。", en=f"{title.en} is too long: at most {n} characters.")
+    if kind == "string_too_short":
+        n = context.get("min_length")
+        return Text(zh=f"{title.zh}过短，至少 {n} 个字符。", en=f"{title.en} is too short: at least {n} characters.")
+    if kind in ("less_than_equal", "greater_than", "decimal_max_places", "finite_number"):
+        return Text(
+            zh=f"{title.zh}应大于 0、不超过 1000000，且最多两位小数。",
+            en=f"{title.en} must be above 0, at most 1000000, with at most two decimal places.",
+        )
+    return Text(zh=f"{title.zh}填写有误，请核对。", en=f"{title.en} is not valid; please check it.")
+
+
+def examine(table: Table, today: date, allowed_units: set[str] | None) -> list[Candidate]:
+    """Every row of a file with its faults.
+
+    Args:
+        today: the Shanghai day of the upload.
+        allowed_units: colleges whose people this user may start; None: all.
+    """
+    candidates: list[Candidate] = []
+    first: dict[str, Candidate] = {}
+    for row in table.rows:
+        candidate = Candidate(row, str(row.values.get("name", "")), faults=list(row.faults))
+        said = {f.field for f in row.faults}
+        faults, candidate.watch = findings(row.values, today, said)
+        candidate.faults += faults
+        unit = row.values.get("org_unit")
+        if allowed_units is not None and unit is not None and unit not in allowed_units:
+            candidate.faults.append(Remark(label("org_unit").zh, "org_unit_not_yours", NOT_YOURS, "org_unit"))
+        if not candidate.faults:
+            candidate.hire, candidate.faults = validate(row.values)
+        if candidate.hire is not None:
+            earlier = first.setdefault(candidate.hire.id_number, candidate)
+            if earlier is not candidate:
+                candidate.same_as = earlier.row.number
+                candidate.differs = differences(earlier.hire, row.values) if earlier.hire else []
+        candidate.faults = [_with_heading(f, table) for f in candidate.faults]
+        candidate.watch = [_with_heading(f, table) for f in candidate.watch]
+        candidates.append(candidate)
+    return candidates
+
+
+NOT_YOURS = Text(
+    zh="该人员不属于您负责的学院，请由所在学院或社保经办人提交。",
+    en="This person belongs to a college that is not yours; that college or the office must submit the row.",
+)
+
+
+def _with_heading(remark: Remark, table: Table) -> Remark:
+    """The same remark under the heading that the file has."""
+    if not remark.field or remark.column in table.headings:
+        return remark
+    return Remark(table.heading(remark.field), remark.code, remark.text, remark.field)
+
+
+def differences(known: ForeignHire, values: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Fields that the row states otherwise than the record: (field, before, after). A field the row leaves out is none."""
+    found: list[tuple[str, str, str]] = []
+    for name, value in values.items():
+        before, after = plain(getattr(known, name)), plain(value)
+        if before != after:
+            found.append((name, before, after))
+    return found
+
+
+def plain(value: Any) -> str:
+    """A value as people read it, the same for equal values."""
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value:.2f}"
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
