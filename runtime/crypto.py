@@ -1,9 +1,9 @@
 """Keys of an installation, the cipher of single fields, and the keyed hash for look-up.
 
-One secret per installation (`BAOQI_SECRET_KEY`, else `DATA/keys/baoqi.key`, generated on first use, mode 0600). From it a
-key for each purpose is derived, so that a leak of one use does not open another. The file may hold several lines: the
-first encrypts, all decrypt, the last one makes look-up hashes (these cannot be made anew without reading every row).
-A lost key means unreadable fields and open cases that cannot go on: back the file up apart from the data.
+One secret per installation (`BAOQI_SECRET_KEY`, else `DATA/keys/baoqi.key`, generated on first use, mode 0600). From
+it a key for each purpose is derived, so that a leak of one use does not open another. The file may hold several
+lines: the first encrypts, all decrypt, the last one makes look-up hashes (these cannot be made anew without reading
+every row). A lost key means unreadable fields and open cases that cannot go on: back the file up apart from the data.
 """
 
 import base64
@@ -79,7 +79,11 @@ class Cipher:
 
     def decrypt(self, sealed: bytes) -> bytes:
         """Raises `KeyUnusable` for a key that is not here or bytes that were changed."""
-        key, nonce, body = sealed[:ID_BYTES], sealed[ID_BYTES : ID_BYTES + NONCE_BYTES], sealed[ID_BYTES + NONCE_BYTES :]
+        key, nonce, body = (
+            sealed[:ID_BYTES],
+            sealed[ID_BYTES : ID_BYTES + NONCE_BYTES],
+            sealed[ID_BYTES + NONCE_BYTES :],
+        )
         found = self._ciphers.get(key)
         if found is None:
             raise KeyUnusable(

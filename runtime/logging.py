@@ -1,4 +1,5 @@
-"""Logs: one line an event, readable on a terminal, JSON for machines; the standard library's loggers take the same path.
+"""Logs: one line an event, readable on a terminal, JSON for machines; the standard library's loggers take the same
+path.
 
 Personal data does not belong in a log: a few field names are masked here as a last net, never as a licence.
 Inside workflows use `workflow.logger`, which stays silent during replay.

@@ -80,7 +80,8 @@ class Settings(BaseSettings):
         """`a=x,b=y` as a mapping; refuses an agency that does not exist, so that a typing mistake is seen."""
         if isinstance(value, str):
             value = {
-                name.strip(): text.strip() for name, _, text in (p.partition("=") for p in value.split(",") if p.strip())
+                name.strip(): text.strip()
+                for name, _, text in (p.partition("=") for p in value.split(",") if p.strip())
             }
         if isinstance(value, dict):
             unknown = sorted(set(value) - set(AGENCIES))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

@@ -1,10 +1,9 @@
 """How this product speaks to Temporal: one way to connect, one data converter, for API, worker, replay and tests.
 
-Payloads are pydantic models, encrypted with the installation's key (AES-GCM, the key's id beside it); failures' messages
-and stack traces are encrypted as well. What stays readable for ever: workflow ids, update ids, search attributes, activity
-ids. Never put personal data into one of these. Binding to the workflow id is left out on purpose: the UI's codec endpoint
-and schedules decode without context.
-"""
+Payloads are pydantic models, encrypted with the installation's key (AES-GCM, the key's id beside it); failures'
+messages and stack traces are encrypted as well. What stays readable for ever: workflow ids, update ids, search
+attributes, activity ids. Never put personal data into one of these. Binding to the workflow id is left out on
+purpose: the UI's codec endpoint and schedules decode without context."""
 
 from collections.abc import Sequence
 
