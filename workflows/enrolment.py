@@ -22,7 +22,6 @@ from workflows.process import Process
 from workflows.registration import Registration, stop
 
 with workflow.unsafe.imports_passed_through():
-    from domain.calendar import WorkCalendar, work_calendar
     from domain.times import at
 
 AGENCIES = ("social_bureau", "medical_bureau")
@@ -62,9 +61,6 @@ class Enrolment(Process):
             Stage(code="reimbursement", title=Text(zh="校内报账", en="Reimbursement"), column=4),
             Stage(code="notice", title=Text(zh="通知归档", en="Notice"), column=5),
         ]
-
-    def calendar(self, authority: str) -> WorkCalendar:
-        return work_calendar(self.policy.calendar(authority))
 
     async def body(self) -> None:
         self.facts = await calls.load_enrolment_facts(self._case(), 1)

@@ -130,6 +130,7 @@ class Process:
         n = sum(1 for k in self.deadlines if k.startswith(f"{rule_id}/")) + 1
         target = self.deadline(rule_id, self.today(), as_id=f"{rule_id}/{n}")
         self.deadlines[target.id] = target
+        self._disarm_past(target)  # a target of two days is not announced seven days before: that was before it began
         return target
 
     def hold(self, deadline: Deadline) -> Deadline:
@@ -192,11 +193,11 @@ class Process:
 
     def working_days_left(self, deadline: Deadline) -> int:
         """Working days from today to the due day, on the deadline's calendar; negative when overdue."""
-        return self._calendar(deadline.authority).working_days_between(self.today(), deadline.due)
+        return self.calendar(deadline.authority).working_days_between(self.today(), deadline.due)
 
     def extended(self, deadline: Deadline, working_days: int) -> Deadline:
         """The same internal target, with so many working days left from today: how resuming gives time back."""
-        calendar = self._calendar(deadline.authority)
+        calendar = self.calendar(deadline.authority)
         due = calendar.add_working_days(self.today(), working_days)
         shift = due - deadline.due
         moved = deadline.model_copy(
@@ -217,7 +218,7 @@ class Process:
         now = self.now()
         self.fired.update(r.key for r in ladder.rungs([deadline], self.policy.ladder, self.policy) if r.at <= now)
 
-    def _calendar(self, authority: str) -> WorkCalendar:
+    def calendar(self, authority: str) -> WorkCalendar:
         return work_calendar(self.policy.calendar(authority))
 
     # --- stages, timeline, projection -------------------------------------------------------------------------------

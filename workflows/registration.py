@@ -26,9 +26,11 @@ with workflow.unsafe.imports_passed_through():
 
 if TYPE_CHECKING:
     from workflows.enrolment import Enrolment
+    from workflows.process import Process
 
 FIRST_PAUSE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(hours=2)
+LONGEST_PAUSE = timedelta(hours=1)
+ASKING_HOURS = ("10:00", "16:00")  # after the first hours: twice on each of the agency's working days
 
 
 class Registration:
@@ -136,8 +138,8 @@ class Registration:
                     return await self._refused(answer.code or "R20", None)
                 if answer.state == "approved":
                     return None
-                await workflow.sleep(pause, summary=f"ask {self.agency} again")
-                pause = min(pause * 2, LONGEST_PAUSE)
+                await workflow.sleep(until_next_question(self.case, self.agency, pause), summary=f"ask {self.agency} again")
+                pause *= 2
         finally:
             if chase is not None:
                 chase.cancel()
@@ -264,6 +266,21 @@ class Registration:
             data={"agency": self.agency, "attempt": self.attempt, **({"code": code} if code else {})},
         )
         self.case.touch()
+
+
+def until_next_question(process: "Process", agency: str, pause: timedelta) -> timedelta:
+    """How long to wait before asking an authority's server again: doubling pauses within the first hours, then fixed
+    hours of its working days, because nobody decides there at night."""
+    if pause <= LONGEST_PAUSE:
+        return pause
+    now, calendar = process.now(), process.calendar(agency)
+    day = process.today()
+    while True:
+        if calendar.is_working_day(day):
+            for hour in ASKING_HOURS:
+                if at(day, hour) > now:
+                    return at(day, hour) - now
+        day = calendar.next_working_day(day)
 
 
 async def stop(task: "asyncio.Task[Any]") -> None:

@@ -19,7 +19,7 @@ from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from schemas.tax_payment import BillKind, BillRef
 from workflows import calls
 from workflows.process import Process
-from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE
+from workflows.registration import FIRST_PAUSE, until_next_question
 
 with workflow.unsafe.imports_passed_through():
     from domain.times import at
@@ -157,8 +157,9 @@ class TaxPayment(Process):
                         return
                     if question is None and self.now() - waited >= VISIBLE_BY:
                         question = asyncio.create_task(self._ask("visible", "visible", title, ["visible"], bill=bill))
-                    await workflow.sleep(pause, summary="R19: ask the tax client again")
-                    pause = min(pause * 2, LONGEST_PAUSE)
+                    pause_now = until_next_question(self, "tax_office", pause)
+                    await workflow.sleep(pause_now, summary="R19: ask the tax client again")
+                    pause *= 2
             finally:
                 if question is not None:
                     question.cancel()

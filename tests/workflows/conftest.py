@@ -75,8 +75,8 @@ class Stage:
         return await self.environment.client.start_workflow(workflow, start, id=process_id, task_queue=self.queue)
 
     async def skip(self, handle: WorkflowHandle[Any, Any], span: timedelta) -> None:
-        """Moves the workflow's clock by `span`; every timer on the way fires at its instant."""
-        assert await self.environment.fast_forward(handle, span)
+        """Moves the workflow's clock by `span`, or to its end; every timer on the way fires at its instant."""
+        await self.environment.fast_forward(handle, span)
 
 
 @pytest.fixture
