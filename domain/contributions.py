@@ -12,7 +12,7 @@ value keeps its source; `sample` on any of them is a sample on the amount.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol, TypeVar
 
@@ -280,12 +280,23 @@ def _look_up(
     def rank(row: R) -> tuple[bool, int, date, date]:
         return (row.scheme == scheme, -localities.index(row.locality), row.known_from, row.valid_from)
 
-    in_force = [r for r in usable if r.valid_from <= first and (r.valid_to is None or r.valid_to >= last)]
+    def ends(row: R) -> date:
+        """An open row ends where the next one of its kind begins, also after that one has run out."""
+        if row.valid_to is not None:
+            return row.valid_to
+        later = [
+            r.valid_from
+            for r in usable
+            if (r.scheme, r.locality) == (row.scheme, row.locality) and r.valid_from > row.valid_from
+        ]
+        return min(later) - timedelta(days=1) if later else date.max
+
+    in_force = [r for r in usable if r.valid_from <= first and ends(r) >= last]
     if in_force:
         return max(in_force, key=rank), False
-    before = [r for r in usable if r.valid_to is not None and r.valid_to < last and r.valid_from <= first]
+    before = [r for r in usable if r.valid_from <= first]
     if before:
-        return max(before, key=lambda r: (r.valid_to or date.min, *rank(r))), True
+        return max(before, key=lambda r: (ends(r), *rank(r))), True
     raise PolicyGap(
         f"{month} 的 {insurance}（{scheme}）没有{zh}数据，请在政策数据中补充后重试。",
         f"No {en} of {insurance} ({scheme}) for {month}; add it to the policy data and try again.",

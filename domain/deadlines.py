@@ -292,8 +292,8 @@ def _assemble(
         steps.append(
             _step(
                 "provisional",
-                f"{years} 年放假安排尚未公布，日期为暂定，公布后重新计算",
-                f"Provisional: holiday notice of {', '.join(map(str, missing))} not published; computed again then",
+                f"{years} 年放假安排尚未公布（或未录入），日期为暂定，录入后重新计算",
+                f"Provisional: no holiday notice of {', '.join(map(str, missing))} yet; computed again with it",
             )
         )
     return planned.model_copy(update={"provisional": bool(missing), "missing_years": missing, "derivation": steps})

@@ -68,6 +68,12 @@ _REPAIRS = {
     "blanks": Text(zh="已去掉号码中的空格", en="blanks in the number were removed"),
     "upper": Text(zh="小写字母已转为大写", en="lower-case letters were converted"),
 }
+_MENDERS: dict[str, Callable[[str], str]] = {
+    "full_width": lambda v: unicodedata.normalize("NFKC", v),
+    "quote": lambda v: v.strip("'\"`‘’“”"),
+    "blanks": lambda v: _BLANKS.sub("", v),
+    "upper": str.upper,
+}
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
 _PROVINCES = frozenset(
@@ -114,21 +120,17 @@ _TITLES = {
 
 def normalise(raw: str) -> Normalised:
     """Half width, without blanks and enclosing quotes, upper case; each repair is reported once."""
-    done: list[Repair] = []
-    value = raw
-
-    def apply(code: str, changed: str) -> None:
-        nonlocal value
-        if changed != value:
-            done.append(Repair(code, _REPAIRS[code]))
-            value = changed
-
-    value = value.strip()  # blanks around a cell's value are no repair worth telling
-    apply("full_width", unicodedata.normalize("NFKC", value))
-    apply("quote", value.strip("'\"`‘’“”"))
-    apply("blanks", _BLANKS.sub("", value))
-    apply("upper", value.upper())
-    return Normalised(value, tuple(done))
+    value = raw.strip()  # blanks around a cell's value are no repair worth telling
+    done: dict[str, Repair] = {}
+    before = None
+    while before != value:  # one repair can uncover another: a quote behind a blank, an accent behind a blank
+        before = value
+        for code, repair in _MENDERS.items():
+            changed = repair(value)
+            if changed != value:
+                done.setdefault(code, Repair(code, _REPAIRS[code]))
+                value = changed
+    return Normalised(value, tuple(done.values()))
 
 
 def check(

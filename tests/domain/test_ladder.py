@@ -1,0 +1,117 @@
+"""Ladders: each rung at its minute, none on a rest day, each once, moving with its deadline."""
+
+from datetime import date, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import policies
+from domain.calendar import work_calendar
+from domain.deadlines import compute, met, moved
+from domain.ladder import due_rungs, next_rung, rungs
+from domain.policy import snapshot
+from domain.times import at, day_of
+from schemas.base import Text
+from schemas.deadlines import Deadline
+
+POLICY = snapshot(policies.read_all())
+SCHOOL = work_calendar(POLICY.calendar("school"))
+
+
+def deadline(rule: str, anchor: date | str, authority: str | None = None) -> Deadline:
+    return compute(POLICY.rule(rule), anchor, POLICY, remaining_steps=[], authority=authority)
+
+
+def ladder(found: Deadline) -> dict[str, str]:
+    return {r.rung: f"{(r.at + timedelta(hours=8)):%m-%d %H:%M}" for r in rungs([found], POLICY.ladder, POLICY)}
+
+
+def test_statutory_ladder_over_spring_festival() -> None:
+    """Due 19 February 2026 in the festival: the last working day before is Saturday 14, a make-up day."""
+    assert ladder(deadline("DL-REG-FOR", date(2026, 1, 20), "social_bureau")) == {
+        "holder-7": "02-05 08:30",
+        "holder-3": "02-11 08:30",
+        "supervisor-3": "02-11 08:30",
+        "holder-1": "02-13 08:30",
+        "head-1": "02-13 08:30",
+        "holder-0": "02-14 08:30",
+        "head-breach": "02-24 08:30",
+    }
+
+
+def test_payment_ladder_has_no_supervisor_and_breaches_at_closing() -> None:
+    assert ladder(deadline("DL-PAY-OTHER", "2026-11")) == {
+        "holder-7": "11-16 08:30",
+        "holder-3": "11-20 08:30",
+        "holder-1": "11-24 08:30",
+        "holder-0": "11-25 08:30",
+        "head-breach": "11-25 17:00",
+    }
+
+
+def test_internal_ladder_tells_the_supervisor_the_working_day_after() -> None:
+    """Opened on Thursday 24 September: due on 9 October; nothing on the day it was opened or before."""
+    found = deadline("INT-MATERIALS", date(2026, 9, 24))
+    assert found.due == date(2026, 10, 9)
+    assert ladder(found) == {
+        "holder-3": "09-29 08:30",
+        "holder-1": "10-08 08:30",
+        "holder-0": "10-09 08:30",
+        "supervisor-after-1": "10-10 08:30",
+    }
+
+
+def test_agency_norm_is_chased_at_seven_working_days() -> None:
+    found = deadline("DL-AGENCY-NORM", date(2026, 2, 10), "social_bureau")
+    chase = next(r for r in rungs([found], POLICY.ladder, POLICY) if r.rung == "chase")
+    assert SCHOOL.working_days_between(date(2026, 2, 10), day_of(chase.at)) == 7
+    assert chase.key == "DL-AGENCY-NORM:social_bureau:1:chase"
+    assert chase.to == "holder"
+
+
+def test_missed_rungs_come_in_order_and_once() -> None:
+    found = deadline("DL-REG-FOR", date(2026, 9, 15), "social_bureau")
+    all_rungs = rungs([found], POLICY.ladder, POLICY)
+    now = at(date(2026, 10, 14), "09:00")
+    due = due_rungs(all_rungs, set(), now)
+    assert [r.rung for r in due] == ["holder-7", "holder-3", "supervisor-3", "head-1", "holder-1"]
+    assert due_rungs(all_rungs, {r.key for r in due}, now) == []
+    following = next_rung(all_rungs, {r.key for r in due}, now)
+    assert following is not None
+    assert following.at == at(date(2026, 10, 15), "08:30")
+    assert next_rung(all_rungs, set(), at(date(2026, 12, 1), "09:00")) is None
+
+
+def test_met_deadline_is_silent_and_a_moved_one_starts_again() -> None:
+    found = deadline("DL-REG-FOR", date(2026, 9, 15), "social_bureau")
+    assert rungs([met(found, found.due_at)], POLICY.ladder, POLICY) == []
+    later = moved(
+        found, date(2026, 10, 20), POLICY, remaining_steps=[], why=Text(zh="书面同意", en="agreed in writing")
+    )
+    before = {r.key for r in rungs([found], POLICY.ladder, POLICY)}
+    after = {r.key for r in rungs([later], POLICY.ladder, POLICY)}
+    assert before.isdisjoint(after)
+    assert len(before) == len(after) == 7
+
+
+@settings(max_examples=200)
+@given(
+    st.dates(date(2024, 1, 1), date(2026, 11, 30)),
+    st.sampled_from(["DL-REG-FOR", "DL-AGENCY-NORM", "INT-MATERIALS", "DL-PAY-OTHER", "DL-REIMB"]),
+    st.sampled_from(["social_bureau", "medical_bureau"]),
+)
+def test_properties_of_any_ladder(anchor: date, rule: str, agency: str) -> None:
+    found = deadline(rule, anchor, agency if rule in ("DL-REG-FOR", "DL-AGENCY-NORM") else None)
+    made = rungs([found], POLICY.ladder, POLICY)
+    assert made == sorted(made, key=lambda r: r.at)
+    assert len({r.key for r in made}) == len(made)
+    for rung in made:
+        assert SCHOOL.is_working_day(day_of(rung.at))
+        if rung.rung == "head-breach":
+            assert rung.at >= found.due_at
+        elif "after" not in rung.rung:
+            assert rung.at < found.due_at
+    if rule == "DL-REG-FOR":
+        by_rung = {r.rung: day_of(r.at) for r in made}
+        for n in (7, 3, 1):
+            assert SCHOOL.working_days_between(by_rung[f"holder-{n}"], by_rung["holder-0"]) == n
