@@ -1,0 +1,186 @@
+"""Real servers for the tests: one embedded PostgreSQL and one Temporal server per run, a fresh database per test.
+
+Use: `settings` (own data folder and key, no servers), `database` (a migrated database of this test; `store.database`
+points to it), `temporal_env` (development server with time skipping, nothing skips by itself), `client` (a Temporal
+client with this test's key), `chromium` (a browser). Each adds its address to the same `settings` object.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg import sql
+from temporalio.client import Client
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+
+from embedded.ports import Ports
+from embedded.postgres import ROLE, Postgres, embedded_postgres
+from embedded.processes import Child
+from embedded.temporal import TIME_SKIPPING, find_program
+from runtime import clock
+from runtime.settings import Settings, use_settings
+from runtime.temporal import SEARCH_ATTRIBUTES, connect
+
+TEMPLATE = "baoqi_template"
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_exit_status = 0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """Settings of this test alone: nothing of the machine's environment or `.env` comes in."""
+    made = Settings.model_validate(
+        Settings.model_construct(
+            **{n: f.get_default(call_default_factory=True) for n, f in Settings.model_fields.items()}
+        ).model_copy(update={"data_dir": tmp_path / "data"})
+    )
+    made.data_dir.mkdir()
+    use_settings(made)
+    yield made
+    use_settings(None)
+    clock.set_offset(clock.timedelta())
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """One server for the run, with a migrated template database."""
+    from cli.init import migrate
+
+    folder = tmp_path_factory.mktemp("postgres")
+    server = embedded_postgres(Settings(data_dir=folder), Ports(folder / "ports.json").choose("postgres", 25433))
+    server.forgetful = True
+    await asyncio.to_thread(server.prepare)
+    child = await Child.start(server.launch())
+    await child.wait_ready()
+    await server.ensure_database()
+    await _admin(server, sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(TEMPLATE), sql.Identifier(ROLE)))
+    await asyncio.to_thread(migrate, _url(server, TEMPLATE))
+    yield server
+    await child.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(settings: Settings, postgres: Postgres) -> AsyncIterator[Settings]:
+    """A database of this test, dropped afterwards; `async with store.database.session()` reaches it."""
+    from store import database as store_database
+
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    identifier = sql.Identifier(name)
+    await _admin(
+        postgres,
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+            identifier, sql.Identifier(TEMPLATE), sql.Identifier(ROLE)
+        ),
+    )
+    settings.database_url = _url(postgres, name)
+    await store_database.configure(settings.database_url)
+    yield settings
+    await store_database.dispose()
+    await _admin(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """The development server; each workflow has its own clock, moved by `temporal_env.fast_forward(handle, span)`."""
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=str(find_program()),
+        dev_server_log_level="error",
+        dev_server_extra_args=["--dynamic-config-value", TIME_SKIPPING],
+        search_attributes=list(SEARCH_ATTRIBUTES),
+    )
+    yield environment
+    await environment.shutdown()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(settings: Settings, temporal_env: WorkflowEnvironment) -> Client:
+    """A client as the product's processes have it: pydantic, encrypted with this test's key."""
+    settings.temporal_address = temporal_env.client.service_client.config.target_host
+    settings.temporal_namespace = temporal_env.client.namespace
+    settings.temporal_task_queue = f"test-{uuid.uuid4().hex[:8]}"
+    return await connect(settings)
+
+
+def chromium_path() -> str | None:
+    """Debian's Chromium or what comes near it."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """pytest-playwright drives the machine's Chromium; nothing is downloaded."""
+    return {**browser_type_launch_args, "executable_path": _require_chromium(), "args": CHROMIUM_ARGUMENTS}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """A `playwright.async_api.Browser`, for tests that run in the same event loop as the servers."""
+    from playwright.async_api import async_playwright
+
+    path = _require_chromium()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+def _require_chromium() -> str:
+    path = chromium_path()
+    if path is None:
+        sentence = "没有 Chromium,浏览器测试未运行。 No Chromium: the browser tests did not run (see `baoqi doctor`)."
+        if os.environ.get("CI"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    return path
+
+
+def _url(server: Postgres, name: str) -> str:
+    return server.database_url.rpartition("/")[0] + "/" + name
+
+
+async def _admin(server: Postgres, statement: sql.Composed) -> None:
+    connection = await psycopg.AsyncConnection.connect(server.superuser_dsn(), autocommit=True)
+    async with connection:
+        await connection.execute(statement)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says loudly what a missing browser cost."""
+    skipped = [r for r in terminalreporter.stats.get("skipped", []) if "Chromium" in str(r.longrepr)]
+    if skipped:
+        terminalreporter.write_line(
+            f"!!! {len(skipped)} 个浏览器测试未运行:没有 Chromium。 {len(skipped)} browser tests skipped: no Chromium.",
+            red=True,
+            bold=True,
+        )
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Remembers the result for the hard exit below."""
+    global _exit_status
+    _exit_status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Ends without the interpreter's finalisation, in which the Temporal client can abort a green run."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_exit_status)
