@@ -1,7 +1,7 @@
 """From rows of a spreadsheet to hires that may start: values, rules, permissions, copies within the file.
 
-What the row says is read by `api.spreadsheets`; what the law and the record demand is `domain.enrolment_checks`. Here both
-meet, each cell getting one sentence at most of each kind. Nothing here writes.
+What the row says is read by `api.spreadsheets`; what the law and the record demand is `domain.enrolment_checks`. Here
+both meet, each cell getting one sentence at most of each kind. Nothing here writes.
 """
 
 from dataclasses import dataclass, field
@@ -136,7 +136,7 @@ def _with_heading(remark: Remark, table: Table) -> Remark:
 
 
 def differences(known: ForeignHire, values: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Fields that the row states otherwise than the record: (field, before, after). A field the row leaves out is none."""
+    """Fields that the row states otherwise than the record: (field, before, after); one left out is none."""
     found: list[tuple[str, str, str]] = []
     for name, value in values.items():
         before, after = plain(getattr(known, name)), plain(value)

@@ -6,13 +6,14 @@ sentence that the server wrote, never as a stack of Python.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import httpx2
 import typer
 from rich.console import Console
+
+from runtime.settings import get_settings
 
 console = Console()
 errors = Console(stderr=True)
@@ -27,8 +28,7 @@ def fail(zh: str, en: str) -> NoReturn:
 
 def read_run_file(data: Path | None) -> dict[str, Any]:
     """`run.json` of a running instance ({} where there is none)."""
-    folder = data or Path(os.environ.get("BAOQI_DATA_DIR") or os.environ.get("DATA") or "data")
-    path = folder / "run.json"
+    path = (data or get_settings().data_dir) / "run.json"
     if not path.is_file():
         return {}
     try:
@@ -44,7 +44,7 @@ class Server:
         self, url: str | None, user: str | None, password: str | None, token: str | None, data: Path | None
     ) -> None:
         run = read_run_file(data)
-        base = url or os.environ.get("BAOQI_URL") or run.get("api")
+        base = url or run.get("api")
         if not base:
             fail(
                 "没有找到正在运行的保期：请先执行 baoqi up，或用 --url 指明地址。",
@@ -52,7 +52,6 @@ class Server:
             )
         self.base = str(base).rstrip("/").removesuffix("/api/v1") + "/api/v1"
         self.client = httpx2.Client(timeout=120, headers={"Accept-Language": "zh-CN"})
-        token = token or os.environ.get("BAOQI_TOKEN")
         if token:
             self.client.headers["Authorization"] = f"Bearer {token}"
             return
@@ -65,7 +64,7 @@ class Server:
                 )
             user, password = str(known["name"]), str(known["password"])
         if password is None:
-            password = os.environ.get("BAOQI_PASSWORD") or str(typer.prompt(f"{user} 的密码 password", hide_input=True))
+            password = str(typer.prompt(f"{user} 的密码 password", hide_input=True))
         answer = self.post("/session", json={"username": user, "password": password})
         self.client.headers["X-CSRF-Token"] = str(answer.json()["csrf_token"])
 

@@ -17,10 +17,10 @@ from cli.http import UNUSABLE, Server, console, fail
 
 process_app = typer.Typer(help="流程 Processes", no_args_is_help=True)
 
-Url = Annotated[str | None, typer.Option("--url", help="服务地址 Address of the server")]
+Url = Annotated[str | None, typer.Option("--url", envvar="BAOQI_URL", help="服务地址 Address of the server")]
 User = Annotated[str | None, typer.Option("--user", help="用户名 User name")]
-Password = Annotated[str | None, typer.Option("--password", help="密码 Password")]
-Token = Annotated[str | None, typer.Option("--token", help="访问令牌 API token")]
+Password = Annotated[str | None, typer.Option("--password", envvar="BAOQI_PASSWORD", help="密码 Password")]
+Token = Annotated[str | None, typer.Option("--token", envvar="BAOQI_TOKEN", help="访问令牌 API token")]
 Data = Annotated[Path | None, typer.Option("--data", help="数据目录 Data folder with run.json")]
 Preview = Annotated[bool, typer.Option("--preview", help="只检查，不启动 Check only, start nothing")]
 Refused = Annotated[

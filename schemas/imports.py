@@ -1,7 +1,7 @@
 """Uploads of spreadsheets and starts of processes: bodies and answers of the JSON API.
 
-Invariants: the outcome of a row is one of four words; every row that did not start carries at least one sentence; nothing
-of an open case is ever overwritten by an upload, differences are shown.
+Invariants: the outcome of a row is one of four words; every row that did not start carries at least one sentence;
+nothing of an open case is ever overwritten by an upload, differences are shown.
 """
 
 from typing import Any, Literal

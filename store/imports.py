@@ -84,10 +84,9 @@ async def open_enrolment(
 ) -> Process:
     """Writes person, record, case and the start to be made. The caller holds `lock_starts` and has asked `known_case`.
 
-    `processes.clock_offset_seconds` is what a case is ahead of the demo's clock (0 at first), the start carries the
-    demo's clock itself.
+    The demo's clock (0 in real life) goes into the case's row and into the start, so that both tell the same time.
     """
-    now = clock.now()
+    now, offset = clock.now(), await demo_offset(session)
     person = await people.save_person(session, hire, str(uuid4()), now)
     case_no = await people.next_case_no(session, clock.today().year)
     process_id = f"{KIND}-{case_no}"
@@ -102,6 +101,7 @@ async def open_enrolment(
         org_unit=hire.org_unit,
         started_by=actor,
         started_at=now,
+        clock_offset_seconds=offset,
     )
     session.add(process)
     await session.flush()
@@ -111,7 +111,7 @@ async def open_enrolment(
         started_by=actor,
         subject=person.id,
         org_unit=hire.org_unit,
-        clock_offset_seconds=await demo_offset(session),
+        clock_offset_seconds=offset,
     )
     session.add(
         ProcessStartRow(

@@ -1,0 +1,205 @@
+"""One upload from bytes to outcomes: read, check, compare with the cases that exist, start the good rows, remember all.
+
+Invariants: rows that start do so in one transaction with the record of the upload; a row that did not start carries a
+sentence; nothing of an open case is overwritten. Used by the API and by the pages alike.
+"""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import import_checks
+from api.import_checks import Candidate
+from api.spreadsheets import columns, reader, refused
+from api.spreadsheets.columns import Remark, Table
+from api.spreadsheets.headings import label
+from api.spreadsheets.units import Unit
+from runtime import clock
+from schemas.base import Text
+from schemas.imports import ImportMode, RowOutcome
+from store import database
+from store import imports as store
+from store.users import Viewer
+
+
+@dataclass
+class Result:
+    """What became of one row, with sentences in both languages."""
+
+    candidate: Candidate
+    outcome: RowOutcome
+    process_id: str | None = None
+    faults: list[Remark] = field(default_factory=lambda: list[Remark]())
+    changes: list[tuple[str, str, str]] = field(default_factory=lambda: list[tuple[str, str, str]]())
+
+
+def allowed_units(user: Viewer) -> set[str] | None:
+    """The colleges whose people a user may start; None means all (a clerk)."""
+    return None if user.has("clerk") else set(user.org_units)
+
+
+def may_start(user: Viewer) -> bool:
+    """Clerks start for every college, college officers for their own."""
+    return user.has("clerk", "college")
+
+
+async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: ImportMode) -> tuple[str, list[str]]:
+    """Takes an upload in. Gives its id and the cases whose start Temporal has still to be asked for.
+
+    Errors: `reader.SpreadsheetError` when the file cannot be read as a list.
+    """
+    async with database.session() as session:
+        units = [Unit(u.id, u.name_zh, u.name_en) for u in await store.colleges(session)]
+    table, candidates = await asyncio.to_thread(_read, content, filename, units, allowed_units(user))
+    import_id = str(uuid4())
+    async with database.session() as session:
+        await store.lock_starts(session)
+        results = await _decide(session, user, candidates, table, mode, import_id)
+        await store.save_import(
+            session,
+            kind=kind,
+            mode=mode,
+            filename=filename,
+            sha256=hashlib.sha256(content).hexdigest(),
+            actor=user.username,
+            head={
+                "sheet": table.sheet,
+                "headings": table.headings,
+                "notes": [note.model_dump() for note in table.notes],
+            },
+            rows=[(r.candidate.row.number, r.outcome, r.process_id, _body(r, table)) for r in results],
+            import_id=import_id,
+        )
+    return import_id, [r.process_id for r in results if r.outcome == "started" and r.process_id]
+
+
+def _read(content: bytes, filename: str, units: list[Unit], allowed: set[str] | None) -> tuple[Table, list[Candidate]]:
+    """The part that costs time and needs no database; run in a thread."""
+    table = columns.parse(reader.read(content, filename), units)
+    return table, import_checks.examine(table, clock.today(), allowed)
+
+
+async def _decide(
+    session: AsyncSession,
+    user: Viewer,
+    candidates: list[Candidate],
+    table: Table,
+    mode: ImportMode,
+    import_id: str,
+) -> list[Result]:
+    results: dict[int, Result] = {}
+    for candidate in candidates:
+        number = candidate.row.number
+        if candidate.hire is None:
+            results[number] = Result(candidate, "refused", faults=candidate.faults)
+        elif candidate.same_as is not None:
+            results[number] = _second_copy(candidate, results[candidate.same_as], table)
+        else:
+            results[number] = await _start_or_known(session, user, candidate, table, mode, import_id)
+    return list(results.values())
+
+
+def _second_copy(candidate: Candidate, first: Result, table: Table) -> Result:
+    """A person who stands in the file twice: the first row counts."""
+    number = first.candidate.row.number
+    if not candidate.differs:
+        text = Text(
+            zh=f"与第 {number} 行是同一人（证件号码相同），未重复启动。",
+            en=f"The same person as in row {number} (same document number); not started again.",
+        )
+        fault = Remark(table.heading("id_number"), "duplicate_in_file", text, "id_number")
+        return Result(candidate, "duplicate", first.process_id, [fault])
+    faults = [
+        Remark(
+            table.heading(name),
+            "differs_in_file",
+            Text(
+                zh=f"与第 {number} 行是同一人，但内容不同：第 {number} 行为“{before}”，本行为“{after}”。"
+                f"以第 {number} 行为准，请核对。",
+                en=f"The same person as in row {number}, which has {before!r} where this row has {after!r}. "
+                f"Row {number} counts; please check.",
+            ),
+            name,
+        )
+        for name, before, after in candidate.differs
+    ]
+    return Result(candidate, "changed", first.process_id, faults, candidate.differs)
+
+
+async def _start_or_known(
+    session: AsyncSession, user: Viewer, candidate: Candidate, table: Table, mode: ImportMode, import_id: str
+) -> Result:
+    assert candidate.hire is not None
+    known = await store.known_case(session, candidate.hire.id_number)
+    if known is None:
+        if mode == "preview":
+            return Result(candidate, "started")
+        process = await store.open_enrolment(session, candidate.hire, user.username, source=f"import:{import_id}")
+        return Result(candidate, "started", process.id)
+    allowed = allowed_units(user)
+    if allowed is not None and known.records[0].org_unit not in allowed:
+        # Whoever types a passport number must not learn from it what another college's case says.
+        text = Text(
+            zh="此人已有其他学院的参保案件，请联系社保经办人。",
+            en="This person has a case of another college; please ask the office.",
+        )
+        fault = Remark(table.heading("id_number"), "duplicate_elsewhere", text, "id_number")
+        return Result(candidate, "duplicate", None, [fault])
+    # The row as it was imported before is no change, even when the college has corrected the case since.
+    differing = [import_checks.differences(record, candidate.row.values) for record in known.records]
+    if any(not found for found in differing):
+        return Result(candidate, "duplicate", known.process_id, [duplicate_fault(known, table.heading("id_number"))])
+    faults = [
+        Remark(
+            table.heading(name),
+            "changed" if known.open else "changed_after_close",
+            Text(
+                zh=f"{label(name).zh}与案件 {known.case_no} 不同：案件中为“{before}”，表格中为“{after}”。"
+                + ("案件未被改动，请在案件中更正。" if known.open else "该案件已办结，如需变更请走信息变更。"),
+                en=f"{label(name).en} differs from case {known.case_no}: {before!r} there, {after!r} in the file. "
+                + ("The case was not changed; correct it there." if known.open else "That case is closed."),
+            ),
+            name,
+        )
+        for name, before, after in differing[0]
+    ]
+    return Result(candidate, "changed", known.process_id, faults, differing[0])
+
+
+def duplicate_fault(known: store.KnownCase, heading: str) -> Remark:
+    """What is said about a person who has a case."""
+    if known.open:
+        text = Text(
+            zh=f"此人已有在办案件 {known.case_no}，未重复启动。",
+            en=f"This person has the open case {known.case_no}; nothing was started.",
+        )
+    else:
+        text = Text(
+            zh=f"此人已由案件 {known.case_no} 办结参保，未重复启动。",
+            en=f"This person was enrolled by case {known.case_no}, which is closed; nothing was started.",
+        )
+    return Remark(heading, "duplicate", text, "id_number")
+
+
+def _remark(remark: Remark) -> dict[str, Any]:
+    return {"column": remark.column, "code": remark.code, "text": remark.text.model_dump(), "field": remark.field}
+
+
+def _body(result: Result, table: Table) -> dict[str, Any]:
+    """Everything said about a row, to be stored encrypted."""
+    row = result.candidate.row
+    return {
+        "name": result.candidate.name,
+        "cells": refused.to_json(row.cells),
+        "repairs": [_remark(r) for r in row.repairs],
+        "faults": [_remark(f) for f in result.faults],
+        "watch": [_remark(w) for w in result.candidate.watch],
+        "changes": [
+            {"column": table.heading(name), "field": name, "before": before, "after": after}
+            for name, before, after in result.changes
+        ],
+    }

@@ -1,0 +1,81 @@
+"""From a stored start to a running workflow: asked after the commit, and asked again by a chore until it stands.
+
+Invariants: ids only go to Temporal; a start is made once (the workflow id is the case's id and is never used again); no
+transaction is open around the call; an outage of Temporal delays a start and never loses it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from runtime.settings import get_settings
+from runtime.temporal import CASE_TYPE, connect
+from schemas.enrolment import KIND as ENROLMENT
+from schemas.process import ProcessStart
+from store import database
+from store import imports as store
+
+WORKFLOWS = {ENROLMENT: "Enrolment"}
+AT_ONCE = 8
+SECONDS = 8
+
+log = structlog.get_logger(__name__)
+
+
+async def start_pending(client: Client, process_ids: Sequence[str] | None = None) -> int:
+    """Starts what is pending (of these cases, or of all). Gives the number of workflows that now run."""
+    async with database.session() as session:
+        rows = await store.pending_starts(session, process_ids)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(kind: str, start: ProcessStart) -> bool:
+        async with gate:
+            error = await _start(client, kind, start)
+        async with database.session() as session:
+            await store.mark_start(session, start.process_id, error)
+        if error:
+            log.warning("start_delayed", process=start.process_id, error=error)
+        return error is None
+
+    done = await asyncio.gather(*(one(r.kind, ProcessStart.model_validate(r.start)) for r in rows))
+    return sum(done)
+
+
+async def _start(client: Client, kind: str, start: ProcessStart) -> str | None:
+    """One attempt; None when the workflow runs, else what went wrong."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            await client.start_workflow(
+                WORKFLOWS[kind],
+                start,
+                id=start.process_id,
+                task_queue=get_settings().temporal_task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=TypedSearchAttributes([SearchAttributePair(CASE_TYPE, kind)]),
+            )
+    except WorkflowAlreadyStartedError:
+        return None  # an earlier attempt reached the server after all
+    except TimeoutError:
+        return f"no answer within {SECONDS} s"
+    except (RPCError, RuntimeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+async def start_pending_processes() -> None:
+    """Chore: starts again what Temporal did not confirm."""
+    async with database.session() as session:
+        if not await store.pending_starts(session):
+            return
+    await start_pending(await connect(get_settings()))

@@ -1,0 +1,100 @@
+"""`baoqi user add` and `baoqi token create`: logins and bearer tokens, straight in this installation's database."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.http import fail
+from runtime import clock
+from runtime.settings import get_settings, use_settings
+from store import audit, database, users
+from store.tables.people import User
+
+user_app = typer.Typer(help="用户 Users", no_args_is_help=True)
+token_app = typer.Typer(help="访问令牌 API tokens", no_args_is_help=True)
+console = Console()
+
+Data = Annotated[Path | None, typer.Option("--data", help="数据目录 Data folder")]
+MIN_PASSWORD = 8
+
+
+def _use(data: Path | None) -> None:
+    if data is not None:
+        use_settings(type(get_settings())(data_dir=data))  # pyright: ignore[reportCallIssue]
+
+
+@user_app.command("add")
+def user_add(
+    username: Annotated[str, typer.Argument(help="登录名 Login name")],
+    role: Annotated[list[str], typer.Option("--role", help="角色，可重复 Role, may be repeated")],
+    name: Annotated[str, typer.Option("--name", help="姓名 Name")] = "",
+    name_en: Annotated[str, typer.Option("--name-en", help="英文姓名 Name in English")] = "",
+    org_unit: Annotated[list[str] | None, typer.Option("--org-unit", help="负责的学院代码 College in scope")] = None,
+    email: Annotated[str | None, typer.Option("--email", help="邮箱 E-mail")] = None,
+    password: Annotated[str | None, typer.Option("--password", help="密码 Password")] = None,
+    data: Data = None,
+) -> None:
+    """添加用户，或更新同名用户的姓名、密码、角色和学院 Adds a user, or updates the one of that name."""
+    _use(data)
+    if password is None:
+        password = str(typer.prompt("密码 Password", hide_input=True, confirmation_prompt=True))
+    if len(password) < MIN_PASSWORD:
+        fail(f"密码至少 {MIN_PASSWORD} 个字符。", f"The password needs at least {MIN_PASSWORD} characters.")
+    try:
+        asyncio.run(_add(username, password, role, name or username, name_en, org_unit or [], email))
+    except users.BadUser as error:
+        fail(str(error), "The user was not added.")
+    console.print(f"已保存用户 saved: {username} ({', '.join(role)})", highlight=False)
+
+
+async def _add(
+    username: str, password: str, roles: list[str], name: str, name_en: str, org_units: list[str], email: str | None
+) -> None:
+    try:
+        async with database.session() as session:
+            await users.create_user(
+                session,
+                username,
+                password,
+                name_zh=name,
+                name_en=name_en,
+                roles=roles,
+                org_units=org_units,
+                email=email,
+            )
+            audit.record(session, "console", "user.add", username, roles=roles)
+    finally:
+        await database.dispose()
+
+
+@token_app.command("create")
+def token_create(
+    username: Annotated[str, typer.Argument(help="令牌代表的用户 The user it stands for")],
+    title: Annotated[str, typer.Option("--title", help="用途 What it is for")] = "command line",
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="有效天数，缺省不过期 Valid for so many days")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """创建访问令牌，只显示一次 Creates a bearer token; it is shown once."""
+    _use(data)
+    token = asyncio.run(_token(username, title, days))
+    typer.echo(token)  # alone on its line, for scripts
+
+
+async def _token(username: str, title: str, days: int | None) -> str:
+    try:
+        async with database.session() as session:
+            user = await session.get(User, username)
+            if user is None or not user.active:
+                fail(f"没有用户 {username}。", f"There is no user {username}.")
+            valid_for = timedelta(days=days) if days is not None else None
+            token = await users.create_token(session, username, title, clock.real_now(), valid_for)
+            audit.record(session, "console", "token.create", username, title=title)
+            return token
+    finally:
+        await database.dispose()
