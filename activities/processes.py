@@ -1,0 +1,138 @@
+"""Beginning of a process, and what one process does to others: starting and waking them.
+
+Between processes only signals travel, and they carry no state: the receiver asks its books again. A lost wake-up costs a
+day at most, a second one nothing.
+"""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from runtime import clock
+from runtime.settings import get_settings
+from schemas.calls import BillArg, PaymentScope, WakeCases
+from schemas.process import ProcessOpened, ProcessStart, Wake
+from store import demo_clock, ledger, policies, projection
+from store.database import session
+from store.people import ENDED, search_text
+from store.tables.processes import Process
+
+UNIT_NAMES = {"social": "社保", "medical": "医保"}
+
+
+@activity.defn(name="open_process")
+async def open_process(start: ProcessStart) -> ProcessOpened:
+    """The rules snapshot, and the revision to go on from when a process of this id ran before."""
+    snapshot = policies.snapshot()
+    async with session() as s:
+        base = await projection.revision_of(s, start.process_id)
+    return ProcessOpened(policy=snapshot.model_dump(mode="json"), revision_base=base)
+
+
+@activity.defn(name="start_tax_payment")
+async def start_tax_payment(scope: PaymentScope) -> str:
+    """Starts the month's tax payment, wakes it when it runs, starts it again when it had ended."""
+    levy = UNIT_NAMES.get(scope.levy, scope.levy)
+    title = f"{scope.month} {levy}税务缴费"
+    start = await _prepare(scope.process_id, "tax_payment", title, scope.model_dump())
+    await _start_or_wake("TaxPayment", start, WorkflowIDReusePolicy.ALLOW_DUPLICATE, Wake(topic="lines"))
+    return scope.process_id
+
+
+@activity.defn(name="start_reimbursement")
+async def start_reimbursement(arg: BillArg) -> str:
+    """Starts the reimbursement of a paid bill; once started it stays as it is."""
+    process_id = f"reimbursement-{arg.bill_id}"
+    async with session() as s:
+        scope = await ledger.scope_of_bill(s, arg.bill_id)
+    title = f"{scope.month} {UNIT_NAMES.get(scope.levy, scope.levy)}校内报账"
+    start = await _prepare(process_id, "reimbursement", title, {"bill_id": arg.bill_id})
+    await _start_or_wake("Reimbursement", start, WorkflowIDReusePolicy.REJECT_DUPLICATE, None)
+    return process_id
+
+
+@activity.defn(name="wake_cases")
+async def wake_cases(arg: WakeCases) -> int:
+    """Wakes every open case that has a line on the bill; returns how many."""
+    async with session() as s:
+        on_bill = await ledger.processes_on_bill(s, arg.bill_id)
+        open_cases = list(
+            await s.scalars(select(Process.id).where(Process.id.in_(on_bill), Process.state.not_in(ENDED)))
+        )
+    woken = 0
+    for process_id in open_cases:
+        if await _signal(process_id, Wake(topic=arg.topic, ref=arg.bill_id)):
+            woken += 1
+    return woken
+
+
+async def _prepare(process_id: str, kind: str, title: str, parameters: dict[str, Any]) -> ProcessStart:
+    """The row of a process that no form starts, and its argument. The demo's clock is the installation's."""
+    async with session() as s:
+        offset = await demo_clock.stored(s)
+        values = {
+            "id": process_id,
+            "kind": kind,
+            "case_no": process_id,
+            "title": title,
+            "search": f"{process_id.lower()} {search_text(title)}",
+            "state": "running",
+            "revision": -1,
+            "started_by": "system",
+            "started_at": clock.now(),
+            "stages": [],
+            "active_stages": [],
+            "deadlines": [],
+            "waiting_on": [],
+            "flags": [],
+            "parameters": parameters,
+            "clock_offset_seconds": 0,  # how far ahead of the demo's clock; the start carries that one
+        }
+        await s.execute(insert(Process).values(**values).on_conflict_do_nothing())
+        row = await s.get_one(Process, process_id)
+        if row.state in ENDED:
+            row.clock_offset_seconds = 0  # it is started again, on today's clock
+    return ProcessStart(process_id=process_id, started_by="system", clock_offset_seconds=offset, parameters=parameters)
+
+
+async def _start_or_wake(
+    workflow: str, start: ProcessStart, reuse: WorkflowIDReusePolicy, wake: Wake | None
+) -> None:
+    try:
+        await _client().start_workflow(
+            workflow,
+            start,
+            id=start.process_id,
+            task_queue=get_settings().temporal_task_queue,
+            id_reuse_policy=reuse,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING if wake else WorkflowIDConflictPolicy.FAIL,
+            start_signal="wake" if wake else None,
+            start_signal_args=[wake] if wake else [],
+        )
+    except WorkflowAlreadyStartedError:
+        activity.logger.info("%s runs or has run already", start.process_id)
+
+
+async def _signal(process_id: str, wake: Wake) -> bool:
+    """Whether somebody was there to be woken."""
+    try:
+        await _client().get_workflow_handle(process_id).signal("wake", wake)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        activity.logger.info("%s has ended, no wake-up", process_id)
+        return False
+    return True
+
+
+def _client() -> Client:
+    return activity.client()
+
+
+ACTIVITIES = [open_process, start_tax_payment, start_reimbursement, wake_cases]

@@ -1,0 +1,234 @@
+"""The inbox: who sees which task in which order, and who holds it.
+
+Invariants: a holder is set and cleared here only, under a row lock, one holder a task; nothing here changes what the
+workflow owns. Queries are keyset-paged, so that a list does not jump while others work.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from schemas.api import TaskCounts, TaskQuery
+from store import urgency
+from store.tables.office import Message
+from store.tables.processes import Process, Task
+from store.users import Viewer
+
+SEES_ALL = ("clerk", "supervisor", "head", "auditor", "admin")
+SEES_MONEY = ("payroll", "finance")
+MONEY_KINDS = ("tax_payment", "reimbursement")
+BEHALF_ROLES = ("college", "employee")
+
+
+class BadCursor(ValueError):
+    """A cursor that we did not give out."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows with their process, the cursor of the next page, and how many there are in all."""
+
+    rows: list[tuple[Task, Process]]
+    next_cursor: str | None
+    total: int
+
+
+def process_visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Which processes the viewer may read: colleges their own people, employees themselves, money offices money."""
+    if viewer.has(*SEES_ALL):
+        return true()
+    allowed: list[ColumnElement[bool]] = [false()]
+    if viewer.has(*SEES_MONEY):
+        allowed.append(Process.kind.in_(MONEY_KINDS))
+    if viewer.has("college"):
+        allowed.append(Process.org_unit.in_(viewer.org_units))
+    if viewer.has("employee") and viewer.person_id:
+        allowed.append(Process.subject == viewer.person_id)
+    return or_(*allowed)
+
+
+def candidate(viewer: Viewer) -> ColumnElement[bool]:
+    """Tasks that this viewer's roles may do: college tasks of the own colleges, employees' tasks about themselves."""
+    plain = [r for r in viewer.roles if r not in BEHALF_ROLES]
+    allowed: list[ColumnElement[bool]] = [Task.roles.overlap(plain)] if plain else [false()]
+    if viewer.has("college"):
+        allowed.append(and_(Task.roles.contains(["college"]), Task.org_unit.in_(viewer.org_units)))
+    if viewer.has("employee") and viewer.person_id:
+        allowed.append(and_(Task.roles.contains(["employee"]), Task.subject == viewer.person_id))
+    return and_(or_(*allowed), ~Task.excluded.contains([viewer.username]))
+
+
+def in_view(viewer: Viewer, view: str) -> ColumnElement[bool]:
+    """The condition of one of the inbox's views."""
+    is_open = Task.closed_at.is_(None)
+    if view == "mine":
+        return and_(is_open, Task.holder == viewer.username)
+    if view == "group":
+        return and_(is_open, Task.holder.is_(None), candidate(viewer))
+    if view == "behalf":
+        behalf = and_(is_open, Task.roles.overlap(list(BEHALF_ROLES)), ~candidate(viewer))
+        return behalf if viewer.has("clerk") else false()
+    if view == "done":
+        return and_(Task.completed_by == viewer.username, Task.state == "completed")
+    if view == "started":
+        return and_(is_open, Process.started_by == viewer.username)
+    if view == "cc":
+        told = select(Message.task_id).where(Message.username == viewer.username, Message.task_id.is_not(None))
+        return and_(is_open, Task.id.in_(told), ~candidate(viewer), Task.holder.is_distinct_from(viewer.username))
+    return and_(is_open, or_(process_visible(viewer), candidate(viewer)))
+
+
+def _filters(query: TaskQuery, now: datetime) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if query.q:
+        found.extend(Task.search.contains(word, autoescape=True) for word in query.q.lower().split())
+    for column, value in (
+        (Task.kind, query.kind),
+        (Task.process_kind, query.process_kind),
+        (Task.process_id, query.process_id),
+        (Task.org_unit, query.org_unit),
+        (Task.subject, query.subject),
+    ):
+        if value:
+            found.append(column == value)
+    if query.holder:
+        found.append(Task.holder.is_(None) if query.holder == "-" else Task.holder == query.holder)
+    for wanted, condition in (
+        (query.overdue, urgency.overdue(Task, now)),
+        (query.due_today, urgency.due_today(Task, now)),
+        (query.at_risk, urgency.at_risk(Task, now)),
+    ):
+        if wanted is not None:
+            found.append(condition if wanted else func.coalesce(condition, False).is_(False))
+    return found
+
+
+def _select(*columns: Any) -> Select[Any]:
+    return select(*columns).select_from(Task).join(Process, Process.id == Task.process_id)
+
+
+async def page(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> Page:
+    """One page of a view. BadCursor."""
+    where = [in_view(viewer, query.view), *_filters(query, now)]
+    total = (await session.execute(_select(func.count()).where(*where))).scalar_one()
+    statement = _select(Task, Process).where(*where)
+    if query.view == "done":
+        if query.cursor:
+            closed, task_id = open_cursor(query.cursor, 2)
+            statement = statement.where(tuple_(Task.closed_at, Task.id) < (instant_of(closed), task_id))
+        statement = statement.order_by(Task.closed_at.desc(), Task.id.desc())
+    else:
+        if query.cursor:
+            day, rank, instant, case_no, task_id = open_cursor(query.cursor, 5)
+            after = (_day(day), rank, instant_of(instant), case_no, task_id)
+            columns = (Task.sort_day, Task.legal_rank, Task.sort_at, Task.case_no, Task.id)
+            statement = statement.where(tuple_(*columns) > after)
+        statement = statement.order_by(Task.sort_day, Task.legal_rank, Task.sort_at, Task.case_no, Task.id)
+    rows = [(t, p) for t, p in (await session.execute(statement.limit(query.limit + 1))).tuples()]
+    more = len(rows) > query.limit
+    rows = rows[: query.limit]
+    cursor = None
+    if more:
+        last = rows[-1][0]
+        cursor = make_cursor(
+            [last.closed_at, last.id]
+            if query.view == "done"
+            else [last.sort_day, last.legal_rank, last.sort_at, last.case_no, last.id]
+        )
+    return Page(rows, cursor, total)
+
+
+async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> TaskCounts:
+    """How many tasks each view holds; the urgency figures are those of the asked view without its urgency filters."""
+    unhurried = query.model_copy(update={"overdue": None, "due_today": None, "at_risk": None, "cursor": None})
+    base = and_(in_view(viewer, query.view), *_filters(unhurried, now))
+    views = ("mine", "group", "behalf", "done", "started", "cc")
+    columns = [func.count().filter(in_view(viewer, v)).label(v) for v in views]
+    columns += [
+        func.count().filter(base, urgency.overdue(Task, now)).label("overdue"),
+        func.count().filter(base, urgency.due_today(Task, now)).label("due_today"),
+        func.count().filter(base, urgency.at_risk(Task, now)).label("at_risk"),
+    ]
+    row = (await session.execute(_select(*columns))).one()
+    return TaskCounts(**row._asdict())
+
+
+async def find(session: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task, Process] | None:
+    """A task that the viewer may see, open or closed."""
+    seen = or_(
+        process_visible(viewer), candidate(viewer), Task.holder == viewer.username,
+        Task.completed_by == viewer.username,
+    )  # fmt: skip
+    row = (await session.execute(_select(Task, Process).where(Task.id == task_id, seen))).tuples().one_or_none()
+    return row
+
+
+async def lock(session: AsyncSession, task_id: str) -> Task | None:
+    """The task row, locked until the transaction ends."""
+    statement = select(Task).where(Task.id == task_id).with_for_update(of=Task)
+    return await session.scalar(statement.execution_options(populate_existing=True))
+
+
+def is_candidate(viewer: Viewer, task: Task) -> bool:
+    """The same rule as `candidate`, for one row."""
+    if viewer.username in task.excluded:
+        return False
+    for role in set(task.roles) & viewer.roles:
+        if role == "college":
+            if task.org_unit in viewer.org_units:
+                return True
+        elif role == "employee":
+            if viewer.person_id is not None and task.subject == viewer.person_id:
+                return True
+        else:
+            return True
+    return False
+
+
+# --- cursors ---------------------------------------------------------------------------------------------------------
+
+
+def make_cursor(values: list[Any]) -> str:
+    """An opaque cursor from the sort values of the last row."""
+    text = json.dumps([v.isoformat() if isinstance(v, date) else v for v in values])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def open_cursor(cursor: str, length: int) -> list[Any]:
+    """The sort values again. BadCursor for anything we did not make."""
+    try:
+        values: Any = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise BadCursor(cursor) from error
+    if not isinstance(values, list) or len(values) != length:  # pyright: ignore[reportUnknownArgumentType]
+        raise BadCursor(cursor)
+    if length == 5 and not isinstance(values[1], int):
+        raise BadCursor(cursor)
+    if not all(isinstance(v, str) for i, v in enumerate(values) if (length, i) != (5, 1)):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        raise BadCursor(cursor)
+    return values  # pyright: ignore[reportUnknownVariableType]
+
+
+def instant_of(text: str) -> datetime:
+    """An aware datetime of a cursor. BadCursor."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadCursor(text) from error
+    if found.tzinfo is None:
+        raise BadCursor(text)
+    return found
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadCursor(text) from error
+

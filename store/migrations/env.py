@@ -1,0 +1,35 @@
+"""Alembic's environment: online only, the database of the settings, one transaction for all steps."""
+
+from alembic import context
+from sqlalchemy import create_engine, text
+
+from store.tables import Base
+
+URL = context.config.attributes.get("url")
+LOCK = 7215  # two processes that start at once must not migrate at once
+
+
+def run() -> None:
+    """Migrates to the wanted revision while holding an advisory lock."""
+    if URL is None:
+        from runtime.settings import get_settings
+
+        url = get_settings().require_database_url()
+    else:
+        url = URL
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+        connection.commit()
+        try:
+            context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
+            with context.begin_transaction():
+                context.run_migrations()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
+            connection.commit()
+    engine.dispose()
+
+
+run()

@@ -1,0 +1,42 @@
+"""The rules in force, read from the data files of `policies/` and parsed by `domain/policy.py`.
+
+Read anew when a file has changed; the settings' agency modes replace those of the data.
+"""
+
+from functools import lru_cache
+
+import policies
+from domain import policy
+from domain.calendar import WorkCalendar, work_calendar
+from runtime.settings import get_settings
+from schemas.base import Text
+from schemas.deadlines import PolicySnapshot
+
+
+@lru_cache(maxsize=4)
+def _snapshot(stamp: tuple[int, ...], modes: tuple[tuple[str, str], ...]) -> PolicySnapshot:
+    del stamp  # part of the cache's key: another content is another snapshot
+    return policy.snapshot(policies.read_all(), dict(modes))
+
+
+def snapshot() -> PolicySnapshot:
+    """What one case needs of the rules. PolicyError when a file is missing or broken."""
+    folder = policies.path("deadlines.yaml").parent
+    stamp = tuple(p.stat().st_mtime_ns for p in sorted(folder.iterdir()) if p.suffix in (".yaml", ".csv"))
+    return _snapshot(stamp, tuple(sorted(get_settings().agency_modes.items())))
+
+
+def calendar(authority: str) -> WorkCalendar:
+    """The working days of an authority."""
+    return work_calendar(snapshot().calendar(authority))
+
+
+@lru_cache(maxsize=2)
+def _reasons(text: str) -> dict[str, Text]:
+    items = policy.load_list({"rejection_reasons.yaml": text}, "rejection_reasons.yaml", "reasons")
+    return {str(i["code"]): Text(zh=str(i["zh"]), en=str(i["en"])) for i in items}
+
+
+def reasons() -> dict[str, Text]:
+    """Codes of refusals and defects with their sentences."""
+    return _reasons(policies.read("rejection_reasons.yaml"))

@@ -1,0 +1,291 @@
+"""Applies a transition of a process to the rows that people read. Applied twice it changes nothing.
+
+Invariants: a row is written only by a newer revision; the columns of the inbox (holder, draft) are never touched; a rung
+is claimed by the insert of its key, and all rungs of one transition reach a person as one message.
+"""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.slack import most_urgent, urgency_key
+from schemas.base import Text
+from schemas.deadlines import Deadline, LegalKind
+from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, Transition
+from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
+from store import people, users
+from store.tables.office import Mail, Message
+from store.tables.people import User
+from store.tables.processes import Process, ReminderRow, Submission, Task, Timeline
+
+INBOX_CHANNEL = "baoqi_inbox"
+AGENCIES = ("social_bureau", "medical_bureau", "tax_office")
+WAITING_KINDS = ("registration.acceptance", "registration.result")  # by hand: the bureau decides, a clerk records it
+NEVER = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+async def apply(session: AsyncSession, transition: Transition, now: datetime) -> None:
+    """Everything that changed, in the caller's transaction."""
+    snapshot = transition.process
+    process = await _locked(session, snapshot)
+    fresh = snapshot.revision > process.revision
+    if fresh:
+        _update_process(process, snapshot)
+        await session.flush()
+    for task in transition.tasks:
+        await _write_task(session, process, task)
+    await _write_timeline(session, transition)
+    if fresh:
+        await _urgency(session, process, snapshot)
+    await _remind(session, process, transition.reminders, now)
+    await session.execute(text("SELECT pg_notify(:channel, :what)"), {"channel": INBOX_CHANNEL, "what": process.id})
+
+
+async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
+    """The process row, locked; made when the process was started by nobody's form."""
+    await session.execute(
+        insert(Process)
+        .values(
+            id=snapshot.id,
+            kind=snapshot.kind,
+            case_no=snapshot.id,
+            title=snapshot.id,
+            search=snapshot.id.lower(),
+            state=snapshot.state.value,
+            revision=-1,
+            started_by="system",
+            started_at=snapshot.started_at,
+            subject=snapshot.subject,
+            org_unit=snapshot.org_unit,
+            stages=[],
+            active_stages=[],
+            deadlines=[],
+            waiting_on=[],
+            flags=[],
+            parameters={},
+            clock_offset_seconds=0,
+        )
+        .on_conflict_do_nothing()
+    )
+    return (await session.execute(select(Process).where(Process.id == snapshot.id).with_for_update())).scalar_one()
+
+
+def _update_process(process: Process, snapshot: ProcessSnapshot) -> None:
+    process.revision = snapshot.revision
+    process.state = snapshot.state.value
+    process.stages = [s.model_dump(mode="json") for s in snapshot.stages]
+    process.active_stages = [s.code for s in snapshot.stages if s.state is StageState.ACTIVE]
+    process.deadlines = [d.model_dump(mode="json") for d in snapshot.deadlines]
+    process.closed_at = snapshot.closed_at
+    process.reason = snapshot.reason
+    process.flags = snapshot.flags
+
+
+async def _write_task(session: AsyncSession, process: Process, task: TaskSnapshot) -> None:
+    spec = task.spec
+    day, rank, instant, _ = urgency_key(task.deadlines, process.case_no)
+    unmet = [d for d in task.deadlines if d.met_at is None]
+    is_open = task.state in OPEN_STATES
+    workflow_columns: dict[str, Any] = {
+        "title_zh": spec.title.zh,
+        "title_en": spec.title.en,
+        "roles": spec.roles,
+        "excluded": spec.excluded,
+        "org_unit": spec.org_unit,
+        "stage": spec.stage,
+        "authority": spec.authority,
+        "spec": spec.model_dump(mode="json", exclude={"deadlines"}),
+        "deadlines": [d.model_dump(mode="json") for d in task.deadlines],
+        "state": task.state.value,
+        "version": task.version,
+        "revision": task.revision,
+        "opened_at": task.opened_at,
+        "closed_at": None if is_open else task.closed_at or task.opened_at,
+        "sort_day": day,
+        "legal_rank": rank,
+        "sort_at": instant,
+        "next_due_at": min((d.due_at for d in unmet), default=None),
+        "latest_start": min((d.latest_start for d in unmet), default=None),
+    }
+    if task.result is not None:
+        workflow_columns |= {
+            "outcome": task.result.outcome,
+            "result": task.result.model_dump(mode="json"),
+            "completed_by": task.result.actor,
+            "on_behalf": task.result.on_behalf,
+            "submission_id": task.result.submission_id,
+        }
+    values = workflow_columns | {
+        "id": task.id,
+        "process_id": process.id,
+        "process_kind": process.kind,
+        "case_no": process.case_no,
+        "key": spec.key,
+        "kind": spec.kind,
+        "subject": spec.subject,
+        "search": f"{process.search} {people.search_text(spec.title.zh)} {spec.title.en.lower()}",
+        "on_behalf": workflow_columns.get("on_behalf", False),
+    }
+    statement = insert(Task).values(**values)
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["id"], set_=workflow_columns, where=Task.revision < statement.excluded.revision
+        )
+    )
+    if task.state is TaskState.COMPLETED and task.result is not None:
+        await session.execute(
+            update(Submission)
+            .where(Submission.id == task.result.submission_id)
+            .values(status="done", answer={"status": 200, "code": task.result.outcome})
+        )
+
+
+async def _write_timeline(session: AsyncSession, transition: Transition) -> None:
+    if not transition.timeline:
+        return
+    rows = [
+        {
+            "process_id": transition.process.id,
+            "seq": e.seq,
+            "at": e.at,
+            "kind": e.kind,
+            "text_zh": e.text.zh,
+            "text_en": e.text.en,
+            "actor": e.actor,
+            "task_id": e.task_id,
+            "data": e.data,
+        }
+        for e in transition.timeline
+    ]
+    await session.execute(insert(Timeline).values(rows).on_conflict_do_nothing())
+
+
+async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSnapshot) -> None:
+    """What the lists and the board compare with the clock: unmet dates of the case, and those of its open tasks.
+
+    Internal targets count only through an open task: a target of a step that is done binds nobody.
+    """
+    tasks = list(
+        await session.execute(
+            select(Task.next_due_at, Task.latest_start, Task.kind, Task.authority).where(
+                Task.process_id == process.id, Task.closed_at.is_(None)
+            )
+        )
+    )
+    waiting = {s.waiting_on for s in snapshot.stages if s.state is StageState.ACTIVE and s.waiting_on}
+    process.waiting_on = sorted(
+        waiting | {authority for _, _, kind, authority in tasks if kind in WAITING_KINDS and authority}
+    )
+    if snapshot.state in (ProcessState.CLOSED, ProcessState.CANCELLED):
+        process.next_due_at = process.latest_start = None
+        process.waiting_on = []
+        return
+    binding = [d for d in snapshot.deadlines if d.met_at is None and d.legal_kind is not LegalKind.INTERNAL]
+    dues = [d.due_at for d in binding] + [due for due, *_ in tasks if due]
+    starts = [d.latest_start for d in binding] + [start for _, start, *_ in tasks if start]
+    process.next_due_at = min(dues, default=None)
+    process.latest_start = min(starts, default=None)
+
+
+async def _remind(session: AsyncSession, process: Process, reminders: list[Reminder], now: datetime) -> None:
+    """Claims the rungs and writes one message a person for all that were new."""
+    news: dict[str, list[tuple[str, Reminder]]] = defaultdict(list)
+    by_name: dict[str, User] = {}
+    for reminder in reminders:
+        recipients = await _recipients(session, process, reminder)
+        by_name.update({u.username: u for u in recipients})
+        for rung in reminder.rungs:
+            for name in [u.username for u in recipients] or ["-"]:
+                key = f"{process.id}/{reminder.task_id or ''}/{rung.key}"
+                statement = insert(ReminderRow).values(
+                    key=key,
+                    recipient=name,
+                    process_id=process.id,
+                    task_id=reminder.task_id,
+                    rung=rung.rung,
+                    due_at=rung.at,
+                    at=reminder.at,
+                )
+                claimed = await session.execute(statement.on_conflict_do_nothing().returning(ReminderRow.key))
+                if claimed.scalar_one_or_none() is not None and name != "-":
+                    news[name].append((key, reminder))
+    for name, found in news.items():
+        texts = list(dict.fromkeys(r.text for _, r in found))
+        task_id = next((r.task_id for _, r in found if r.task_id), None)
+        body = Text(zh="；".join(t.zh for t in texts), en="; ".join(t.en for t in texts))
+        await notify(
+            session,
+            by_name[name],
+            Text(zh=f"{process.case_no} {process.title}：{body.zh}", en=f"{process.case_no} {process.title}: {body.en}"),
+            key=f"reminder/{found[0][0]}/{name}",
+            link=f"/tasks/{task_id}" if task_id else f"/processes/{process.id}",
+            process_id=process.id,
+            task_id=task_id,
+            now=now,
+        )
+
+
+async def _recipients(session: AsyncSession, process: Process, reminder: Reminder) -> list[User]:
+    """The holder, or everybody who could take the task; the supervisors; the heads."""
+    if reminder.to != "holder":
+        return await users.with_roles(session, [reminder.to])
+    if reminder.task_id is not None:
+        task = await session.get(Task, reminder.task_id)
+        if task is not None and task.holder is not None:
+            return [await session.get_one(User, task.holder)]
+        if task is not None:
+            return await users.with_roles(session, task.roles, task.org_unit, task.subject)
+    return await users.with_roles(session, reminder.roles, process.org_unit, process.subject)
+
+
+async def notify(
+    session: AsyncSession,
+    user: User,
+    message: Text,
+    *,
+    key: str,
+    link: str | None,
+    now: datetime,
+    process_id: str | None = None,
+    task_id: str | None = None,
+) -> None:
+    """A message in the pages, and a mail when the user has an address; the same key again changes nothing."""
+    statement = insert(Message).values(
+        username=user.username,
+        key=key,
+        text_zh=message.zh,
+        text_en=message.en,
+        link=link,
+        process_id=process_id,
+        task_id=task_id,
+        at=now,
+    )
+    await session.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+    if user.email:
+        mail = insert(Mail).values(
+            key=key,
+            recipient=user.email,
+            subject=f"保期提醒 {message.zh[:60]}",
+            body=f"{message.zh}\n\n{message.en}\n",
+            state="pending",
+            attempts=0,
+            created_at=now,
+        )
+        await session.execute(mail.on_conflict_do_nothing(index_elements=["key"]))
+
+
+def urgent(deadlines: list[dict[str, Any]]) -> Deadline | None:
+    """The stored deadline that decides a task's place in the inbox."""
+    return most_urgent([Deadline.model_validate(d) for d in deadlines])
+
+
+async def revision_of(session: AsyncSession, process_id: str) -> int:
+    """The highest revision or timeline number stored for a process; 0 for a new one."""
+    process = await session.scalar(select(Process.revision).where(Process.id == process_id))
+    tasks = await session.scalar(select(func.max(Task.revision)).where(Task.process_id == process_id))
+    seq = await session.scalar(select(func.max(Timeline.seq)).where(Timeline.process_id == process_id))
+    return max(process or 0, tasks or 0, seq or 0, 0)

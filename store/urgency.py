@@ -1,0 +1,52 @@
+"""Overdue, due today, at risk, waiting: each defined once, for tasks and processes, for lists and for the board.
+
+The board counts with the same conditions that the lists filter with, so that a number always equals its list's total.
+A case's clock is `runtime.clock.now()` plus what the case alone is ahead (a demo's fast-forward; zero in production). Every
+query that uses these conditions must have `processes` in its FROM.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Date, and_, cast, func, literal, text
+
+from store.projection import AGENCIES
+from store.tables.processes import Process, Task
+
+DayColumn = ColumnElement[Any]
+
+
+def case_now(now: datetime) -> ColumnElement[datetime]:
+    """`now` (of `runtime.clock`) on the clock of the case in the row."""
+    return literal(now) + Process.clock_offset_seconds * text("interval '1 second'")
+
+
+def shanghai_day(instant: ColumnElement[Any]) -> DayColumn:
+    return cast(func.timezone("UTC", instant + text("interval '8 hours'")), Date)
+
+
+def overdue(row: type[Process] | type[Task], now: datetime) -> ColumnElement[bool]:
+    """A deadline has ended unmet."""
+    return and_(row.closed_at.is_(None), row.next_due_at < case_now(now))
+
+
+def due_today(row: type[Process] | type[Task], now: datetime) -> ColumnElement[bool]:
+    """The next deadline ends later on this Shanghai day."""
+    moment = case_now(now)
+    return and_(
+        row.closed_at.is_(None),
+        row.next_due_at >= moment,
+        shanghai_day(row.next_due_at) == shanghai_day(moment),
+    )
+
+
+def at_risk(row: type[Process] | type[Task], now: datetime) -> ColumnElement[bool]:
+    """Will be late: the latest start of a deadline has passed, and none is overdue yet."""
+    moment = case_now(now)
+    return and_(row.closed_at.is_(None), row.next_due_at >= moment, row.latest_start < moment)
+
+
+def waiting_for(agency: str) -> ColumnElement[bool]:
+    """An open process waits for this authority; `any` for one of them."""
+    wanted = list(AGENCIES) if agency == "any" else [agency]
+    return and_(Process.closed_at.is_(None), Process.waiting_on.overlap(wanted))

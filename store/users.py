@@ -1,0 +1,181 @@
+"""Logins, their roles and scope, browser sessions and bearer tokens.
+
+Invariants: passwords are argon2 hashes, cookies and tokens are stored as hashes only; five failures lock a login for a
+quarter of an hour. `Viewer` is the one description of who asks; every query that shows cases takes it.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pwdlib import PasswordHash
+from sqlalchemy import ColumnElement, delete, false, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from schemas.base import ROLES, Text
+from store.tables.people import ApiToken, OrgUnit, Session, User, UserOrgUnit, UserRole
+
+FAILURES_ALLOWED = 5
+LOCKED_FOR = timedelta(minutes=15)
+SESSION_LASTS = timedelta(hours=12)
+
+_passwords = PasswordHash.recommended()
+
+
+class BadUser(ValueError):
+    """A user cannot be made as asked; the sentence says why, in both languages."""
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks: login, roles, the colleges of a college officer, and the person behind an employee's login."""
+
+    username: str
+    name: Text
+    roles: frozenset[str]
+    org_units: frozenset[str] = frozenset()
+    person_id: str | None = None
+
+    def has(self, *roles: str) -> bool:
+        return not self.roles.isdisjoint(roles)
+
+
+def viewer_of(user: User) -> Viewer:
+    return Viewer(
+        username=user.username,
+        name=Text(zh=user.name_zh, en=user.name_en),
+        roles=frozenset(r.role for r in user.roles),
+        org_units=frozenset(u.org_unit for u in user.org_units),
+        person_id=user.person_id,
+    )
+
+
+def hash_password(password: str) -> str:
+    return _passwords.hash(password)
+
+
+def verify_password(password: str, stored: str) -> bool:
+    return _passwords.verify(password, stored)
+
+
+def token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def create_user(
+    session: AsyncSession,
+    username: str,
+    password: str,
+    *,
+    name_zh: str,
+    name_en: str = "",
+    roles: list[str],
+    org_units: list[str] | None = None,
+    email: str | None = None,
+    person_id_hash: str | None = None,
+) -> User:
+    """A new login, or the same login with new name, password, roles and scope. BadUser for an unknown role or unit."""
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        raise BadUser(
+            f"角色无效：{'、'.join(unknown) or '（空）'}；可用：{'、'.join(ROLES)}。"
+            f"Unknown role {', '.join(unknown) or '(none)'}; use one of {', '.join(ROLES)}."
+        )
+    units = set(org_units or [])
+    known = set(await session.scalars(select(OrgUnit.id).where(OrgUnit.id.in_(units)))) if units else set()
+    if units - known:
+        raise BadUser(f"没有这个单位：{'、'.join(sorted(units - known))}。No such unit: {sorted(units - known)}.")
+    user = await session.get(User, username)
+    if user is None:
+        user = User(username=username, active=True, failures=0, roles=[], org_units=[])
+        session.add(user)
+    user.name_zh, user.name_en = name_zh, name_en or name_zh
+    user.password_hash = hash_password(password)
+    user.email = email
+    user.person_id_hash = person_id_hash or user.person_id_hash
+    await session.flush()
+    await session.execute(delete(UserRole).where(UserRole.username == username))
+    await session.execute(delete(UserOrgUnit).where(UserOrgUnit.username == username))
+    session.add_all([UserRole(username=username, role=r) for r in sorted(set(roles))])
+    session.add_all([UserOrgUnit(username=username, org_unit=u) for u in sorted(units)])
+    await session.flush()
+    await session.refresh(user, ["roles", "org_units"])
+    return user
+
+
+async def open_session(session: AsyncSession, username: str, now: datetime) -> tuple[str, Session]:
+    """A new browser session: the cookie's value (shown once) and its row. Old ones of everyone are swept."""
+    await session.execute(delete(Session).where(Session.expires_at < now))
+    token = secrets.token_urlsafe(32)
+    row = Session(
+        token_hash=token_hash(token),
+        csrf_token=secrets.token_urlsafe(24),
+        username=username,
+        created_at=now,
+        expires_at=now + SESSION_LASTS,
+    )
+    session.add(row)
+    await session.flush()
+    return token, row
+
+
+async def find_session(session: AsyncSession, token: str, now: datetime) -> tuple[Session, Viewer] | None:
+    row = await session.get(Session, token_hash(token))
+    if row is None or row.expires_at < now:
+        return None
+    user = await session.get(User, row.username)
+    return (row, viewer_of(user)) if user is not None and user.active else None
+
+
+async def close_session(session: AsyncSession, token: str) -> None:
+    await session.execute(delete(Session).where(Session.token_hash == token_hash(token)))
+
+
+async def create_token(
+    session: AsyncSession, username: str, title: str, now: datetime, valid_for: timedelta | None = None
+) -> str:
+    """A bearer token of a user, shown once."""
+    token = f"bq_{secrets.token_urlsafe(32)}"
+    session.add(
+        ApiToken(
+            token_hash=token_hash(token),
+            username=username,
+            title=title,
+            created_at=now,
+            expires_at=now + valid_for if valid_for else None,
+        )
+    )
+    await session.flush()
+    return token
+
+
+async def find_token(session: AsyncSession, token: str, now: datetime) -> Viewer | None:
+    row = await session.get(ApiToken, token_hash(token))
+    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at < now):
+        return None
+    user = await session.get(User, row.username)
+    return viewer_of(user) if user is not None and user.active else None
+
+
+async def with_roles(
+    session: AsyncSession, roles: list[str], org_unit: str | None = None, person_id: str | None = None
+) -> list[User]:
+    """Active users who are meant by these roles; college officers of that unit, the employee who is that person."""
+    scope: ColumnElement[bool] = false()
+    for role in roles:
+        has_role = User.roles.any(UserRole.role == role)
+        where: ColumnElement[bool] = true()
+        if role == "college":
+            where = User.org_units.any(UserOrgUnit.org_unit == (org_unit or ""))
+        elif role == "employee":
+            where = User.person_id == (person_id or "")
+        scope = scope | (has_role & where)
+    rows = await session.scalars(select(User).where(User.active, scope).order_by(User.username))
+    return list(rows)
+
+
+async def names(session: AsyncSession) -> dict[str, Text]:
+    """Names of all users by login (a school has some hundreds)."""
+    rows = await session.execute(select(User.username, User.name_zh, User.name_en))
+    return {u: Text(zh=zh, en=en) for u, zh, en in rows}
