@@ -81,7 +81,7 @@ def in_view(viewer: Viewer, view: str) -> ColumnElement[bool]:
     if view == "cc":
         told = select(Message.task_id).where(Message.username == viewer.username, Message.task_id.is_not(None))
         return and_(is_open, Task.id.in_(told), ~candidate(viewer), Task.holder.is_distinct_from(viewer.username))
-    return and_(is_open, or_(process_visible(viewer), candidate(viewer)))
+    return and_(is_open, process_visible(viewer))
 
 
 def _filters(query: TaskQuery, now: datetime) -> list[ColumnElement[bool]]:

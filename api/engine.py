@@ -1,0 +1,86 @@
+"""The API's way to Temporal: one client, update and start by name, bounded in time. No workflow code is imported here.
+
+Never call this with a database transaction open: Temporal can take seconds, or be away.
+"""
+
+import asyncio
+from typing import Any, TypeVar
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from runtime.settings import get_settings
+from runtime.temporal import connect
+from schemas.tasks import Refusal
+
+T = TypeVar("T")
+UNKNOWN_RETRIES = 6  # a task that the process has not opened yet is asked again
+UNKNOWN_PAUSE = 0.25
+
+_client: Client | None = None
+
+
+class NoAnswer(Exception):
+    """Temporal or the worker did not answer in time; nothing is known about the outcome."""
+
+
+class ProcessGone(Exception):
+    """The process does not run (any more)."""
+
+
+class Refused(Exception):
+    """The process refused the update; `kind` is a `Refusal` value, `message` its own words."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+        self.message = message
+
+
+def use_client(client: Client | None) -> None:
+    """Replaces the client (wiring, tests)."""
+    global _client
+    _client = client
+
+
+async def client() -> Client:
+    """The client, connected lazily: the API starts while Temporal is away."""
+    global _client
+    if _client is None:
+        _client = await connect(get_settings(), lazy=True)
+    return _client
+
+
+async def update(process_id: str, name: str, argument: Any, update_id: str, result: type[T]) -> T:
+    """Sends an update and waits for its result, at most `update_timeout_seconds`.
+
+    Raises Refused, ProcessGone, NoAnswer. The same id again gives the same answer.
+    """
+    handle = (await client()).get_workflow_handle(process_id)
+    try:
+        async with asyncio.timeout(get_settings().update_timeout_seconds):
+            for attempt in range(UNKNOWN_RETRIES + 1):
+                try:
+                    return await handle.execute_update(name, argument, id=update_id, result_type=result)
+                except WorkflowUpdateFailedError as error:
+                    kind, message = _refusal(error)
+                    if kind != Refusal.TASK_UNKNOWN or attempt == UNKNOWN_RETRIES:
+                        raise Refused(kind, message) from error
+                await asyncio.sleep(UNKNOWN_PAUSE)
+            raise NoAnswer(update_id)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        raise NoAnswer(update_id) from error
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise ProcessGone(process_id) from error
+        raise NoAnswer(update_id) from error
+    except RuntimeError as error:  # the client's own word for "cannot connect"
+        raise NoAnswer(update_id) from error
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> tuple[str, str]:
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return cause.type or "", cause.message
+    return "", str(cause)

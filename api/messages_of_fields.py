@@ -1,0 +1,58 @@
+"""Sentences for what pydantic finds wrong with a field, in both languages. Unknown kinds get a general sentence."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from schemas.base import Text
+
+Context = Mapping[str, Any]
+
+_SENTENCES: dict[str, Callable[[Context], Text]] = {
+    "missing": lambda c: Text(zh="必填，请填写。", en="Required: fill it in."),
+    "extra_forbidden": lambda c: Text(zh="没有这个字段，请删除。", en="There is no such field: remove it."),
+    "string_too_short": lambda c: Text(
+        zh=f"至少 {c['min_length']} 个字符。", en=f"At least {c['min_length']} characters."
+    ),
+    "string_too_long": lambda c: Text(zh=f"最多 {c['max_length']} 个字符。", en=f"At most {c['max_length']} characters."),
+    "string_pattern_mismatch": lambda c: Text(
+        zh=f"格式不对，应符合 {c['pattern']}。", en=f"Wrong form: it must match {c['pattern']}."
+    ),
+    "string_type": lambda c: Text(zh="应为文字。", en="It must be text."),
+    "too_short": lambda c: Text(zh=f"至少填 {c['min_length']} 项。", en=f"At least {c['min_length']} items."),
+    "too_long": lambda c: Text(zh=f"最多 {c['max_length']} 项。", en=f"At most {c['max_length']} items."),
+    "greater_than": lambda c: Text(zh=f"应大于 {c['gt']}。", en=f"It must be greater than {c['gt']}."),
+    "greater_than_equal": lambda c: Text(zh=f"不能小于 {c['ge']}。", en=f"It must be at least {c['ge']}."),
+    "less_than": lambda c: Text(zh=f"应小于 {c['lt']}。", en=f"It must be less than {c['lt']}."),
+    "less_than_equal": lambda c: Text(zh=f"不能大于 {c['le']}。", en=f"It must be at most {c['le']}."),
+    "decimal_max_places": lambda c: Text(
+        zh=f"最多 {c['decimal_places']} 位小数。", en=f"At most {c['decimal_places']} decimal places."
+    ),
+    "literal_error": lambda c: Text(zh=f"应为以下之一：{c['expected']}。", en=f"It must be one of {c['expected']}."),
+    "enum": lambda c: Text(zh=f"应为以下之一：{c['expected']}。", en=f"It must be one of {c['expected']}."),
+    "list_type": lambda c: Text(zh="应为列表。", en="It must be a list."),
+    "dict_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
+    "model_attributes_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
+    "model_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
+    "json_invalid": lambda c: Text(zh="不是有效的 JSON。", en="It is not valid JSON."),
+}
+_DATE = Text(zh="日期无效，请按 2026-11-24 的格式填写。", en="Not a valid date: write it like 2026-11-24.")
+_NUMBER = Text(zh="应为数字。", en="It must be a number.")
+_FLAG = Text(zh="应为 true 或 false。", en="It must be true or false.")
+_GENERAL = Text(zh="内容无效，请更正。", en="Not valid: correct it.")
+
+
+def message_of(error: ErrorDetails) -> Text:
+    """The sentence for one finding."""
+    kind = error["type"]
+    made = _SENTENCES.get(kind)
+    if made is not None:
+        return made(error.get("ctx", {}))
+    if kind.startswith(("date_", "datetime_", "timezone_", "time_")) or kind in ("date_type", "datetime_type"):
+        return _DATE
+    if kind.startswith(("int_", "float_", "decimal_", "finite_")):
+        return _NUMBER
+    if kind.startswith("bool_"):
+        return _FLAG
+    return _GENERAL

@@ -1,0 +1,276 @@
+"""Errors as people and programs read them: RFC 9457 with a stable `code` and a sentence in the reader's language.
+
+Raise one of the named classes; nothing else leaves a room. A sentence says what is wrong and what to do, and quotes no
+personal data. Bad forms name each field by a JSON pointer into the request's body.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic_core import ErrorDetails
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from api.messages_of_fields import message_of
+from schemas.api import Fault, ProblemView
+from schemas.base import Text
+
+
+class Problem(Exception):
+    """Base. `faults` are (pointer, code, sentence)."""
+
+    status = 400
+    code = "bad_request"
+    text = Text(zh="请求有误，请检查后重试。", en="The request is wrong; check it and try again.")
+
+    def __init__(
+        self,
+        text: Text | None = None,
+        *,
+        faults: Sequence[tuple[str, str, Text]] = (),
+        headers: dict[str, str] | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        self.text = text or type(self).text
+        self.faults = list(faults)
+        self.headers = headers or {}
+        self.status = status or type(self).status
+        self.code = code or type(self).code
+        super().__init__(f"{self.text.zh} {self.text.en}")
+
+    def view(self, language: str, instance: str | None = None) -> ProblemView:
+        """The body that is sent."""
+        return ProblemView(
+            type=f"urn:baoqi:problem:{self.code}",
+            title=pick(_TITLES.get(self.status, _TITLES[400]), language),
+            status=self.status,
+            code=self.code,
+            detail=pick(self.text, language),
+            instance=instance,
+            errors=[Fault(pointer=p, code=c, message=pick(m, language)) for p, c, m in self.faults],
+        )
+
+
+class NotSignedIn(Problem):
+    status, code = 401, "not_signed_in"
+    text = Text(zh="尚未登录或登录已过期，请重新登录。", en="You are not signed in, or the session has ended: sign in again.")
+
+
+class BadCredentials(Problem):
+    status, code = 401, "bad_credentials"
+    text = Text(zh="用户名或密码不正确。", en="User name or password is not right.")
+
+
+class LockedOut(Problem):
+    status, code = 429, "locked_out"
+    text = Text(
+        zh="密码连续输错多次，该账号暂时锁定，请十五分钟后再试。",
+        en="Too many wrong passwords: the login is locked for a quarter of an hour.",
+    )
+
+
+class CsrfMissing(Problem):
+    status, code = 403, "csrf_missing"
+    text = Text(
+        zh="请求缺少或带错了防伪标记 X-CSRF-Token，请刷新页面后重试。",
+        en="The header X-CSRF-Token is missing or wrong: reload the page and try again.",
+    )
+
+
+class NotAllowed(Problem):
+    status, code = 403, "not_allowed"
+    text = Text(zh="您的角色不能进行此操作。", en="Your role may not do this.")
+
+
+class FourEyes(Problem):
+    status, code = 403, "four_eyes"
+    text = Text(zh="须由另一人办理：您已参与上一步，不能自行审批。", en="Someone else must decide this: you took part in the step before.")
+
+
+class NotFound(Problem):
+    status, code = 404, "not_found"
+    text = Text(zh="没有找到，或您无权查看。", en="Not found, or not yours to see.")
+
+
+class TaskHeld(Problem):
+    status, code = 409, "task_held"
+
+    def __init__(self, holder: Text) -> None:
+        super().__init__(
+            Text(
+                zh=f"该任务正由{holder.zh}办理；如需接手，请先请其释放任务。",
+                en=f"{holder.en} is working on this task; ask them to release it first.",
+            )
+        )
+
+
+class TaskClosed(Problem):
+    status, code = 409, "task_closed"
+    text = Text(zh="该任务已经办结或不再需要，请刷新待办。", en="The task is closed already: refresh your inbox.")
+
+
+class TaskSuspended(Problem):
+    status, code = 409, "task_suspended"
+    text = Text(zh="流程已挂起，恢复后才能办理。", en="The case is suspended: resume it first.")
+
+
+class StaleVersion(Problem):
+    status, code = 409, "stale_version"
+    text = Text(zh="该任务刚刚有变化，请刷新页面，核对后再提交。", en="The task has changed meanwhile: reload it, check, and submit again.")
+
+
+class NotAllowedNow(Problem):
+    status, code = 409, "not_allowed_now"
+    text = Text(zh="流程当前的状态不允许此操作。", en="The process cannot do this in its present state.")
+
+
+class BadForm(Problem):
+    status, code = 422, "bad_form"
+    text = Text(zh="表单有误，请按提示更正后再提交。", en="The form has errors: correct the fields named and submit again.")
+
+
+class BadOutcome(Problem):
+    status, code = 422, "bad_outcome"
+
+    def __init__(self, given: str, allowed: Sequence[str]) -> None:
+        text = Text(
+            zh=f"该任务没有“{given[:40]}”这一办理结果，可用：{'、'.join(allowed)}。",
+            en=f"The task has no outcome {given[:40]!r}; use one of: {', '.join(allowed)}.",
+        )
+        super().__init__(text, faults=[("/outcome", "bad_outcome", text)])
+
+
+class KeyReused(Problem):
+    status, code = 422, "idempotency_key_reused"
+    text = Text(
+        zh="同一个 Idempotency-Key 已用于另一份内容，请换一个新的键。",
+        en="This Idempotency-Key was used with another body: use a new key.",
+    )
+
+
+class KeyMissing(Problem):
+    status, code = 422, "idempotency_key_missing"
+    text = Text(
+        zh="缺少请求头 Idempotency-Key（1 至 200 个可见字符），请为每次提交生成一个新的键。",
+        en="The header Idempotency-Key (1 to 200 visible characters) is missing: make a new one for each submission.",
+    )
+
+
+class DocumentsMissing(Problem):
+    status, code = 422, "documents_missing"
+    text = Text(zh="还缺必交材料，请上传后再提交。", en="Required documents are missing: upload them, then submit.")
+
+
+class BadFile(Problem):
+    status, code = 422, "bad_file"
+
+
+class TooLarge(Problem):
+    status, code = 413, "too_large"
+
+
+class BadCursor(Problem):
+    status, code = 422, "bad_cursor"
+    text = Text(zh="翻页标记无效，请从第一页重新开始。", en="The cursor is not valid: start again from the first page.")
+
+
+class Unavailable(Problem):
+    status, code = 503, "unavailable"
+    text = Text(
+        zh="系统后台暂时无法访问，您的数据没有丢失，请稍后重试。",
+        en="A server behind this one does not answer; nothing is lost, try again in a moment.",
+    )
+
+
+_TITLES = {
+    400: Text(zh="请求有误", en="Bad request"),
+    401: Text(zh="未登录", en="Not signed in"),
+    403: Text(zh="不允许", en="Not allowed"),
+    404: Text(zh="未找到", en="Not found"),
+    405: Text(zh="方法不支持", en="Method not allowed"),
+    409: Text(zh="状态冲突", en="Conflict"),
+    413: Text(zh="内容过大", en="Too large"),
+    415: Text(zh="类型不支持", en="Unsupported type"),
+    422: Text(zh="内容有误", en="Invalid content"),
+    429: Text(zh="尝试过多", en="Too many tries"),
+    500: Text(zh="系统错误", en="Internal error"),
+    503: Text(zh="暂不可用", en="Unavailable"),
+}
+_HTTP = {
+    404: Text(zh="没有这个地址。", en="There is no such address."),
+    405: Text(zh="该地址不支持这种请求方法。", en="This address does not take this method."),
+}
+
+
+def pick(text: Text, language: str) -> str:
+    return text.en if language == "en" else text.zh
+
+
+def language_of(request: Request) -> str:
+    """zh or en: `?lang=`, then the cookie `lang`, then Accept-Language; Chinese by default."""
+    asked = request.query_params.get("lang") or request.cookies.get("lang")
+    if asked in ("zh", "en"):
+        return asked
+    first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
+    return "en" if first.startswith("en") else "zh"
+
+
+def faults_of(errors: Sequence[ErrorDetails], prefix: str = "") -> list[tuple[str, str, Text]]:
+    """What pydantic found, as pointers and sentences."""
+    found: list[tuple[str, str, Text]] = []
+    for error in errors:
+        parts = [p for p in error["loc"] if not (isinstance(p, str) and ("[" in p or p.startswith("function-")))]
+        pointer = prefix + "".join(f"/{_escape(str(p))}" for p in parts)
+        found.append((pointer or "/", str(error["type"]), message_of(error)))
+    return found
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def answer(request: Request, problem: Problem) -> JSONResponse:
+    """The problem as a response."""
+    view = problem.view(language_of(request), request.url.path)
+    return JSONResponse(
+        view.model_dump(mode="json"), problem.status, problem.headers, media_type="application/problem+json"
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Turns every error of the app into a problem."""
+
+    async def named(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return answer(request, error)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults: list[tuple[str, str, Text]] = []
+        for detail in error.errors():
+            where, *rest = detail["loc"]
+            detail = {**detail, "loc": tuple(rest)}
+            prefix = "" if where == "body" else f"/{where}"
+            faults.extend(faults_of([detail], prefix))  # pyright: ignore[reportArgumentType]
+        return answer(request, BadForm(faults=faults))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status = error.status_code if error.status_code in _TITLES else 400
+        text = _HTTP.get(error.status_code, Problem.text)
+        headers = dict(error.headers or {})
+        return answer(request, Problem(text, status=status, code=f"http_{error.status_code}", headers=headers))
+
+    async def away(request: Request, error: Exception) -> Response:
+        del error
+        return answer(request, Unavailable(headers={"Retry-After": "3"}))
+
+    handlers: dict[Any, Any] = {Problem: named, RequestValidationError: invalid, HTTPException: http}
+    handlers |= {OperationalError: away, InterfaceError: away, PoolTimeout: away}
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
