@@ -71,11 +71,11 @@ async def close() -> None:
 
 
 class Agency:
-    """One agency's interface. `base_url` is the address before `/{agency}`; `offset_seconds` the demo's clock."""
+    """One agency's interface at its own address (no slash at the end); `offset_seconds` is the demo's clock."""
 
     def __init__(self, agency: str, base_url: str, offset_seconds: float = 0.0) -> None:
         self.agency = agency
-        self.root = f"{base_url.rstrip('/')}/{agency}"
+        self.root = base_url.rstrip("/")
         self.headers = {OFFSET_HEADER: str(offset_seconds)} if offset_seconds else {}
 
     async def get(self, path: str, answer: type[M], **query: str) -> M:
@@ -85,6 +85,9 @@ class Agency:
         """A write; with `key` the agency does it once however often it is sent."""
         headers = {"Idempotency-Key": key} if key else {}
         return self._read(await self._send("POST", path, json=body, headers=headers), answer)
+
+    async def put(self, path: str, body: dict[str, Any], answer: type[M]) -> M:
+        return self._read(await self._send("PUT", path, json=body), answer)
 
     async def download(self, path: str) -> tuple[bytes, str]:
         """A file and its media type."""

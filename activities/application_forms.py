@@ -1,8 +1,9 @@
 """Fills an agency's application from the person's record: as a file for the case, and as the body of its interface.
 
-Both come from one record and one list of insurances, so that what a clerk sees in the file is what the interface gets.
-Invariants: the insurances are those confirmed at verification, cut to what the agency handles; the file of an attempt is
-made once and stays, whatever the record becomes later. Nothing personal is returned: the result is a document's id.
+Both come from one record and one list of insurances, so that what a clerk sees in the file is what the interface
+gets.
+Invariants: the insurances are those confirmed at verification, cut to what the agency handles; the file of an attempt
+is made once and stays, whatever the record becomes later. Nothing personal is returned: the result is a document's id.
 """
 
 import uuid
@@ -14,14 +15,13 @@ from temporalio.exceptions import ApplicationError
 
 import policies
 from activities.import_files import IncompleteRecord, parse_files, workbook
-from domain import policy as policy_files
 from runtime import clock
 from schemas.base import Text
 from schemas.bureaus import AgencyFiles
 from schemas.calls import RegistrationArg
-from schemas.deadlines import AgencyPolicy
 from schemas.enrolment import ForeignHire, Sex
 from store import documents, people
+from store import policies as rules
 from store.database import session
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -35,20 +35,14 @@ def agency_files() -> AgencyFiles:
     return parse_files(policies.read("agency_forms.yaml"))
 
 
-@lru_cache(maxsize=8)
-def agency_policy(agency: str) -> AgencyPolicy:
-    """The line of `agencies.yaml` about an agency."""
-    return policy_files.snapshot(policies.read_all(), {}).agency(agency)
-
-
 def insurances_at(agency: str, confirmed: list[str] | None) -> list[str]:
     """The insurances applied for at one agency: all it handles, or of these the ones that were confirmed."""
-    handled = agency_policy(agency).insurances
+    handled = rules.snapshot().agency(agency).insurances
     return handled if confirmed is None else [i for i in handled if i in confirmed]
 
 
 def start_month(hire: ForeignHire) -> str:
-    """The first month insured: the month in which the contract begins (实施细则; the agency refuses another with R14)."""
+    """The first month insured: that in which the contract begins (another one is refused with R14)."""
     return f"{hire.contract_start:%Y-%m}"
 
 

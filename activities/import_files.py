@@ -90,8 +90,7 @@ def value_of(column: FormColumn, record: Mapping[str, Any], number: int) -> str 
     """One cell's value in the agency's words. Lists are joined with 、; `row` is the running number."""
     if column.const is not None:
         return column.const
-    assert column.source is not None
-    raw = number if column.source == "row" else record[column.source]
+    raw = number if column.source == "row" else record[column.source or ""]
     if raw is None or raw == "":
         return None
     if isinstance(raw, (list, tuple)):

@@ -65,6 +65,29 @@ class BillAnswer(AgencyAnswer):
     paid_at: datetime | None = None
 
 
+class FoundApplications(AgencyAnswer):
+    """The applications under one idempotency key: one, or none when it never arrived."""
+
+    items: list[ApplicationAnswer] = []
+
+
+class Receipt(AgencyAnswer):
+    receipt_no: str
+    submitted_at: datetime | None = None
+
+
+class MissingPersons(AgencyAnswer):
+    """Numbers that the tax client does not show yet."""
+
+    missing: list[str]
+
+
+class Done(AgencyAnswer):
+    """An acknowledgement without content that we use."""
+
+    state: str = ""
+
+
 class PaymentAnswer(AgencyAnswer):
     certificate_no: str
     paid_at: datetime

@@ -4,12 +4,11 @@
 killed server can be started again where it was.
 """
 
+import http.client
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,9 +54,11 @@ def start(data_dir: Path, port: int | None = None, patience_seconds: float = 30.
     limit = time.monotonic() + patience_seconds
     while time.monotonic() < limit and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{running.url}/healthz", timeout=2):
+            answer = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            answer.request("GET", "/healthz")
+            if answer.getresponse().status == 200:
                 return running
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError, http.client.HTTPException):
             time.sleep(0.05)
     running.stop()
     raise RuntimeError(f"模拟机构服务未能启动。The simulated agencies did not start (exit code {process.returncode}).")

@@ -42,6 +42,13 @@ class Application(Body):
     email: str | None = None
 
 
+class VisibilityQuery(Body):
+    """Many persons asked about at once, by the numbers of the levy's own bureau."""
+
+    levy: Literal["social", "medical"]
+    numbers: list[str] = Field(max_length=20000)
+
+
 class BillItem(Body):
     """One person on a bill, by the number of the levy's own bureau, and the months asked for."""
 
@@ -91,7 +98,7 @@ class Behaviour(Body):
     accept_after_seconds: float = Field(default=1.0, ge=0)
     decide_after_seconds: float = Field(default=1.0, ge=0)
     sync_after_seconds: float = Field(default=0.5, ge=0)
-    refuse: list[Refuse] = []
+    refuse: list[Refuse] = Field(default_factory=list[Refuse])
     outage: bool = False
     outage_seconds: float | None = Field(default=None, ge=0)
     duplicate_responses: bool = False

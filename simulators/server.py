@@ -68,19 +68,24 @@ def create_app(data_dir: Path | None = None) -> FastAPI:
 
 
 async def _problem(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)
-    return error.response()
+    return error.response() if isinstance(error, Problem) else await _unknown(error)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     """A body the interface cannot read: every faulty field by its path."""
-    assert isinstance(error, RequestValidationError)
+    if not isinstance(error, RequestValidationError):
+        return await _unknown(error)
     faults = [{"pointer": "/" + "/".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
     names = "、".join(f["pointer"] for f in faults)
     return Problem(
         422, "body_invalid", f"报文格式不符，请改正：{names}。", f"The request is not in the agreed format: {names}.",
         errors=faults,
     ).response()  # fmt: skip
+
+
+async def _unknown(error: Exception) -> JSONResponse:
+    """The framework hands each handler only its own class; anything else is a fault of the server."""
+    raise error
 
 
 def main(port: int, data: Path | None, host: str = "127.0.0.1") -> None:

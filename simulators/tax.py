@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from simulators.certificate import pdf
 from simulators.clock import real_seconds, stamp
 from simulators.http import Problem, offset_of, read, state_of, write
-from simulators.models import BUREAU_OF, Behaviour, BillRequest, PaymentRequest
+from simulators.models import BUREAU_OF, Behaviour, BillRequest, PaymentRequest, VisibilityQuery
 from simulators.rates import premium
 from simulators.state import State
 
@@ -39,6 +39,14 @@ async def visible(request: Request, number: str, levy: Literal["social", "medica
     return {"number": number, "levy": levy, "visible": _visible(state, number, levy) is not None}
 
 
+@router.post("/visibility")
+async def visibility(request: Request, body: VisibilityQuery) -> dict[str, Any]:
+    """Which of many persons the tax client does not show yet; a question, so it is not logged."""
+    state = read(request, AGENCY)
+    missing = [number for number in body.numbers if _visible(state, number, body.levy) is None]
+    return {"levy": body.levy, "missing": missing}
+
+
 @router.post("/bills")
 async def make_bill(request: Request, body: BillRequest, key: Key = None) -> JSONResponse:
     """Makes a bill per person, month and insurance, to the cent."""
@@ -49,17 +57,21 @@ async def make_bill(request: Request, body: BillRequest, key: Key = None) -> JSO
 
 def _bill(state: State, body: BillRequest, offset: float) -> dict[str, Any]:
     lines: list[dict[str, Any]] = []
-    hidden = [item.number for item in body.items if _visible(state, item.number, body.levy) is None]
+    rows = {item.number: _visible(state, item.number, body.levy) for item in body.items}
+    hidden = [number for number, row in rows.items() if row is None]
     if hidden:
         raise Problem(
             422, "not_visible", f"税务端未收到 {len(hidden)} 人的参保信息，请待同步后再生成征集单。",
             f"{len(hidden)} persons have not arrived from the bureau yet; ask again after the synchronisation.",
             numbers=hidden,
         )  # fmt: skip
+    if len(rows) < len(body.items):
+        raise Problem(
+            422, "number_twice", "同一参保号码在征集单中出现多次，请核对号码。",
+            "A number stands on the bill more than once; check the numbers.",
+        )  # fmt: skip
     for item in body.items:
-        row = state.registration(BUREAU_OF[body.levy], item.number)
-        assert row is not None
-        registered = json.loads(row["body"])
+        registered = json.loads(rows[item.number]["body"])
         for month in sorted(set(item.months)):
             if month < registered["start_month"]:
                 raise Problem(

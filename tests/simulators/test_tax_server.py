@@ -19,6 +19,8 @@ def test_a_person_becomes_visible_after_approval_and_synchronisation(caller: Any
     time.sleep(0.6)
     assert caller.http.get("/tax_office/visible", params=query).json()["visible"] is True
     assert caller.http.get("/tax_office/visible", params=query | {"levy": "medical"}).json()["visible"] is False
+    asked = caller.http.post("/tax_office/visibility", json={"levy": "social", "numbers": [number, "NOBODY"]})
+    assert asked.json()["missing"] == ["NOBODY"]
 
 
 def test_a_bill_is_right_to_the_cent_and_bounded(caller: Any) -> None:
@@ -86,6 +88,13 @@ def test_an_ordered_error_makes_one_bill_wrong(caller: Any) -> None:
     wrong = caller.bill("b1", number, "2026-10").json()
     right = caller.bill("b2", number, "2026-10").json()
     assert Decimal(wrong["total"]) - Decimal(right["total"]) == Decimal("0.07")
+
+
+def test_a_number_that_stands_twice_on_a_bill_is_refused(caller: Any) -> None:
+    item = {"number": caller.enrol("social_bureau", "a"), "months": ["2026-10"]}
+    body = {"unit": "school", "levy": "social", "items": [item, item]}
+    answer = caller.http.post("/tax_office/bills", json=body, headers={"Idempotency-Key": "b"})
+    assert answer.status_code == 422 and answer.json()["code"] == "number_twice"
 
 
 def test_a_month_before_the_start_is_not_covered(caller: Any) -> None:
