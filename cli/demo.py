@@ -25,8 +25,7 @@ from cli.http import fail
 from runtime import clock
 from runtime.settings import get_settings, use_settings
 from runtime.temporal import connect
-from store import audit, database
-from store.imports import CLOCK_OFFSET, demo_offset
+from store import audit, database, demo_clock
 from store.tables.office import Setting
 from store.tables.processes import Process
 
@@ -111,8 +110,8 @@ async def fast_forward(client: Client, case: str | None, by: timedelta) -> tuple
             .values(clock_offset_seconds=Process.clock_offset_seconds + seconds)
         )
         if case is None:
-            ahead = await demo_offset(session) + seconds
-            statement = insert(Setting).values(key=CLOCK_OFFSET, value=ahead)
+            ahead = await demo_clock.stored(session) + seconds
+            statement = insert(Setting).values(key=demo_clock.KEY, value=ahead)
             await session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": ahead}))
         audit.record(session, "demo", "demo.fast_forward", case or "all", days=by.days, moved=len(moved))
     return moved, [i for i, ok in zip(ids, outcomes, strict=True) if not ok]

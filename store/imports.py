@@ -16,15 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from runtime import clock
 from schemas.enrolment import KIND, ForeignHire
 from schemas.process import ProcessStart, ProcessState
-from store import audit, people
+from store import audit, demo_clock, people
 from store.sealed import seal, unseal
 from store.tables.imports import Import, ImportRow
-from store.tables.office import Setting
 from store.tables.people import Hire, OrgUnit
 from store.tables.processes import Process, ProcessStartRow
 
 START_LOCK = 0x62616F71  # "baoq": serialises starts, so that "is there a case" and "open one" are one step
-CLOCK_OFFSET = "clock_offset_seconds"  # the demo clock's setting
 
 
 @dataclass(frozen=True)
@@ -67,12 +65,6 @@ async def known_case(session: AsyncSession, id_number: str) -> KnownCase | None:
     return KnownCase(process.id, process.case_no, process.closed_at is None, records)
 
 
-async def demo_offset(session: AsyncSession) -> int:
-    """Seconds by which the demo's clock is ahead; 0 in real life."""
-    row = await session.get(Setting, CLOCK_OFFSET)
-    return int(row.value) if row is not None else 0
-
-
 async def open_enrolment(
     session: AsyncSession,
     hire: ForeignHire,
@@ -86,7 +78,7 @@ async def open_enrolment(
 
     The demo's clock (0 in real life) goes into the case's row and into the start, so that both tell the same time.
     """
-    now, offset = clock.now(), await demo_offset(session)
+    now, offset = clock.now(), await demo_clock.stored(session)
     person = await people.save_person(session, hire, str(uuid4()), now)
     case_no = await people.next_case_no(session, clock.today().year)
     process_id = f"{KIND}-{case_no}"
