@@ -1,0 +1,48 @@
+/* Small manners of the pages: repeatable rows, uploads on choice, filled demo names, one click per answer. */
+"use strict";
+document.addEventListener("click", (event) => {
+  const add = event.target.closest("[data-add-row]");
+  if (add) {
+    const list = document.getElementById(add.dataset.addRow);
+    const rows = list.querySelectorAll("[data-row]");
+    const row = rows[rows.length - 1].cloneNode(true);
+    const next = Number(rows[rows.length - 1].dataset.row) + 1;
+    row.dataset.row = String(next);
+    row.querySelectorAll("[name]").forEach((field) => {
+      field.name = field.name.replace(/\.\d+\./, `.${next}.`);
+      field.id = field.id.replace(/-\d+-/, `-${next}-`);
+      field.value = "";
+      field.classList.remove("is-invalid");
+    });
+    row.querySelectorAll("label[for]").forEach((label) => { label.htmlFor = label.htmlFor.replace(/-\d+-/, `-${next}-`); });
+    row.querySelectorAll(".fault").forEach((fault) => fault.remove());
+    rows[rows.length - 1].after(row);
+    row.querySelector("[name]").focus();
+    return;
+  }
+  const drop = event.target.closest("[data-drop-row]");
+  if (drop) {
+    const row = drop.closest("[data-row]");
+    const rows = row.parentElement.querySelectorAll("[data-row]");
+    if (rows.length > 1) { row.remove(); } else { row.querySelectorAll("[name]").forEach((f) => { f.value = ""; }); }
+    return;
+  }
+  const who = event.target.closest("[data-user]");
+  if (who) {
+    document.getElementById("username").value = who.dataset.user;
+    document.getElementById("password").value = who.dataset.password;
+    document.getElementById("sign-in").requestSubmit();
+  }
+});
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-once]") || form.hasAttribute("hx-post")) { return; }
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "1";
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) {
+    const box = document.getElementById("search");
+    if (box) { event.preventDefault(); box.focus(); }
+  }
+});
