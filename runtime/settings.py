@@ -119,7 +119,14 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         """Root of pages and API (the API is under `/api/v1`), without a slash at the end."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        everywhere = self.host in ("0.0.0.0", "::")  # noqa: S104 - an address to listen on is none to visit
+        host = "127.0.0.1" if everywhere else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
+    def local_url(self) -> str:
+        """The same root without a proxy, for checks from this machine."""
+        return self.model_copy(update={"public_url": ""}).base_url
 
     @property
     def documents_dir(self) -> Path:

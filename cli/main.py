@@ -1,0 +1,132 @@
+"""The `baoqi` command: names, options and help; the work is done elsewhere.
+
+Heavy modules are imported inside the commands that need them: `baoqi --help` must not load a database driver. Every
+command ends by `os._exit` after flushing: the Temporal client can abort the interpreter while it finalises.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runtime.settings import Settings, SettingsMissing, use_settings
+
+app = typer.Typer(
+    help="保期:社保经办流程与时限 Baoqi: a social-insurance office's processes and deadlines",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+Data = Annotated[
+    Path | None, typer.Option("--data", envvar="BAOQI_DATA_DIR", help="数据目录,缺省 data Data folder, default data")
+]
+
+
+def load_settings(data: Path | None) -> Settings:
+    """Reads the settings for this command, with the data folder of the command line."""
+    settings = Settings(data_dir=data) if data is not None else Settings()  # pyright: ignore[reportCallIssue]
+    use_settings(settings)
+    return settings
+
+
+@app.command()
+def up(
+    data: Data = None,
+    empty: Annotated[bool, typer.Option("--empty", help="不建演示大学 Without the demo university")] = False,
+) -> None:
+    """启动全部服务,直到 Ctrl-C Start everything until Ctrl-C."""
+    from cli import up as supervisor
+
+    raise typer.Exit(asyncio.run(supervisor.run(data or Path("data"), empty)))
+
+
+@app.command()
+def init(data: Data = None) -> None:
+    """迁移数据表,登记命名空间与查询字段 Migrate tables, register namespace and search attributes."""
+    from cli.init import init as prepare
+
+    asyncio.run(prepare(load_settings(data)))
+    typer.echo("完成。 Done.")
+
+
+@app.command()
+def worker(
+    data: Data = None,
+    ready_file: Annotated[Path | None, typer.Option("--ready-file", help="就绪后写入 Written when ready")] = None,
+) -> None:
+    """运行流程工作进程 Run the workflow worker."""
+    from runtime import logging
+    from worker import main as worker_main
+
+    settings = load_settings(data)
+    logging.configure(settings, "worker")
+    asyncio.run(worker_main.run(settings, ready_file))
+
+
+@app.command()
+def api(data: Data = None) -> None:
+    """运行接口与页面 Run the API and the pages."""
+    import uvicorn
+
+    settings = load_settings(data)
+    uvicorn.run(
+        "cli.asgi:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.public_url),
+        timeout_graceful_shutdown=3,  # open event streams never end by themselves
+    )
+
+
+@app.command()
+def simulators(
+    data: Data = None,
+    port: Annotated[int | None, typer.Option("--port", help="端口 Port")] = None,
+) -> None:
+    """运行模拟的社保局、医保局、税务 Run the simulated social bureau, medical bureau and tax office."""
+    from simulators import server
+
+    settings = load_settings(data)
+    server.main(port or settings.simulators_port, settings.data_dir / "simulators")
+
+
+@app.command()
+def doctor(data: Data = None) -> None:
+    """检查这台机器,并说明如何修复 Check this machine and say how to mend it."""
+    from cli import doctor as examination
+
+    raise typer.Exit(asyncio.run(examination.run(data or Path("data"))))
+
+
+def run() -> None:
+    """Entry point of the `baoqi` script."""
+    code: int | str | None = 0
+    try:
+        app()
+    except SettingsMissing as missing:
+        typer.echo(str(missing), err=True)
+        code = 2
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:  # noqa: BLE001 - printed as Python would, then the same hard exit
+        import traceback
+
+        traceback.print_exc()
+        code = 1
+    if isinstance(code, str):
+        typer.echo(code, err=True)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+if __name__ == "__main__":
+    run()

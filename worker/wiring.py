@@ -1,0 +1,110 @@
+"""Puts the worker's parts together and keeps the clock of a process right.
+
+The clock: `baoqi demo fast-forward` writes one row of `settings`; each process reads it at its start and every few
+seconds. Chores run in one worker at a time, however many workers there are: each takes a lock in the database first.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from activities.registry import all_activities
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from runtime import clock
+from runtime.logging import logger
+from runtime.settings import Settings
+from store.database import engine, session
+from store.tables.office import Setting
+from worker.sandbox import workflow_runner
+from workflows.registry import WORKFLOWS
+
+CLOCK_OFFSET = "clock_offset_seconds"
+CLOCK_SECONDS = 5
+Chore = Callable[[], Awaitable[object]]
+log = logger(__name__)
+
+
+def build_worker(client: Client, settings: Settings) -> Worker:
+    """The worker of the product's only task queue."""
+    return Worker(
+        client,
+        task_queue=settings.temporal_task_queue,
+        workflows=WORKFLOWS,
+        activities=all_activities(),
+        workflow_runner=workflow_runner(),
+        # Not more than the database pool gives, or activities would wait for each other inside their time-out.
+        max_concurrent_activities=2 * settings.database_pool_size,
+        # After a crash of this worker the first click waits this long for the dead one's cache, not ten seconds.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        graceful_shutdown_timeout=timedelta(seconds=20),
+    )
+
+
+async def load_clock() -> None:
+    """Reads how far the demo's clock is ahead; absent in production."""
+    async with session() as opened:
+        value = (await opened.execute(select(Setting.value).where(Setting.key == CLOCK_OFFSET))).scalar_one_or_none()
+    clock.set_offset(timedelta(seconds=int(value or 0)))
+
+
+async def _follow_clock() -> None:
+    while True:
+        try:
+            await load_clock()
+        except (SQLAlchemyError, OSError) as error:
+            # The last known offset stays right: it moves only when somebody moves the demo.
+            log.warning("clock_not_read", error=type(error).__name__)
+        await asyncio.sleep(CLOCK_SECONDS)
+
+
+@asynccontextmanager
+async def following_clock() -> AsyncIterator[None]:
+    """Keeps the clock of this process right for the length of the block."""
+    task = asyncio.create_task(_follow_clock())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def run_alone(chore: Chore) -> None:
+    """Runs a chore unless another worker is at it. A chore that fails is logged and comes again with its interval."""
+    name = getattr(chore, "__name__", repr(chore))
+    key = zlib.crc32(f"chore/{name}".encode())
+    try:
+        async with engine().connect() as connection:
+            held = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            taken = await held.execute(text("SELECT pg_try_advisory_lock(7216, :key)"), {"key": key - 2**31})
+            if not taken.scalar_one():
+                return
+            try:
+                await chore()
+            finally:
+                await held.execute(text("SELECT pg_advisory_unlock(7216, :key)"), {"key": key - 2**31})
+    except (DBAPIError, OSError) as error:
+        log.warning("chore_postponed", chore=name, error=type(error).__name__)
+    except Exception:
+        log.exception("chore_failed", chore=name)
+
+
+def build_chores(chores: list[tuple[float, Chore]]) -> AsyncIOScheduler:
+    """A scheduler with every chore at its interval; missed runs are made up once."""
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    for seconds, chore in chores:
+        scheduler.add_job(
+            run_alone,
+            "interval",
+            args=[chore],
+            seconds=seconds,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+    return scheduler
