@@ -1,0 +1,220 @@
+"""From rows to what people see: names instead of ids, urgency on the case's clock, actions of the viewer.
+
+A `Lookup` holds the names that one answer needs; it is made per request.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.permissions import process_actions, task_actions
+from domain.slack import most_urgent
+from domain.times import day_of
+from runtime import clock
+from schemas.api import DocumentView, ProcessItem, TaskItem, TimelineView
+from schemas.base import Text
+from schemas.deadlines import Deadline, DeadlineView
+from schemas.forms import outcome as form_outcome
+from schemas.forms import outcomes_of
+from schemas.process import Stage
+from store import people, policies, users
+from store.tables.office import Document
+from store.tables.processes import Process, Task, Timeline
+from store.users import Viewer
+
+KIND_TITLES = {
+    "enrolment": Text(zh="外籍人员参保", en="Foreign enrolment"),
+    "tax_payment": Text(zh="税务缴费", en="Tax payment"),
+    "reimbursement": Text(zh="校内报账", en="Reimbursement"),
+}
+
+
+@dataclass
+class Lookup:
+    """Names by id, and the moment of asking."""
+
+    viewer: Viewer
+    now: datetime
+    users: dict[str, Text] = field(default_factory=dict[str, Text])
+    units: dict[str, Text] = field(default_factory=dict[str, Text])
+    people: dict[str, str] = field(default_factory=dict[str, str])
+
+    def moment(self, process: Process) -> datetime:
+        """The case's clock."""
+        return self.now + timedelta(seconds=process.clock_offset_seconds)
+
+
+async def lookup(session: AsyncSession, viewer: Viewer, subjects: list[str | None]) -> Lookup:
+    return Lookup(
+        viewer=viewer,
+        now=clock.now(),
+        users=await users.names(session),
+        units=await people.org_units(session),
+        people=await people.names_of(session, [s for s in subjects if s]),
+    )
+
+
+def kind_title(kind: str) -> Text:
+    return KIND_TITLES.get(kind, Text(zh=kind, en=kind))
+
+
+def working_days_left(deadline: Deadline, today: date) -> int | None:
+    """Working days from today to the last working day before the due day; negative when over."""
+    try:
+        calendar = policies.calendar(deadline.authority)
+    except (KeyError, StopIteration):
+        return None
+    return calendar.working_days_between(today, deadline.internal_due)
+
+
+def task_item(task: Task, process: Process, look: Lookup) -> TaskItem:
+    return TaskItem(**task_fields(task, process, look))
+
+
+def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, object]:
+    """The fields of a line of the inbox."""
+    moment = look.moment(process)
+    stored = [Deadline.model_validate(d) for d in task.deadlines]
+    urgent = most_urgent(stored)
+    is_open = task.closed_at is None
+    late = is_open and task.next_due_at is not None and task.next_due_at < moment
+    today = (
+        is_open
+        and not late
+        and task.next_due_at is not None
+        and day_of(task.next_due_at) == day_of(moment)
+    )
+    risk = is_open and not late and task.latest_start is not None and task.latest_start < moment
+    outcome_title = None
+    if task.outcome is not None and task.outcome in outcomes_of(task.kind):
+        outcome_title = form_outcome(task.kind, task.outcome).title
+    return {
+        "id": task.id,
+        "process_id": task.process_id,
+        "process_kind": task.process_kind,
+        "process_title": process.title,
+        "case_no": task.case_no,
+        "kind": task.kind,
+        "title": Text(zh=task.title_zh, en=task.title_en),
+        "stage": task.stage,
+        "state": shown_state(task),
+        "version": task.version,
+        "roles": task.roles,
+        "org_unit": task.org_unit,
+        "org_unit_name": look.units.get(task.org_unit or ""),
+        "subject": task.subject,
+        "subject_name": look.people.get(task.subject or ""),
+        "holder": task.holder,
+        "holder_name": look.users.get(task.holder or ""),
+        "held_since": task.held_since,
+        "opened_at": task.opened_at,
+        "closed_at": task.closed_at,
+        "outcome": task.outcome,
+        "outcome_title": outcome_title,
+        "completed_by": task.completed_by,
+        "on_behalf": task.on_behalf,
+        "due": urgent.due if urgent else None,
+        "due_at": urgent.due_at if urgent else None,
+        "internal_due": urgent.internal_due if urgent else None,
+        "latest_start": urgent.latest_start if urgent else None,
+        "legal_kind": urgent.legal_kind.value if urgent else None,
+        "deadline_title": urgent.title if urgent else None,
+        "provisional": any(d.provisional for d in stored),
+        "sample": any(d.sample for d in stored),
+        "working_days_left": working_days_left(urgent, day_of(moment)) if urgent and is_open else None,
+        "overdue": late,
+        "due_today": today,
+        "at_risk": risk,
+        "actions": task_actions(look.viewer, task),
+    }
+
+
+def shown_state(task: Task) -> str:
+    """The workflow's state, with what only the inbox knows: reserved, in progress."""
+    if task.state != "ready" or task.holder is None:
+        return task.state
+    return "in_progress" if task.draft is not None else "reserved"
+
+
+def deadline_view(deadline: Deadline, moment: datetime) -> DeadlineView:
+    return DeadlineView(
+        **deadline.model_dump(include=set(DeadlineView.model_fields)),
+        overdue=deadline.met_at is None and deadline.due_at < moment,
+    )
+
+
+def process_item(process: Process, look: Lookup, holders: list[str]) -> ProcessItem:
+    return ProcessItem(**process_fields(process, look, holders))
+
+
+def process_fields(process: Process, look: Lookup, holders: list[str]) -> dict[str, object]:
+    """The fields of a line in the list of cases."""
+    moment = look.moment(process)
+    is_open = process.closed_at is None
+    late = is_open and process.next_due_at is not None and process.next_due_at < moment
+    stages = [Stage.model_validate(s) for s in process.stages]
+    return {
+        "id": process.id,
+        "kind": process.kind,
+        "kind_title": kind_title(process.kind),
+        "case_no": process.case_no,
+        "title": process.title or process.case_no,
+        "state": process.state,
+        "subject": process.subject,
+        "subject_name": look.people.get(process.subject or ""),
+        "org_unit": process.org_unit,
+        "org_unit_name": look.units.get(process.org_unit or ""),
+        "active_stages": [s.title for s in stages if s.code in process.active_stages],
+        "waiting_on": process.waiting_on,
+        "holders": holders,
+        "due": day_of(process.next_due_at) if process.next_due_at else None,
+        "due_at": process.next_due_at,
+        "latest_start": process.latest_start,
+        "overdue": late,
+        "due_today": is_open
+        and not late
+        and process.next_due_at is not None
+        and day_of(process.next_due_at) == day_of(moment),
+        "at_risk": is_open
+        and not late
+        and process.next_due_at is not None
+        and process.latest_start is not None
+        and process.latest_start < moment,
+        "flags": process.flags,
+        "started_by": process.started_by,
+        "started_at": process.started_at,
+        "closed_at": process.closed_at,
+    }
+
+
+def commands(process: Process, look: Lookup) -> list[str]:
+    return process_actions(look.viewer, process.state)
+
+
+def timeline_view(row: Timeline, look: Lookup) -> TimelineView:
+    return TimelineView(
+        seq=row.seq,
+        at=row.at,
+        kind=row.kind,
+        text=Text(zh=row.text_zh, en=row.text_en),
+        actor=row.actor,
+        actor_name=look.users.get(row.actor or ""),
+        task_id=row.task_id,
+        data=row.data,
+    )
+
+
+def document_view(row: Document) -> DocumentView:
+    return DocumentView(
+        id=row.id,
+        process_id=row.process_id,
+        task_id=row.task_id,
+        code=row.code,
+        filename=row.filename,
+        media_type=row.media_type,
+        size=row.size,
+        sha256=row.sha256,
+        uploaded_by=row.uploaded_by,
+        uploaded_at=row.uploaded_at,
+    )
