@@ -7,15 +7,19 @@ back.
 
 import asyncio
 import random
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from google.protobuf.field_mask_pb2 import FieldMask
 from rich.console import Console
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
+from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
@@ -88,7 +92,7 @@ async def _command(case: str | None, days: int) -> tuple[list[str], list[str]]:
 async def fast_forward(client: Client, case: str | None, by: timedelta) -> tuple[list[str], list[str]]:
     """Moves one case, or all open processes and the demo's clock itself.
 
-    The row's offset moves with each process that has moved; a process that did not is named, and its row stays.
+    The row's offset moves by what its process has really moved; a process that did not arrive is named.
 
     Returns: processes moved, processes that did not move in time.
     """
@@ -101,33 +105,42 @@ async def fast_forward(client: Client, case: str | None, by: timedelta) -> tuple
         fail(f"没有在办的案件 {case}。", f"There is no open case {case}.")
     skipper = TimeSkipper(client)
     outcomes = await asyncio.gather(*(_move(skipper, process_id, by) for process_id in ids))
-    moved = [i for i, ok in zip(ids, outcomes, strict=True) if ok]
     seconds = int(by.total_seconds())
     async with database.session() as session:
-        await session.execute(
-            update(Process)
-            .where(Process.id.in_(moved))
-            .values(clock_offset_seconds=Process.clock_offset_seconds + seconds)
-        )
+        for process_id, moved_by in zip(ids, outcomes, strict=True):
+            await session.execute(
+                update(Process)
+                .where(Process.id == process_id)
+                .values(clock_offset_seconds=Process.clock_offset_seconds + moved_by)
+            )
         if case is None:
             ahead = await demo_clock.stored(session) + seconds
             statement = insert(Setting).values(key=demo_clock.KEY, value=ahead)
             await session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": ahead}))
-        audit.record(session, "demo", "demo.fast_forward", case or "all", days=by.days, moved=len(moved))
-    return moved, [i for i, ok in zip(ids, outcomes, strict=True) if not ok]
+        audit.record(session, "demo", "demo.fast_forward", case or "all", days=by.days, moved=len(ids))
+    reached = {i: moved_by >= seconds for i, moved_by in zip(ids, outcomes, strict=True)}
+    return [i for i in ids if reached[i]], [i for i in ids if not reached[i]]
 
 
-async def _move(skipper: TimeSkipper, process_id: str, by: timedelta) -> bool:
-    """Moves one workflow. A process that ends on the way has moved as far as it goes."""
+async def _move(skipper: TimeSkipper, process_id: str, by: timedelta) -> int:
+    """Moves one workflow. Gives the seconds it has moved: less than asked where it ended or an activity held it back.
+
+    A move that does not arrive in time is called off, so that it cannot go on behind our back.
+    """
     handle = skipper.client.get_workflow_handle(process_id)
     try:
-        await asyncio.wait_for(skipper.fast_forward(handle, by), PATIENCE_SECONDS)
-    except TimeoutError:
-        description = await handle.describe()
-        return description.status is not WorkflowExecutionStatus.RUNNING
+        before = await _ahead(handle)
+        try:
+            arrived = await asyncio.wait_for(skipper.fast_forward(handle, by), PATIENCE_SECONDS)
+        except TimeoutError:
+            await _call_off(skipper.client, process_id)
+            arrived = False
+        moved = await _ahead(handle) - before
+        # The server's reading of the two clocks can differ by a second; a move that arrived is exact.
+        return int(by.total_seconds()) if arrived else max(0, round(moved.total_seconds()))
     except RPCError as error:
         if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
-            return False
+            return 0
         if error.status in (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.INVALID_ARGUMENT):
             fail(
                 "该 Temporal 服务器不支持快进（需 frontend.WorkflowTimeSkippingEnabled=true 的开发服务器）。",
@@ -135,4 +148,24 @@ async def _move(skipper: TimeSkipper, process_id: str, by: timedelta) -> bool:
                 "frontend.WorkflowTimeSkippingEnabled=true can).",
             )
         raise
-    return True
+
+
+async def _ahead(handle: WorkflowHandle[Any, Any]) -> timedelta:
+    """How far a workflow's clock is ahead of the machine's; zero for one that never skipped."""
+    description = await handle.describe()
+    extended = description.raw_description.workflow_extended_info
+    if not extended.HasField("time_skipping_info"):
+        return timedelta()
+    return extended.time_skipping_info.current_time.ToDatetime(UTC) - clock.real_now()
+
+
+async def _call_off(client: Client, process_id: str) -> None:
+    """Ends a fast-forward that is still armed."""
+    request = UpdateWorkflowExecutionOptionsRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=process_id),
+        workflow_execution_options=WorkflowExecutionOptions(time_skipping_config=TimeSkippingConfig(enabled=False)),
+        update_mask=FieldMask(paths=["time_skipping_config"]),
+        identity=client.identity,
+    )
+    await client.workflow_service.update_workflow_execution_options(request, retry=True)

@@ -1,18 +1,20 @@
 """The demo: its people, its lists, and its clock on a real development server."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from api import import_checks
 from api.spreadsheets import columns, reader
 from api.spreadsheets.units import Unit
+from cli import demo
 from cli.demo import fast_forward
 from cli.demo_people import ORG_UNITS, demo_hires, demo_users, write_hires
 from runtime import clock
@@ -55,6 +57,23 @@ def test_thirteen_users_in_two_scopes() -> None:
     assert not scopes[0] & scopes[1] and scopes[0] | scopes[1] == {u.id for u in ORG_UNITS}
 
 
+@activity.defn
+async def hang() -> None:
+    await asyncio.sleep(30)
+
+
+@workflow.defn
+class Busy:
+    """An activity under way holds the clock back."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await asyncio.gather(
+            workflow.execute_activity(hang, start_to_close_timeout=timedelta(minutes=5)),
+            workflow.sleep(timedelta(days=9)),
+        )
+
+
 @workflow.defn
 class Waiting:
     """Waits for three days, then for a word."""
@@ -83,7 +102,9 @@ async def worker(client: Client, settings: Settings) -> AsyncIterator[Client]:
     async with Worker(
         client,
         task_queue=settings.temporal_task_queue,
-        workflows=[Waiting],
+        workflows=[Waiting, Busy],
+        activities=[hang],
+        graceful_shutdown_timeout=timedelta(),
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield client
@@ -125,3 +146,18 @@ async def test_the_clock_goes_forward_for_one_case_and_for_all(database: Setting
         assert (await session.get_one(Process, "ff-1")).closed_at is None
     assert await fast_forward(worker, "ff-1", timedelta(days=1)) == ([], ["ff-1"])
     assert await offsets("ff-1") == [6 * day]
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_case_that_cannot_move_is_named_and_its_clock_stays_true(
+    database: Settings, worker: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "PATIENCE_SECONDS", 3)
+    async with db.session() as session:
+        session.add(Process(id="b-1", kind="x", case_no="b-1", started_by="t", started_at=clock.real_now()))
+    handle = await worker.start_workflow(Busy.run, id="b-1", task_queue=database.temporal_task_queue)
+    assert await fast_forward(worker, "b-1", timedelta(days=5)) == ([], ["b-1"])
+    assert await offsets("b-1") == [0]
+    info = (await handle.describe()).raw_description.workflow_extended_info.time_skipping_info
+    assert not info.effective_config.enabled  # called off: it cannot go on behind our back
+    await handle.terminate()
