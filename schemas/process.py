@@ -69,6 +69,9 @@ class Reminder(Payload):
 
 
 class ProcessSnapshot(Payload):
+    """The process's row. `deadlines` holds those that changed since the last transition (they are merged by id), so that
+    a long case does not carry all of them through its history again and again; `dropped` names those that ended."""
+
     id: str
     kind: str
     revision: int
@@ -77,6 +80,7 @@ class ProcessSnapshot(Payload):
     org_unit: str | None = None
     stages: list[Stage]
     deadlines: list[Deadline] = []
+    dropped: list[str] = []
     started_at: datetime
     closed_at: datetime | None = None
     reason: str | None = None  # why cancelled or suspended

@@ -79,7 +79,9 @@ def _update_process(process: Process, snapshot: ProcessSnapshot) -> None:
     process.state = snapshot.state.value
     process.stages = [s.model_dump(mode="json") for s in snapshot.stages]
     process.active_stages = [s.code for s in snapshot.stages if s.state is StageState.ACTIVE]
-    process.deadlines = [d.model_dump(mode="json") for d in snapshot.deadlines]
+    known = {d["id"]: d for d in process.deadlines if d["id"] not in snapshot.dropped}
+    known.update({d.id: d.model_dump(mode="json") for d in snapshot.deadlines})
+    process.deadlines = list(known.values())
     process.closed_at = snapshot.closed_at
     process.reason = snapshot.reason
     process.flags = snapshot.flags
@@ -184,7 +186,8 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
         process.next_due_at = process.latest_start = None
         process.waiting_on = []
         return
-    binding = [d for d in snapshot.deadlines if d.met_at is None and d.legal_kind is not LegalKind.INTERNAL]
+    held = [Deadline.model_validate(d) for d in process.deadlines]
+    binding = [d for d in held if d.met_at is None and d.legal_kind is not LegalKind.INTERNAL]
     dues = [d.due_at for d in binding] + [due for due, *_ in tasks if due]
     starts = [d.latest_start for d in binding] + [start for _, start, *_ in tasks if start]
     process.next_due_at = min(dues, default=None)

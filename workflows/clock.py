@@ -1,11 +1,10 @@
 """The deadline clock: one updatable wait over the deadlines of a task (or of an automatic step without a task).
 
-Invariants: a rung of a ladder fires once in the life of a process (`Process.fired`); after an outage the missed rungs are
-recorded in their order and each recipient gets one message for all of them; moving a deadline re-arms future rungs only;
-a rung never approves, rejects or closes anything. One timer at a time: the next instant, nothing else.
+Invariants: a rung of a ladder fires once in the life of a process (`Process.fired`); after an outage the missed rungs
+are recorded in their order and each recipient gets one message for all of them; moving a deadline re-arms future rungs
+only; a rung never approves, rejects or closes anything. One timer at a time: the next instant, nothing else.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -71,18 +70,23 @@ class Clock:
             if due:
                 self._fire(due, now)
                 continue
-            seen = process.plan
-            changed: Callable[[int], bool] = lambda plan: self._done() or process.plan != plan  # noqa: E731
-            if not armed:
-                await workflow.wait_condition(lambda: changed(seen))
-                continue
-            coming = armed[0]
-            try:
-                await workflow.wait_condition(
-                    lambda: changed(seen), timeout=coming.at - now, timeout_summary=f"{coming.deadline_id} {coming.rung}"
-                )
-            except asyncio.TimeoutError:
-                continue
+            await self._until_changed(armed[0] if armed else None, now)
+
+    async def _until_changed(self, coming: RungInstant | None, now: datetime) -> None:
+        """Until the next rung's instant, or until the wait is over or the plan has changed."""
+        process = self._process
+        plan = process.plan
+        if coming is None:
+            await workflow.wait_condition(lambda: self._done() or process.plan != plan)
+            return
+        try:
+            await workflow.wait_condition(
+                lambda: self._done() or process.plan != plan,
+                timeout=coming.at - now,
+                timeout_summary=f"{coming.deadline_id} {coming.rung}",
+            )
+        except TimeoutError:
+            workflow.logger.debug("rung %s is due", coming.key)
 
     def _armed(self) -> list[RungInstant]:
         """Rungs not fired yet, in order of time."""

@@ -83,9 +83,7 @@ class Enrolment(Process):
         while True:
             self._rounds += 1
             result = await self._materials(defects)
-            applied = AppliedForm(
-                process_id=self.id, person_id=self.person_id, submission_id=result.submission_id
-            )
+            applied = AppliedForm(process_id=self.id, person_id=self.person_id, submission_id=result.submission_id)
             self.facts = await calls.apply_record(applied, f"materials/{self._rounds}")
             result = await self._verification()
             if result.outcome == "approve":
@@ -191,9 +189,7 @@ class Enrolment(Process):
         def pay(agency: str, late: bool) -> None:
             paying.add(agency)
             title = Text(zh="缴费", en="payment")
-            payments.append(
-                asyncio.create_task(self.supervised(title, lambda: self._pay(agency, late), "tax_payment"))
-            )
+            payments.append(asyncio.create_task(self.supervised(title, lambda: self._pay(agency, late), "tax_payment")))
 
         try:
             await workflow.wait_condition(lambda: any(b.done() for b in branches.values()))
@@ -226,7 +222,7 @@ class Enrolment(Process):
         try:
             await workflow.wait_condition(both, timeout=moment - self.now(), timeout_summary="decide on the open side")
             return False
-        except asyncio.TimeoutError:
+        except TimeoutError:
             workflow.logger.info("%s: one bureau is still open before the payment day", self.id)
         open_side = [a for a in AGENCIES if not self.registrations[a].approved]
         question = asyncio.create_task(
@@ -234,7 +230,9 @@ class Enrolment(Process):
                 TaskSpec(
                     key=self.desk.key("partial_payment"),
                     kind="enrolment.partial_payment",
-                    title=Text(zh="一方未办结，是否先缴已办结一方", en="One bureau is still open: pay the approved side now?"),
+                    title=Text(
+                        zh="一方未办结，是否先缴已办结一方", en="One bureau is still open: pay the approved side now?"
+                    ),
                     roles=["clerk"],
                     org_unit=self.facts.org_unit,
                     subject=self.person_id,
@@ -333,11 +331,13 @@ class Enrolment(Process):
         return month if result.outcome == "pay_now" else _next(month)
 
     async def _woken(self, seen: int) -> int:
-        """Until a wake-up after `seen` comes, or a day has passed. The count is taken before the books are asked, so that
-        a wake-up that comes in between is not lost."""
+        """Until a wake-up after `seen` comes, or a day has passed.
+
+        The count is taken before the books are asked, so that a wake-up that comes in between is not lost.
+        """
         try:
             await workflow.wait_condition(lambda: self.wakes > seen, timeout=RECHECK, timeout_summary="ask the books")
-        except asyncio.TimeoutError:
+        except TimeoutError:
             workflow.logger.debug("%s: asking the books without a wake-up", self.id)
         return self.wakes
 

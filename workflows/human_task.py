@@ -1,15 +1,16 @@
 """The human task: ask a person for something and wait, with the deadline clock running beside it.
 
-Every process asks in the same few lines: `await self.desk.ask(TaskSpec(...))`. A completion is an Update: `check` is its
-validator (nothing is recorded when it refuses), `accept` changes state synchronously, so that of two people at once the
-second is refused. The inbox row follows by `Process` projection. Holders are the inbox's own and unknown here.
+Every process asks in the same few lines: `await self.desk.ask(TaskSpec(...))`. A completion is an Update: `check` is
+its validator (nothing is recorded when it refuses), `accept` changes state synchronously, so that of two people at once
+the second is refused. The inbox row follows by `Process` projection. Holders are the inbox's own and unknown here.
 """
 
+import asyncio
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from schemas.base import Text
@@ -37,7 +38,7 @@ class HumanTask:
         self.state = TaskState.SUSPENDED if process.suspended else TaskState.READY
         self.version = 1
         self.opened_at = process.now()
-        self.closed_at = None
+        self.closed_at: datetime | None = None
         self.result: TaskResult | None = None
         self.deadlines: list[Deadline] = list(spec.deadlines)
         self.remaining: dict[str, int] = {}  # working days left of internal targets while suspended
@@ -52,7 +53,7 @@ class HumanTask:
             id=self.id,
             process_id=process_id,
             revision=self.revision,
-            spec=self.spec,
+            spec=self.spec.model_copy(update={"deadlines": []}),  # they travel once, as they stand now
             state=self.state,
             version=self.version,
             opened_at=self.opened_at,
@@ -100,18 +101,20 @@ class Desk:
         )
         try:
             await clock.wait()
-        finally:
-            if task.is_open:
-                task.state = TaskState.OBSOLETE
-                task.version += 1
-                task.closed_at = process.now()
-                process.note(
-                    "task_obsolete",
-                    Text(zh=f"不再需要：{spec.title.zh}", en=f"No longer needed: {spec.title.en}"),
-                    task_id=task.id,
-                )
-                process.touch(task)
-        assert task.result is not None
+        except asyncio.CancelledError:
+            # Not `finally`: a coroutine that is closed when its workflow leaves the worker's cache may not act.
+            task.state = TaskState.OBSOLETE
+            task.version += 1
+            task.closed_at = process.now()
+            process.note(
+                "task_obsolete",
+                Text(zh=f"不再需要：{spec.title.zh}", en=f"No longer needed: {spec.title.en}"),
+                task_id=task.id,
+            )
+            process.touch(task)
+            raise
+        if task.result is None:
+            raise RuntimeError(f"task {task.id} ended without a result")
         return task.result
 
     def check(self, completion: Completion) -> HumanTask:
@@ -200,5 +203,3 @@ def _refuse(kind: Refusal, message: str, *details: Any) -> ApplicationError:
 def refuse_now(message: str) -> ApplicationError:
     """A command (cancel, suspend, resume) that the process cannot take in its present state."""
     return _refuse(Refusal.NOT_ALLOWED_NOW, message)
-
-

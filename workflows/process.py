@@ -11,13 +11,13 @@ Do not open child workflows that wait for people, and do not call activities oth
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from schemas.base import Text
@@ -61,7 +61,9 @@ class Process:
         self.desk = Desk(self)
         self.policy = PolicySnapshot(version="", calendars=[], rules=[], ladder=[], durations=[], agencies=[])
         self.stages: list[Stage] = self.plan_stages()
-        self.deadlines: dict[str, Deadline] = {}
+        self.deadlines: dict[str, Deadline] = {}  # those of the case; targets of single tasks live with the task
+        self._carried: dict[str, Deadline] = {}  # as the inbox knows them
+        self._targets: dict[str, int] = {}
         self.fired: set[str] = set()
         self.reminders: list[Reminder] = []
         self.flags: list[str] = []
@@ -108,7 +110,13 @@ class Process:
         return day_of(self.now())
 
     def deadline(
-        self, rule_id: str, anchor: date | str, steps: Sequence[str] = (), *, as_id: str | None = None, authority: str = ""
+        self,
+        rule_id: str,
+        anchor: date | str,
+        steps: Sequence[str] = (),
+        *,
+        as_id: str | None = None,
+        authority: str = "",
     ) -> Deadline:
         """Computes a deadline from its rule; `as_id` names one of several of the same rule (one per agency)."""
         rule = self.policy.rule(rule_id)
@@ -127,9 +135,8 @@ class Process:
 
     def internal(self, rule_id: str) -> Deadline:
         """The school's own target for a step, counted from today. Each occurrence is a deadline of its own."""
-        n = sum(1 for k in self.deadlines if k.startswith(f"{rule_id}/")) + 1
-        target = self.deadline(rule_id, self.today(), as_id=f"{rule_id}/{n}")
-        self.deadlines[target.id] = target
+        self._targets[rule_id] = self._targets.get(rule_id, 0) + 1
+        target = self.deadline(rule_id, self.today(), as_id=f"{rule_id}/{self._targets[rule_id]}")
         self._disarm_past(target)  # a target of two days is not announced seven days before: that was before it began
         return target
 
@@ -210,7 +217,8 @@ class Process:
             }
         )
         self._disarm_past(moved)
-        self.deadlines[moved.id] = moved
+        if moved.id in self.deadlines:
+            self.deadlines[moved.id] = moved
         return moved
 
     def _disarm_past(self, deadline: Deadline) -> None:
@@ -224,12 +232,12 @@ class Process:
     # --- stages, timeline, projection -------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def stage(self, code: str, waiting_on: str | None = None) -> AsyncIterator[Stage]:
+    async def stage(self, code: str, waiting_on: str | None = None) -> AsyncGenerator[Stage]:
         """Enters a stage and leaves it as done, or as cancelled when the wait inside is cancelled."""
         stage = self.enter(code, waiting_on)
         try:
             yield stage
-        except BaseException:
+        except (asyncio.CancelledError, Exception):
             stage.state, stage.left_at, stage.waiting_on = StageState.CANCELLED, self.now(), None
             self.touch()
             raise
@@ -243,7 +251,7 @@ class Process:
         if stage.state is not StageState.ACTIVE:
             stage.state, stage.entered_at, stage.left_at = StageState.ACTIVE, self.now(), None
             self.note("stage_entered", Text(zh=f"进入：{stage.title.zh}", en=f"Entered: {stage.title.en}"))
-            workflow.upsert_search_attributes([STAGE.value_set(code)])
+            self._index(STAGE.value_set(code))
         stage.waiting_on = waiting_on
         self.touch()
         return stage
@@ -288,6 +296,11 @@ class Process:
             task.revision = self._revision_base + self._version
             self._changed[task.id] = task
 
+    @staticmethod
+    def _index(update: SearchAttributeUpdate[str]) -> None:
+        """A search attribute for operators in the Temporal UI; people's lists come from PostgreSQL."""
+        workflow.upsert_search_attributes([update])  # pyright: ignore[reportUnknownMemberType]
+
     def flag(self, name: str) -> None:
         if name not in self.flags:
             self.flags.append(name)
@@ -327,6 +340,9 @@ class Process:
         return ProcessState.WAITING if waiting and not self.desk.open_tasks else ProcessState.RUNNING
 
     def _snapshot(self, revision: int) -> ProcessSnapshot:
+        changed = [d for i, d in self.deadlines.items() if self._carried.get(i) != d]
+        dropped = [i for i in self._carried if i not in self.deadlines]
+        self._carried = dict(self.deadlines)
         return ProcessSnapshot(
             id=self.id,
             kind=self.kind,
@@ -335,7 +351,8 @@ class Process:
             subject=self.start.subject,
             org_unit=self.start.org_unit,
             stages=[s.model_copy() for s in self.stages],
-            deadlines=list(self.deadlines.values()),
+            deadlines=changed,
+            dropped=dropped,
             started_at=self._started_at,
             closed_at=self._closed_at,
             reason=self.reason,
@@ -401,7 +418,7 @@ class Process:
         self.policy = PolicySnapshot.model_validate(opened.policy)
         self._revision_base = opened.revision_base
         # Updates that came before this point changed tasks of no older revision: there are none yet.
-        workflow.upsert_search_attributes([CASE_TYPE.value_set(self.kind)])
+        self._index(CASE_TYPE.value_set(self.kind))
         self.note("started", Text(zh="流程开始", en="Process started"), actor=self.start.started_by)
         self.touch()
         projection = asyncio.create_task(self._project())
@@ -446,9 +463,7 @@ class Process:
     async def complete_task(self, completion: Completion) -> CompletionAnswer:
         task = self.desk.accept(completion)
         await self.projected()
-        return CompletionAnswer(
-            task_id=task.id, state=task.state, outcome=completion.outcome, version=task.version
-        )
+        return CompletionAnswer(task_id=task.id, state=task.state, outcome=completion.outcome, version=task.version)
 
     @complete_task.validator
     def _check_completion(self, completion: Completion) -> None:

@@ -2,8 +2,8 @@
 
 Two modes, one loop. `portal`: a clerk does it on the agency's site, uploads the receipt and records what comes back.
 `http`: a gateway activity submits with an idempotency key and a timer asks with growing pauses (timers, not a hanging
-activity, so that the demo's clock can be moved). The statutory date is met by handing in; a refusal re-opens it with its
-old due date. The agency's own norm runs apart from acceptance and is chased before it ends.
+activity, so that the demo's clock can be moved). The statutory date is met by handing in; a refusal re-opens it with
+its old due date. The agency's own norm runs apart from acceptance and is chased before it ends.
 """
 
 import asyncio
@@ -71,7 +71,9 @@ class Registration:
         """One attempt by hand; the refusal code, or None when approved."""
         result = await self._ask(
             "hand_in",
-            Text(zh=f"向{self.policy.title.zh}提交参保申请", en=f"Hand in the application at the {self.policy.title.en}"),
+            Text(
+                zh=f"向{self.policy.title.zh}提交参保申请", en=f"Hand in the application at the {self.policy.title.en}"
+            ),
             ["handed_in"],
             deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("INT-HAND-IN")],
             documents=[
@@ -124,6 +126,16 @@ class Registration:
             submitted = True
             reminding.cancel()
         self._handed_in()
+        try:
+            code = await self._answer_by_http()
+        except asyncio.CancelledError:
+            self.case.wait_on(self.agency, None)
+            raise
+        self.case.wait_on(self.agency, None)
+        return code
+
+    async def _answer_by_http(self) -> str | None:
+        """Asks until the agency has decided; from its acceptance on, its norm runs and is chased."""
         norm: Deadline | None = None
         chase: asyncio.Task[None] | None = None
         pause, n = FIRST_PAUSE, 0
@@ -134,18 +146,17 @@ class Registration:
                 if answer.state != "pending" and norm is None:
                     norm = self._accepted()
                     chase = asyncio.create_task(self._chase(norm))
-                if answer.state == "refused":
-                    return await self._refused(answer.code or "R20", None)
-                if answer.state == "approved":
-                    return None
-                await workflow.sleep(until_next_question(self.case, self.agency, pause), summary=f"ask {self.agency} again")
+                if answer.state in ("approved", "refused"):
+                    break
+                wait = until_next_question(self.case, self.agency, pause)
+                await workflow.sleep(wait, summary=f"ask {self.agency} again")
                 pause *= 2
         finally:
             if chase is not None:
                 chase.cancel()
-            if norm is not None:
-                self.case.meet(norm.id)
-            self.case.wait_on(self.agency, None)
+        if norm is not None:
+            self.case.meet(norm.id)
+        return await self._refused(answer.code or "R20", None) if answer.state == "refused" else None
 
     def _handed_in(self) -> None:
         self.handed_in = True
@@ -188,16 +199,19 @@ class Registration:
         """The clerk corrects the record; the next application is filled from it."""
         result = await self._ask(
             "correction",
-            Text(zh=f"更正后重新提交{self.policy.title.zh}（{code}）", en=f"Correct and hand in again, {self.policy.title.en} ({code})"),
+            Text(
+                zh=f"更正后重新提交{self.policy.title.zh}（{code}）",
+                en=f"Correct and hand in again, {self.policy.title.en} ({code})",
+            ),
             ["corrected"],
             deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("INT-CORRECTION")],
-            documents=[DocumentRequest(code="correction", title=Text(zh="补正材料", en="Corrected papers"), required=False)],
+            documents=[
+                DocumentRequest(code="correction", title=Text(zh="补正材料", en="Corrected papers"), required=False)
+            ],
             step="hand_in",
             data={"code": code},
         )
-        arg = AppliedForm(
-            process_id=self.case.id, person_id=self.case.person_id, submission_id=result.submission_id
-        )
+        arg = AppliedForm(process_id=self.case.id, person_id=self.case.person_id, submission_id=result.submission_id)
         self.case.facts = await calls.apply_record(arg, f"{self.agency}/{self.attempt}")
 
     async def undo(self) -> None:

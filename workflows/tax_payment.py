@@ -78,13 +78,15 @@ class TaxPayment(Process):
                 await workflow.wait_condition(
                     lambda seen=seen: self.wakes > seen, timeout=left, timeout_summary="later lines of the month"
                 )
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 workflow.logger.info("%s: the month is over", self.id)
 
     def _payment_day(self) -> Deadline:
         """The 25th. One deadline for the month; a later bill of the same month finds it as it stands."""
         return self.hold(
-            self.deadline("DL-PAY-OTHER", self.scope.month, as_id=f"DL-PAY-OTHER@{self.scope.month}", authority="tax_office")
+            self.deadline(
+                "DL-PAY-OTHER", self.scope.month, as_id=f"DL-PAY-OTHER@{self.scope.month}", authority="tax_office"
+            )
         )
 
     async def _round_of_bills(self) -> None:

@@ -1,7 +1,7 @@
 """Workflow tests on the real development server with time skipping: each workflow has its own clock.
 
-One server for the whole run, one task queue per test, the sandbox and data converter of the real worker. A year passes in a
-second by `skip`, which moves one workflow's clock; nothing moves by itself.
+One server for the whole run, one task queue per test, the sandbox and data converter of the real worker. A year passes
+in a second by `skip`, which moves one workflow's clock; nothing moves by itself.
 """
 
 import contextlib

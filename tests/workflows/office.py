@@ -1,8 +1,8 @@
 """A make-believe office for workflow tests: every activity by its real name, kept in memory.
 
-It stands where PostgreSQL and the authorities stand, so that a test can say what an authority answers and when, see every
-transition that reached the inbox, and complete tasks as people do. Activities against real PostgreSQL and real simulators
-are tested in `tests/activities`.
+It stands where PostgreSQL and the authorities stand, so that a test can say what an authority answers and when, see
+every transition that reached the inbox, and complete tasks as people do. Activities against real PostgreSQL and real
+simulators are tested in `tests/activities`.
 """
 
 import asyncio
@@ -124,7 +124,9 @@ class Office:
         return [(e.data["rung"], e.at) for e in self.timeline[process_id] if "rung" in e.data]
 
     def activities(self) -> list[Callable[..., Any]]:
-        return [getattr(self, n) for n in dir(type(self)) if hasattr(getattr(self, n), "__temporal_activity_definition")]
+        return [
+            getattr(self, n) for n in dir(type(self)) if hasattr(getattr(self, n), "__temporal_activity_definition")
+        ]
 
     # the activities
 
@@ -321,14 +323,12 @@ async def complete(
 
 
 def filled(task: TaskSnapshot, outcome: str) -> dict[str, Any]:
-    """The public fields of the form, filled from the schema's examples: what a program that knows the contract sends."""
+    """The public fields of the form from the schema's examples: what a program that knows the contract sends."""
     from schemas.forms import outcome as form_of
     from schemas.forms import public_model
 
     model = public_model(form_of(task.spec.kind, outcome).form)
-    return {
-        name: info.examples[0] for name, info in model.model_fields.items() if info.is_required() and info.examples
-    }
+    return {name: info.examples[0] for name, info in model.model_fields.items() if info.is_required() and info.examples}
 
 
 def shanghai(text: str) -> datetime:

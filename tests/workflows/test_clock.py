@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 
 from schemas.deadlines import LegalKind
 from schemas.process import ProcessCommand
@@ -110,7 +111,7 @@ async def test_suspending_keeps_what_is_left_of_internal_targets_only(stage: Ope
         assert office.state(handle.id) == "suspended"
         suspended = await office.task("enrolment.materials")
         assert suspended.state == "suspended"
-        with pytest.raises(Exception) as refused:
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
             await complete(handle, suspended, actor="college")
         assert refused.value.cause.type == "TaskSuspended"  # type: ignore[attr-defined]
         before = len(seen(office, handle.id))

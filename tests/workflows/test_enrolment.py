@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 
 from schemas.calls import PollAnswer
 from schemas.process import ProcessCommand, Wake
@@ -60,7 +61,9 @@ async def test_verification_returns_once_with_all_defects_and_the_college_answer
 @pytest.mark.parametrize("mode", ["http", "portal"])
 async def test_each_bureau_refuses_twice_and_the_old_due_date_stands(stage: Open, mode: str) -> None:
     office = Office({"social_bureau": mode, "medical_bureau": mode})
-    refusals = [PollAnswer(state="accepted"), PollAnswer(state="refused", code="R08")] * 2 + [PollAnswer(state="approved")]
+    refusals = [PollAnswer(state="accepted"), PollAnswer(state="refused", code="R08")] * 2 + [
+        PollAnswer(state="approved")
+    ]
     office.answers = {a: list(refusals) for a in ("social_bureau", "medical_bureau")}
     async with stage(office) as s:
         handle = await s.begin(at=START)
@@ -96,7 +99,9 @@ async def test_cancel_undoes_the_registrations_by_tasks(stage: Open) -> None:
         handle = await s.begin(at=START)
         await to_bureaus(office, handle)
         await office.settle(lambda: len(office.tax_scopes) == 2)
-        await handle.execute_update("cancel", ProcessCommand(reason="许可被注销", actor="clerk", ground="permit_withdrawn"))
+        await handle.execute_update(
+            "cancel", ProcessCommand(reason="许可被注销", actor="clerk", ground="permit_withdrawn")
+        )
         for agency in ("social_bureau", "medical_bureau"):
             at_agency = lambda t, a=agency: t.spec.authority == a  # noqa: E731
             await complete(handle, await office.task("registration.undo", where=at_agency))
@@ -113,7 +118,7 @@ async def test_a_case_on_a_frozen_bill_cannot_be_cancelled(stage: Open) -> None:
         handle = await s.begin(at=START)
         await to_bureaus(office, handle)
         await office.settle(lambda: len(office.tax_scopes) == 2)
-        with pytest.raises(Exception) as refused:
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update("cancel", ProcessCommand(reason="误报", actor="clerk"))
         assert refused.value.cause.type == "NotAllowedNow"  # type: ignore[attr-defined]
 

@@ -1,0 +1,187 @@
+"""Records the histories that every later version of the workflows must replay: `python -m tests.replay.record`.
+
+The scripted cases go through every branch that a real case can take: returns, refusals in both modes, cancel, suspension,
+late birth, every rung of a ladder. A new history is added when a workflow changes behind `workflow.patched`; an old one is
+never recorded anew, because it stands for the cases that are open in the field.
+"""
+
+import asyncio
+import sys
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from temporalio.worker import Worker
+
+from schemas.calls import PollAnswer
+from schemas.process import ProcessCommand, Wake
+from tests.workflows.conftest import Stage
+from tests.workflows.office import Office, complete, shanghai
+from worker.sandbox import workflow_runner
+from workflows.registry import WORKFLOWS
+
+FOLDER = Path(__file__).parent / "histories"
+START = shanghai("2026-02-02 09:00")
+
+
+async def refused_twice(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """Returned once, refused twice by both agencies, paid, settled, closed; with every rung of the materials' ladder."""
+    answers = [PollAnswer(state="accepted"), PollAnswer(state="refused", code="R08")] * 2 + [PollAnswer(state="approved")]
+    office.answers = {a: list(answers) for a in ("social_bureau", "medical_bureau")}
+    handle = await s.begin(at=START)
+    await office.task("enrolment.materials")
+    await s.skip(handle, timedelta(days=25))
+    await complete(handle, await office.task("enrolment.materials"), actor="college")
+    await complete(handle, await office.task("enrolment.verification"), "return", {"defects": [{"code": "R06"}]})
+    await complete(handle, await office.task("enrolment.materials"), actor="college")
+    await complete(handle, await office.task("enrolment.verification"))
+    for agency in ("social_bureau", "medical_bureau"):
+        at_agency = lambda t, a=agency: t.spec.authority == a  # noqa: E731
+        if office.policy.agency(agency).mode == "http":
+            for _ in range(2):
+                await complete(handle, await office.task("registration.correction", where=at_agency))
+            continue
+        for outcome in ("refused", "refused", "approved"):
+            await complete(handle, await office.task("registration.hand_in", where=at_agency))
+            await complete(handle, await office.task("registration.acceptance", where=at_agency))
+            await complete(handle, await office.task("registration.result", where=at_agency), outcome)
+            if outcome == "refused":
+                await complete(handle, await office.task("registration.correction", where=at_agency))
+    await office.settle(lambda: len(office.tax_scopes) == 2)
+    for scope in office.tax_scopes:
+        office.lines[scope.levy] = 0
+    await handle.signal("wake", Wake(topic="paid"))
+    await handle.result()
+    return handle
+
+
+async def cancelled(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """Suspended, resumed, registered, then cancelled with both registrations undone."""
+    handle = await s.begin(at=START)
+    task = await office.task("enrolment.materials")
+    await handle.execute_update("suspend", ProcessCommand(reason="等待复函", actor="supervisor"))
+    await s.skip(handle, timedelta(days=3))
+    await handle.execute_update("resume", ProcessCommand(reason="已复函", actor="supervisor"))
+    task = await office.task("enrolment.materials", where=lambda t: t.state == "ready")
+    await complete(handle, task, actor="college")
+    await complete(handle, await office.task("enrolment.verification"))
+    await office.settle(lambda: len(office.tax_scopes) == 2)
+    await handle.execute_update("cancel", ProcessCommand(reason="离职", actor="clerk", ground="left"))
+    for agency in ("social_bureau", "medical_bureau"):
+        await complete(
+            handle, await office.task("registration.undo", where=lambda t, a=agency: t.spec.authority == a)
+        )
+    await handle.result()
+    return handle
+
+
+async def one_side_open(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """The medical bureau is silent until it is chased; the approved side is paid first."""
+    office.answers["medical_bureau"] = [PollAnswer(state="accepted")]
+    handle = await s.begin(at=shanghai("2026-02-11 09:00"))
+    await complete(handle, await office.task("enrolment.materials"), actor="college")
+    await complete(handle, await office.task("enrolment.verification"))
+    await office.settle(lambda: "submitted:medical_bureau:1" in office.calls)
+    await s.skip(handle, timedelta(days=14))
+    await complete(handle, await office.task("enrolment.partial_payment"))
+    await office.settle(lambda: len(office.tax_scopes) == 1)
+    await s.skip(handle, timedelta(days=3))
+    await complete(handle, await office.task("registration.chase"))
+    office.answers["medical_bureau"] = [PollAnswer(state="approved")]
+    await s.skip(handle, timedelta(days=3))
+    if any(t.spec.kind == "enrolment.payment_month" for t in office.open_tasks()):
+        await complete(handle, await office.task("enrolment.payment_month"), "next_month")
+    await office.settle(lambda: len(office.tax_scopes) == 2)
+    for scope in office.tax_scopes:
+        office.lines[scope.levy] = 0
+    await handle.signal("wake", Wake(topic="paid"))
+    await handle.result()
+    return handle
+
+
+async def a_month_of_bills(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """A regular bill with a difference, then a supplementary and a back-payment bill, then the month ends."""
+    office.lines = {"social": 3}
+    office.comparisons = [False, True]
+    office.visible_after = 2
+    handle = await s.begin("TaxPayment", at=START, unit="school", levy="social", month="2026-02")
+    await complete(handle, await office.task("tax_payment.freeze"))
+    different = await office.task("tax_payment.confirm")
+    await complete(handle, different, "adjust", {"reason": "按征集单"})
+    await complete(handle, await office.task("tax_payment.confirm", where=lambda t: t.spec.outcomes == ["confirm"]))
+    approval = await office.task("tax_payment.approval")
+    await complete(handle, approval, "return", {"reason": "请复核"}, actor="supervisor")
+    await complete(handle, await office.task("tax_payment.confirm"))
+    await complete(handle, await office.task("tax_payment.approval"), actor="supervisor")
+    await office.settle(lambda: office.state(handle.id) == "waiting")
+    office.lines = {"social": 1, "social-earlier": 2}
+    await handle.signal("wake", Wake(topic="lines"))
+    await complete(handle, await office.task("tax_payment.freeze"))
+    for _ in range(2):
+        await complete(handle, await office.task("tax_payment.confirm"))
+        await complete(handle, await office.task("tax_payment.approval"), actor="supervisor")
+    await office.settle(lambda: office.state(handle.id) == "waiting")
+    await s.skip(handle, timedelta(days=40))
+    await handle.result()
+    return handle
+
+
+async def a_bill_settled(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    handle = await s.begin("Reimbursement", at=START, bill_id="b1")
+    await complete(handle, await office.task("withholding.confirm"), actor="payroll")
+    await complete(handle, await office.task("reimbursement.voucher"))
+    await complete(handle, await office.task("reimbursement.approval"), "return", {"reason": "改"}, actor="supervisor")
+    await complete(handle, await office.task("reimbursement.voucher"))
+    await complete(handle, await office.task("reimbursement.approval"), actor="supervisor")
+    await complete(handle, await office.task("reimbursement.settlement"), actor="finance")
+    await handle.result()
+    return handle
+
+
+CASES: dict[str, tuple[Any, dict[str, str]]] = {
+    "enrolment-refused-twice-http": (refused_twice, {}),
+    "enrolment-refused-twice-portal": (refused_twice, {"social_bureau": "portal", "medical_bureau": "portal"}),
+    "enrolment-cancelled": (cancelled, {}),
+    "enrolment-one-side-open": (one_side_open, {}),
+    "tax_payment-month": (a_month_of_bills, {}),
+    "reimbursement-settled": (a_bill_settled, {}),
+}
+
+
+async def main(names: list[str]) -> None:
+    """Records the named cases (all that have no history yet when none is named)."""
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
+        dev_server_log_level="error",
+        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+        data_converter=pydantic_data_converter,
+        search_attributes=[SearchAttributeKey.for_keyword("CaseType"), SearchAttributeKey.for_keyword("Stage")],
+    )
+    FOLDER.mkdir(exist_ok=True)
+    for name, (case, modes) in CASES.items():
+        target = FOLDER / f"{name}.json"
+        if (names and name not in names) or (not names and target.exists()):
+            continue
+        office = Office(modes)
+        queue = f"record-{uuid.uuid4().hex[:8]}"
+        async with Worker(
+            environment.client,
+            task_queue=queue,
+            workflows=WORKFLOWS,
+            activities=office.activities(),
+            workflow_runner=workflow_runner(),
+        ):
+            handle = await case(Stage(environment, office, queue), office)
+        target.write_text((await handle.fetch_history()).to_json(), encoding="utf-8")
+        sys.stdout.write(f"{target.name}\n")
+    await environment.shutdown()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
