@@ -16,7 +16,7 @@ import policies
 from api.spreadsheets.columns import Remark, Row, Table
 from api.spreadsheets.headings import label
 from domain import tables
-from domain.enrolment_checks import CheckRules, HireFacts, check
+from domain.enrolment_checks import CheckRules, Finding, HireFacts, check
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
 
@@ -42,6 +42,11 @@ class Candidate:
     differs: list[tuple[str, str, str]] = field(default_factory=lambda: list[tuple[str, str, str]]())
 
 
+def code_of(finding: Finding) -> str:
+    """R03 stays as the agencies write it; words become small letters like all other codes of the API."""
+    return finding.code if finding.code[1:].isdigit() else finding.code.lower()
+
+
 def findings(values: dict[str, Any], today: date, known_faults: set[str]) -> tuple[list[Remark], list[Remark]]:
     """Faults and watches of the rules, each with the field's template heading as column.
 
@@ -53,8 +58,7 @@ def findings(values: dict[str, Any], today: date, known_faults: set[str]) -> tup
     for found in check(facts, today, check_rules()):
         if found.field in known_faults:
             continue
-        code = found.code if found.code[1:].isdigit() else found.code.lower()
-        remark = Remark(label(found.field).zh, code, found.message, found.field)
+        remark = Remark(label(found.field).zh, code_of(found), found.message, found.field)
         (faults if found.fault else watch).append(remark)
     return faults, watch
 

@@ -143,11 +143,7 @@ async def _start_or_known(
     allowed = allowed_units(user)
     if allowed is not None and known.records[0].org_unit not in allowed:
         # Whoever types a passport number must not learn from it what another college's case says.
-        text = Text(
-            zh="此人已有其他学院的参保案件，请联系社保经办人。",
-            en="This person has a case of another college; please ask the office.",
-        )
-        fault = Remark(table.heading("id_number"), "duplicate_elsewhere", text, "id_number")
+        fault = Remark(table.heading("id_number"), "duplicate_elsewhere", ELSEWHERE, "id_number")
         return Result(candidate, "duplicate", None, [fault])
     # The row as it was imported before is no change, even when the college has corrected the case since.
     differing = [import_checks.differences(record, candidate.row.values) for record in known.records]
@@ -168,6 +164,12 @@ async def _start_or_known(
         for name, before, after in differing[0]
     ]
     return Result(candidate, "changed", known.process_id, faults, differing[0])
+
+
+ELSEWHERE = Text(
+    zh="此人已有其他学院的参保案件，请联系社保经办人。",
+    en="This person has a case of another college; please ask the office.",
+)
 
 
 def duplicate_fault(known: store.KnownCase, heading: str) -> Remark:

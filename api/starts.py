@@ -18,8 +18,9 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from api import engine
 from runtime.settings import get_settings
-from runtime.temporal import CASE_TYPE, connect
+from runtime.temporal import CASE_TYPE
 from schemas.enrolment import KIND as ENROLMENT
 from schemas.process import ProcessStart
 from store import database
@@ -32,10 +33,16 @@ SECONDS = 8
 log = structlog.get_logger(__name__)
 
 
-async def start_pending(client: Client, process_ids: Sequence[str] | None = None) -> int:
-    """Starts what is pending (of these cases, or of all). Gives the number of workflows that now run."""
+async def start_pending(process_ids: Sequence[str] | None = None) -> int:
+    """Starts what is pending (of these cases, or of all). Gives the number of workflows that now run.
+
+    Without arguments it is the chore that asks again what Temporal did not confirm.
+    """
     async with database.session() as session:
         rows = await store.pending_starts(session, process_ids)
+    if not rows:
+        return 0
+    client = await engine.client()
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(kind: str, start: ProcessStart) -> bool:
@@ -71,11 +78,3 @@ async def _start(client: Client, kind: str, start: ProcessStart) -> str | None:
     except (RPCError, RuntimeError) as error:
         return f"{type(error).__name__}: {error}"
     return None
-
-
-async def start_pending_processes() -> None:
-    """Chore: starts again what Temporal did not confirm."""
-    async with database.session() as session:
-        if not await store.pending_starts(session):
-            return
-    await start_pending(await connect(get_settings()))

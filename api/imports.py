@@ -1,0 +1,150 @@
+"""`POST /imports/{kind}`: a spreadsheet goes in, good rows start, the others come back with a sentence per fault.
+
+Invariants: an upload is seen by who made it and by those who see everything (clerk, supervisor, head, auditor); its
+rows are read from what was stored, so that the answer, the page and refused.xlsx say the same. `import_run` does the
+work.
+"""
+
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+
+from api import import_run, starts
+from api.problems import NotAllowed, NotFound, Problem, language_of, pick
+from api.sign_in import CurrentViewer
+from api.spreadsheets import reader, refused
+from schemas.base import Text
+from schemas.enrolment import KIND
+from schemas.imports import ImportMode, ImportRowView, ImportView, RowChange, RowOutcome, RowRemark
+from store import database
+from store import imports as store
+from store.users import Viewer
+
+router = APIRouter(prefix="/imports", tags=["imports"])
+
+KINDS = {KIND, "foreign_hires"}
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ALL_SEE = ("clerk", "supervisor", "head", "auditor")
+
+
+class ImportKindUnknown(Problem):
+    status, code = 404, "import_kind_unknown"
+    text = Text(
+        zh="不支持导入这一种类；可导入：enrolment（外籍人员参保）。",
+        en="Lists of this kind cannot be imported; what can be: enrolment.",
+    )
+
+
+class BadSpreadsheet(Problem):
+    """A file that cannot be read as a list; `code` says which of the reader's reasons it was."""
+
+    status, code = 422, "bad_spreadsheet"
+
+
+@router.post("/{kind}", response_model=ImportView)
+async def post_import(
+    kind: str,
+    request: Request,
+    viewer: CurrentViewer,
+    file: Annotated[UploadFile, File(description=".xlsx, .xls or .csv")],
+    mode: Annotated[ImportMode, Form()] = "preview",
+) -> ImportView:
+    """Reads a spreadsheet. `preview` says what would start, `good_rows` starts it."""
+    if kind not in KINDS:
+        raise ImportKindUnknown
+    try:
+        reader.check_size(file.size or 0)
+        content = await file.read(reader.MAX_BYTES + 1)
+    except reader.SpreadsheetError as error:
+        raise _problem(error) from error
+    return await take(viewer, file.filename or "", content, mode, language_of(request))
+
+
+@router.get("/{import_id}", response_model=ImportView)
+async def get_import(import_id: str, request: Request, viewer: CurrentViewer) -> ImportView:
+    """An upload and what became of its rows."""
+    return await view(viewer, import_id, language_of(request))
+
+
+@router.get("/{import_id}/refused.xlsx", response_class=Response, responses={200: {"content": {XLSX: {}}}})
+async def get_refused(import_id: str, request: Request, viewer: CurrentViewer) -> Response:
+    """The rows that did not start, under their own headings, with a sentence per fault: to correct and upload again."""
+    content = await refused_file(viewer, import_id, language_of(request))
+    disposition = f'attachment; filename="refused-{import_id[:8]}.xlsx"'
+    return Response(content, media_type=XLSX, headers={"Content-Disposition": disposition})
+
+
+async def take(viewer: Viewer, filename: str, content: bytes, mode: ImportMode, language: str) -> ImportView:
+    """Takes an upload in and starts its good rows. Errors: NotAllowed, BadSpreadsheet."""
+    if not import_run.may_start(viewer):
+        raise NotAllowed
+    try:
+        import_id, started = await import_run.run(viewer, KIND, filename, content, mode)
+    except reader.SpreadsheetError as error:
+        raise _problem(error) from error
+    await starts.start_pending(started)
+    return await view(viewer, import_id, language)
+
+
+def _problem(error: reader.SpreadsheetError) -> Problem:
+    return BadSpreadsheet(error.text, status=error.status, code=error.code, faults=[("/file", error.code, error.text)])
+
+
+async def _load(viewer: Viewer, import_id: str) -> tuple[Any, dict[str, Any], list[Any]]:
+    async with database.session() as session:
+        found = await store.load_import(session, import_id)
+    if found is None or (found[0].uploaded_by != viewer.username and not viewer.has(*ALL_SEE)):
+        raise NotFound
+    return found
+
+
+async def view(viewer: Viewer, import_id: str, language: str) -> ImportView:
+    """An upload as people read it. NotFound when there is none that this user may see."""
+    upload, head, rows = await _load(viewer, import_id)
+    views = [_row_view(row.row, row.outcome, row.process_id, store.row_body(row), language) for row in rows]
+    outcomes: tuple[RowOutcome, ...] = ("started", "refused", "duplicate", "changed")
+    return ImportView(
+        id=upload.id,
+        kind=upload.kind,
+        mode=cast("ImportMode", upload.mode),
+        filename=upload.filename,
+        sheet=head["sheet"],
+        notes=[pick(Text(**note), language) for note in head["notes"]],
+        counts={outcome: sum(v.outcome == outcome for v in views) for outcome in outcomes},
+        rows=views,
+    )
+
+
+def _row_view(number: int, outcome: str, process_id: str | None, body: dict[str, Any], language: str) -> ImportRowView:
+    def remarks(name: str) -> list[RowRemark]:
+        return [
+            RowRemark(column=r["column"], code=r["code"], message=pick(Text(**r["text"]), language), field=r["field"])
+            for r in body[name]
+        ]
+
+    return ImportRowView(
+        row=number,
+        name=body["name"],
+        outcome=cast("RowOutcome", outcome),
+        process_id=process_id,
+        repairs=remarks("repairs"),
+        faults=remarks("faults"),
+        watch=remarks("watch"),
+        changes=[RowChange(**change) for change in body["changes"]],
+    )
+
+
+async def refused_file(viewer: Viewer, import_id: str, language: str) -> bytes:
+    """The rows that did not start, as .xlsx; NotFound when all of them did."""
+    _, head, rows = await _load(viewer, import_id)
+    lines: list[tuple[list[Any], list[str]]] = []
+    for row in rows:
+        if row.outcome != "started":
+            body = store.row_body(row)
+            sentences = [f"{f['column']}：{pick(Text(**f['text']), language)}" for f in body["faults"]]
+            lines.append((body["cells"], sentences))
+    if not lines:
+        raise NotFound(
+            Text(zh="全部行均已启动，没有退回的行。", en="Every row was started; there is nothing to hand back.")
+        )
+    return refused.write(head["sheet"], head["headings"], lines)

@@ -1,0 +1,163 @@
+"""`POST /processes`: starts one process by hand; for now the enrolment of one foreign hire.
+
+Invariants: the same rules as an upload (checks, one case per person, a college's own people only); the case and its
+start are durable before Temporal is asked, and the answer does not wait longer for it than a click may; the same
+`Idempotency-Key` with the same body gives the same case. `tax_payment` and `reimbursement` are started by cases alone.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import ValidationError
+
+from api import import_checks, import_run, starts
+from api.problems import BadForm, KeyReused, NotAllowed, Problem, faults_of, language_of, pick
+from api.sign_in import CurrentViewer
+from api.spreadsheets.cells import CellFault, parse_number_text
+from domain.enrolment_checks import HireFacts, check
+from runtime import clock
+from schemas.base import Text
+from schemas.enrolment import KIND, ForeignHire
+from schemas.imports import RowRemark, StartBody, StartedView
+from store import database
+from store import imports as store
+from store.tables.processes import Process
+from store.users import Viewer
+
+router = APIRouter(tags=["processes"])
+
+NUMBERS = ("id_number", "work_permit_no")
+KEY = r"^[\x21-\x7e]{1,200}$"
+
+
+class KindUnknown(Problem):
+    status, code = 422, "kind_unknown"
+    text = Text(
+        zh="这一流程种类不能手工启动；可手工启动的有：enrolment（外籍人员参保）。",
+        en="Processes of this kind are not started by hand; what can be: enrolment.",
+    )
+
+
+class DuplicateCase(Problem):
+    """The person has a case already; `existing` is the process to look at."""
+
+    status, code = 409, "duplicate_case"
+
+
+@router.post("/processes", status_code=201, response_model=StartedView)
+async def post_process(
+    body: StartBody,
+    request: Request,
+    response: Response,
+    viewer: CurrentViewer,
+    key: Annotated[str | None, Header(alias="Idempotency-Key", pattern=KEY)] = None,
+) -> StartedView:
+    """Starts a process; 201 with its id, also when the same key started it before."""
+    started = await start(viewer, body.kind, body.input, key, language_of(request))
+    response.headers["Location"] = f"/api/v1/processes/{started.id}"
+    return started
+
+
+async def start(viewer: Viewer, kind: str, data: dict[str, Any], key: str | None, language: str) -> StartedView:
+    """Starts one process.
+
+    Errors: NotAllowed, KindUnknown, BadForm (pointers below /input), DuplicateCase, KeyReused.
+    """
+    if not import_run.may_start(viewer):
+        raise NotAllowed
+    if kind != KIND:
+        raise KindUnknown(faults=[("/kind", "kind_unknown", KindUnknown.text)])
+    body_hash = hashlib.sha256(json.dumps([kind, data], sort_keys=True, default=str).encode()).hexdigest()
+    if key is not None:
+        before = await _started_before(viewer, key, body_hash, language)
+        if before is not None:
+            return before
+    hire, watch = _checked(data, viewer, language)
+    async with database.session() as session:
+        await store.lock_starts(session)
+        if key is not None and await store.start_by_key(session, viewer.username, key) is not None:
+            known_key = True  # another request with this key was faster
+        else:
+            known_key = False
+            if hire.org_unit not in {u.id for u in await store.colleges(session)}:
+                raise BadForm(faults=[("/input/org_unit", "org_unit_unknown", UNIT_UNKNOWN)])
+            known = await store.known_case(session, hire.id_number)
+            if known is not None:
+                raise DuplicateCase(_duplicate(viewer, known))
+            process = await store.open_enrolment(
+                session, hire, viewer.username, source="form", idempotency_key=key, body_hash=body_hash
+            )
+            started = _view(process, watch)
+    if known_key and key is not None:
+        again = await _started_before(viewer, key, body_hash, language)
+        assert again is not None
+        return again
+    await starts.start_pending([started.id])
+    return started
+
+
+UNIT_UNKNOWN = Text(
+    zh="系统中没有这个学院代码，请从列表中选择。", en="There is no college with this code; choose one from the list."
+)
+
+
+async def _started_before(viewer: Viewer, key: str, body_hash: str, language: str) -> StartedView | None:
+    """The case that this key started, asked for again at Temporal if need be. KeyReused for another body."""
+    del language
+    async with database.session() as session:
+        row = await store.start_by_key(session, viewer.username, key)
+        if row is None:
+            return None
+        if row.body_hash != body_hash:
+            raise KeyReused
+        process = await session.get_one(Process, row.process_id)
+    await starts.start_pending([process.id])
+    return _view(process, [])
+
+
+def _checked(data: dict[str, Any], viewer: Viewer, language: str) -> tuple[ForeignHire, list[RowRemark]]:
+    """The record, or every fault of it at once."""
+    # As a spreadsheet's reader does: one spelling of a number, or the same person would have two.
+    try:
+        numbers = {n: parse_number_text(data[n]) for n in NUMBERS if isinstance(data.get(n), str)}
+    except CellFault as fault:
+        raise BadForm(faults=[("/input", fault.code, fault.text)]) from fault
+    try:
+        hire = ForeignHire.model_validate({**data, **numbers})
+    except ValidationError as error:
+        raise BadForm(faults=faults_of(error.errors(), "/input")) from error
+    allowed = import_run.allowed_units(viewer)
+    if allowed is not None and hire.org_unit not in allowed:
+        raise BadForm(faults=[("/input/org_unit", "org_unit_not_yours", import_checks.NOT_YOURS)])
+    found = check(HireFacts.of(hire), clock.today(), import_checks.check_rules())
+    faults = [(f"/input/{f.field}", import_checks.code_of(f), f.message) for f in found if f.fault]
+    if faults:
+        raise BadForm(faults=faults)
+    watch = [
+        RowRemark(column=f.field, code=import_checks.code_of(f), message=pick(f.message, language), field=f.field)
+        for f in found
+    ]
+    return hire, watch
+
+
+def _duplicate(viewer: Viewer, known: store.KnownCase) -> Text:
+    allowed = import_run.allowed_units(viewer)
+    if allowed is not None and known.records[0].org_unit not in allowed:
+        return import_run.ELSEWHERE
+    return import_run.duplicate_fault(known, "").text
+
+
+def _view(process: Process, watch: list[RowRemark]) -> StartedView:
+    assert process.subject is not None and process.org_unit is not None
+    return StartedView(
+        id=process.id,
+        kind=process.kind,
+        case_no=process.case_no,
+        title=process.title,
+        state=process.state,
+        subject=process.subject,
+        org_unit=process.org_unit,
+        watch=watch,
+    )

@@ -1,0 +1,183 @@
+"""Uploads and starts through HTTP, with a real PostgreSQL and a real Temporal server."""
+
+import io
+import itertools
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import openpyxl
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from sqlalchemy import func, select, text
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from api import engine, imports, problems, process_start, sign_in, starts
+from cli.demo_people import DEMO_PASSWORD
+from cli.demo_university import create_demo
+from runtime.settings import Settings
+from runtime.temporal import connect
+from schemas.process import ProcessStart
+from store import database as db
+from store.tables.processes import Process, ProcessStartRow
+from tests.imports import files
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FIRST_NUMBERS = itertools.count(int(time.time()) % 10**6 * 100, 100)
+HIRE: dict[str, Any] = {
+    "name": "Anna Muster",
+    "sex": "female",
+    "country": "DEU",
+    "birth": "1985-03-14",
+    "id_number": "E12345678",
+    "id_expires": "2031-01-31",
+    "work_permit_no": "5100202699999999",
+    "permit_issued": "2026-11-16",
+    "permit_expires": "2027-11-16",
+    "residence_expires": "2027-11-30",
+    "org_unit": "business",
+    "contract_start": "2026-11-20",
+    "contract_end": "2028-11-19",
+    "monthly_wage": "18000.00",
+}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def app(database: Settings, client: Client) -> AsyncIterator[FastAPI]:
+    async with db.session() as session:
+        await create_demo(session)
+        # All tests share one Temporal server: each gets case numbers of its own.
+        await session.execute(text("SELECT setval('case_numbers', :first)"), {"first": next(FIRST_NUMBERS)})
+    made = FastAPI()
+    problems.install(made)
+    for room in (sign_in, imports, process_start):
+        made.include_router(room.router, prefix="/api/v1")
+    engine.use_client(client)
+    yield made
+    engine.use_client(None)
+
+
+async def signed_in(app: FastAPI, name: str) -> httpx2.AsyncClient:
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test/api/v1")
+    answer = await http.post("/session", json={"username": name, "password": DEMO_PASSWORD})
+    http.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
+    return http
+
+
+async def upload(http: httpx2.AsyncClient, content: bytes, mode: str = "good_rows", name: str = "a.xlsx") -> Any:
+    return await http.post("/imports/enrolment", files={"file": (name, content)}, data={"mode": mode})
+
+
+async def test_a_spreadsheet_becomes_running_workflows_and_a_file_of_faults(app: FastAPI, client: Client) -> None:
+    http = await signed_in(app, "clerk")
+    answer = await upload(http, files.SAMPLE.read_bytes())
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["counts"] == {"started": 9, "refused": 3, "duplicate": 1, "changed": 0}
+    assert [r["row"] for r in body["rows"]] == list(range(2, 15))
+    for row in body["rows"]:
+        if row["outcome"] == "started":
+            execution = await client.get_workflow_handle(row["process_id"]).describe()
+            assert execution.status is WorkflowExecutionStatus.RUNNING and execution.workflow_type == "Enrolment"
+        else:
+            assert row["faults"] and all(f["message"] and f["code"] and f["column"] for f in row["faults"])
+    async with db.session() as session:
+        states = set(await session.scalars(select(ProcessStartRow.state)))
+    assert states == {"started"}
+
+    refused = await http.get(f"/imports/{body['id']}/refused.xlsx")
+    sheet = openpyxl.load_workbook(io.BytesIO(refused.content)).active
+    assert sheet is not None
+    lines = list(sheet.iter_rows(values_only=True))
+    assert len(lines) == 5 and lines[0][:-1] == tuple(files.sample_rows()[0]) and lines[0][-1] == "问题说明"
+    assert [line[0] for line in lines[1:]] == ["Priya Sharma", "Emily Clarke", "Pedro Silva", "Haruto Tanaka"]
+    assert "缺少工作许可签发日期" in str(lines[3][-1])
+
+    # Corrected and handed in again, the row starts.
+    fixed = [list(line) for line in lines]
+    fixed[3][10] = fixed[3][15]
+    again = (await upload(http, files.xlsx(fixed))).json()
+    assert [r["outcome"] for r in again["rows"]] == ["refused", "refused", "started", "duplicate"]
+    english = await http.get(f"/imports/{body['id']}", headers={"Accept-Language": "en"})
+    assert "same person" in english.json()["rows"][12]["faults"][0]["message"]
+
+
+async def test_nothing_is_lost_while_temporal_is_away(app: FastAPI, client: Client, settings: Settings) -> None:
+    away = settings.model_copy(update={"temporal_address": "127.0.0.1:1"})
+    engine.use_client(await connect(away, lazy=True))
+    http = await signed_in(app, "clerk")
+    body = (await upload(http, files.xlsx(files.sample_rows()[:3]))).json()
+    assert body["counts"]["started"] == 2
+    async with db.session() as session:
+        rows = list(await session.scalars(select(ProcessStartRow)))
+    assert {r.state for r in rows} == {"pending"} and all(r.error and r.attempts == 1 for r in rows)
+    engine.use_client(client)
+    assert await starts.start_pending() == 2 and await starts.start_pending() == 0
+    for row in rows:
+        assert (await client.get_workflow_handle(row.process_id).describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_bad_files_and_people_who_may_not(app: FastAPI) -> None:
+    http = await signed_in(app, "clerk")
+    for content, name, status, code in (
+        (b"x" * (50 * 1024 * 1024), "a.csv", 413, "file_too_large"),
+        (b"", "a.xlsx", 422, "file_empty"),
+        (b"%PDF-1.4", "a.pdf", 415, "file_type_unknown"),
+        (files.xlsx([["a", "b"], [1, 2]]), "a.xlsx", 422, "no_header"),
+    ):
+        answer = await upload(http, content, name=name)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["content-type"] == "application/problem+json" and len(answer.json()["detail"]) > 10
+    assert (await http.post("/imports/enrolment", data={"mode": "preview"})).status_code == 422
+    assert (await http.post("/imports/payroll", files={"file": ("a", b"x")})).json()["code"] == "import_kind_unknown"
+    for name in ("admin", "auditor", "employee", "supervisor"):
+        other = await signed_in(app, name)
+        assert (await upload(other, files.SAMPLE.read_bytes())).status_code == 403
+        assert (await other.post("/processes", json={"kind": "enrolment", "input": HIRE})).status_code == 403
+    mine = (await upload(http, files.SAMPLE.read_bytes(), "preview")).json()
+    assert (await (await signed_in(app, "college")).get(f"/imports/{mine['id']}")).status_code == 404
+    assert (await (await signed_in(app, "supervisor")).get(f"/imports/{mine['id']}")).status_code == 200
+
+
+async def test_one_process_by_hand_once_per_key_and_person(app: FastAPI, client: Client) -> None:
+    http = await signed_in(app, "clerk")
+    body, key = {"kind": "enrolment", "input": HIRE}, {"Idempotency-Key": "k-1"}
+    first = await http.post("/processes", json=body, headers=key)
+    assert first.status_code == 201 and first.headers["location"].endswith(first.json()["id"])
+    assert {w["code"] for w in first.json()["watch"]} == {"W01"}
+    handle = client.get_workflow_handle(first.json()["id"])
+    history = await handle.fetch_history()
+    payload = history.events[0].workflow_execution_started_event_attributes.input.payloads
+    [start] = await client.data_converter.decode(payload, [ProcessStart])
+    assert start.process_id == handle.id and "Anna" not in start.model_dump_json()
+
+    assert (await http.post("/processes", json=body, headers=key)).json()["id"] == handle.id
+    other = {"kind": "enrolment", "input": {**HIRE, "post": "讲师"}}
+    assert (await http.post("/processes", json=other, headers=key)).json()["code"] == "idempotency_key_reused"
+    spaced = {"kind": "enrolment", "input": {**HIRE, "id_number": "e12 345678"}}
+    duplicate = await http.post("/processes", json=spaced, headers={"Idempotency-Key": "k-2"})
+    assert (duplicate.status_code, duplicate.json()["code"]) == (409, "duplicate_case")
+    async with db.session() as session:
+        assert (await session.execute(select(func.count()).select_from(Process))).scalar_one() == 1
+
+
+async def test_each_fault_of_a_record_is_pointed_at(app: FastAPI) -> None:
+    http = await signed_in(app, "college")
+
+    async def faults(**changes: Any) -> dict[str, str]:
+        answer = await http.post("/processes", json={"kind": "enrolment", "input": {**HIRE, **changes}})
+        assert answer.status_code == 422, answer.text
+        return {e["pointer"]: e["code"] for e in answer.json()["errors"]}
+
+    assert await faults(permit_expires="2026-11-18", id_expires="2026-01-01") == {
+        "/input/permit_expires": "R03",
+        "/input/id_expires": "R03",
+    }
+    assert await faults(org_unit="law") == {"/input/org_unit": "org_unit_not_yours"}
+    assert set(await faults(birth="never", salary=1)) == {"/input/birth", "/input/salary"}
+    assert set(await faults(id_number="5.1E+15")) == {"/input"}
+    unknown = await http.post("/processes", json={"kind": "tax_payment", "input": {}})
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "kind_unknown")
