@@ -42,7 +42,7 @@ class Enrolment(Process):
         self.facts: EnrolmentFacts
         self.registrations: dict[str, Registration] = {}
         self.books = CaseBooks()
-        self.payment_month: str | None = None
+        self._months: dict[str, str] = {}  # decisions: month whose payment day had passed -> month of payment
         self._month_decision = asyncio.Lock()
         self._rounds = 0
         self._cancel_asked = 0
@@ -297,15 +297,15 @@ class Enrolment(Process):
     async def _choose_month(self, levy: str) -> str:
         """After the month's payment day the clerk chooses: pay now with a fee, or with next month's payment."""
         async with self._month_decision:  # one question for both levies
-            if self.payment_month is None:
-                self.payment_month = await self._ask_month(levy)
-            return self.payment_month
+            month = f"{self.today():%Y-%m}"
+            if self.now() < self._payment_deadline(month).due_at:
+                return month
+            if month not in self._months:
+                self._months[month] = await self._ask_month(levy, month)
+            return self._months[month]
 
-    async def _ask_month(self, levy: str) -> str:
-        month = f"{self.today():%Y-%m}"
+    async def _ask_month(self, levy: str, month: str) -> str:
         pay_day = self._payment_deadline(month)
-        if self.now() < pay_day.due_at:
-            return month
         now_fee = await calls.late_fee_estimate(
             LateFeeArg(process_id=self.id, levy=levy, payment_month=month, paid_on=self.today())
         )

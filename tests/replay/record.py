@@ -35,7 +35,7 @@ async def refused_twice(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     office.answers = {a: list(answers) for a in ("social_bureau", "medical_bureau")}
     handle = await s.begin(at=START)
     await office.task("enrolment.materials")
-    await s.skip(handle, timedelta(days=25))
+    await s.skip(handle, timedelta(days=30))
     await complete(handle, await office.task("enrolment.materials"), actor="college")
     await complete(handle, await office.task("enrolment.verification"), "return", {"defects": [{"code": "R06"}]})
     await complete(handle, await office.task("enrolment.materials"), actor="college")
@@ -94,8 +94,7 @@ async def one_side_open(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     await complete(handle, await office.task("registration.chase"))
     office.answers["medical_bureau"] = [PollAnswer(state="approved")]
     await s.skip(handle, timedelta(days=3))
-    if any(t.spec.kind == "enrolment.payment_month" for t in office.open_tasks()):
-        await complete(handle, await office.task("enrolment.payment_month"), "next_month")
+    await complete(handle, await office.task("enrolment.payment_month"), "next_month")
     await office.settle(lambda: len(office.tax_scopes) == 2)
     for scope in office.tax_scopes:
         office.lines[scope.levy] = 0
@@ -135,7 +134,7 @@ async def a_bill_settled(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     handle = await s.begin("Reimbursement", at=START, bill_id="b1")
     await complete(handle, await office.task("withholding.confirm"), actor="payroll")
     await complete(handle, await office.task("reimbursement.voucher"))
-    await complete(handle, await office.task("reimbursement.approval"), "return", {"reason": "改"}, actor="supervisor")
+    await complete(handle, await office.task("reimbursement.approval"), "return", {"reason": "请修改"}, actor="supervisor")
     await complete(handle, await office.task("reimbursement.voucher"))
     await complete(handle, await office.task("reimbursement.approval"), actor="supervisor")
     await complete(handle, await office.task("reimbursement.settlement"), actor="finance")
