@@ -71,31 +71,35 @@ async def start(viewer: Viewer, kind: str, data: dict[str, Any], key: str | None
         raise KindUnknown(faults=[("/kind", "kind_unknown", KindUnknown.text)])
     body_hash = hashlib.sha256(json.dumps([kind, data], sort_keys=True, default=str).encode()).hexdigest()
     if key is not None:
-        before = await _started_before(viewer, key, body_hash, language)
+        before = await _started_before(viewer, key, body_hash)
         if before is not None:
             return before
     hire, watch = _checked(data, viewer, language)
+    started = await _open(viewer, hire, key, body_hash, watch)
+    if started is None and key is not None:
+        started = await _started_before(viewer, key, body_hash)
+    assert started is not None
+    await starts.start_pending([started.id])
+    return started
+
+
+async def _open(
+    viewer: Viewer, hire: ForeignHire, key: str | None, body_hash: str, watch: list[RowRemark]
+) -> StartedView | None:
+    """Writes the case; None when another request with this key was faster."""
     async with database.session() as session:
         await store.lock_starts(session)
         if key is not None and await store.start_by_key(session, viewer.username, key) is not None:
-            known_key = True  # another request with this key was faster
-        else:
-            known_key = False
-            if hire.org_unit not in {u.id for u in await store.colleges(session)}:
-                raise BadForm(faults=[("/input/org_unit", "org_unit_unknown", UNIT_UNKNOWN)])
-            known = await store.known_case(session, hire.id_number)
-            if known is not None:
-                raise DuplicateCase(_duplicate(viewer, known))
-            process = await store.open_enrolment(
-                session, hire, viewer.username, source="form", idempotency_key=key, body_hash=body_hash
-            )
-            started = _view(process, watch)
-    if known_key and key is not None:
-        again = await _started_before(viewer, key, body_hash, language)
-        assert again is not None
-        return again
-    await starts.start_pending([started.id])
-    return started
+            return None
+        if hire.org_unit not in {u.id for u in await store.colleges(session)}:
+            raise BadForm(faults=[("/input/org_unit", "org_unit_unknown", UNIT_UNKNOWN)])
+        known = await store.known_case(session, hire.id_number)
+        if known is not None:
+            raise DuplicateCase(_duplicate(viewer, known))
+        process = await store.open_enrolment(
+            session, hire, viewer.username, source="form", idempotency_key=key, body_hash=body_hash
+        )
+        return _view(process, watch)
 
 
 UNIT_UNKNOWN = Text(
@@ -103,9 +107,8 @@ UNIT_UNKNOWN = Text(
 )
 
 
-async def _started_before(viewer: Viewer, key: str, body_hash: str, language: str) -> StartedView | None:
+async def _started_before(viewer: Viewer, key: str, body_hash: str) -> StartedView | None:
     """The case that this key started, asked for again at Temporal if need be. KeyReused for another body."""
-    del language
     async with database.session() as session:
         row = await store.start_by_key(session, viewer.username, key)
         if row is None:

@@ -1,0 +1,114 @@
+"""The commands, as an operator runs them: against a running API, and straight in the database."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import typer
+import uvicorn
+from fastapi import FastAPI
+from typer.testing import CliRunner, Result
+
+from cli.demo import hires
+from cli.imports import import_command, process_app
+from embedded.ports import Ports
+from runtime.settings import Settings
+from tests.imports import files
+from tests.imports.test_api import HIRE, app  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+main = typer.Typer()
+main.command("import")(import_command)
+main.command("hires")(hires)
+main.add_typer(process_app, name="process")
+
+
+async def run(*arguments: str | Path) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, [str(a) for a in arguments], env={"COLUMNS": "200"})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def running(app: FastAPI, settings: Settings) -> AsyncIterator[Path]:  # noqa: F811
+    """A served API and its run.json."""
+    port = Ports(settings.data_dir / "ports.json").choose("api", 28000)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.02)
+    users: list[dict[str, Any]] = [
+        {"name": "admin", "password": "baoqi-demo", "roles": ["admin"]},
+        {"name": "clerk", "password": "baoqi-demo", "roles": ["clerk"]},
+    ]
+    (settings.data_dir / "run.json").write_text(json.dumps({"api": f"http://127.0.0.1:{port}", "users": users}))
+    yield settings.data_dir
+    server.should_exit = True
+    await task
+
+
+async def test_start_from_the_command_line(running: Path, tmp_path: Path) -> None:
+    refused = tmp_path / "refused.xlsx"
+    first = await run("process", "start", "enrolment", files.SAMPLE, "--refused", refused)
+    assert first.exit_code == 0, first.output
+    assert "已启动 started: 9" in first.output and "enrolment-FE" in first.output
+    assert "缺少工作许可签发日期" in first.output and refused.stat().st_size > 1000
+    again = await run("import", "enrolment", files.SAMPLE, "--strict")
+    assert again.exit_code == 2 and "已启动 started: 0" in again.output
+
+    record = tmp_path / "one.json"
+    record.write_text(json.dumps(HIRE))
+    one = await run("process", "start", "enrolment", record)
+    assert one.exit_code == 0 and "enrolment-FE" in one.output
+    same = await run("process", "start", "enrolment", record)
+    assert same.exit_code == 2 and "duplicate_case" in same.output
+
+    made = tmp_path / "hires.xlsx"
+    assert (await run("hires", "--rows", "12", "--out", made)).exit_code == 0
+    fresh = await run("import", "enrolment", made, "--data", running)
+    assert fresh.exit_code == 0 and "已启动 started: 8" in fresh.output
+
+
+async def test_what_cannot_be_done_ends_with_two_and_a_sentence(running: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.xlsx"
+    bad.write_bytes(b"PK\x03\x04 broken")
+    for arguments, words in (
+        (("import", "enrolment", bad), "file_corrupt"),
+        (("import", "enrolment", tmp_path / "no.xlsx"), "没有文件"),
+        (("import", "enrolment", files.SAMPLE, "--user", "clerk", "--password", "wrong"), "bad_credentials"),
+        (("import", "enrolment", files.SAMPLE, "--url", "http://127.0.0.1:9", "--token", "x"), "无法连接"),
+        (("import", "enrolment", files.SAMPLE, "--data", tmp_path), "没有找到正在运行的保期"),
+    ):
+        result = await run(*arguments)
+        assert result.exit_code == 2 and words in result.output and "Traceback" not in result.output, result.output
+
+
+async def test_a_user_and_a_token_made_in_the_console_work(running: Path, settings: Settings) -> None:
+    script = (
+        "import typer; from cli.users import user_app, token_app; main = typer.Typer();"
+        "main.add_typer(user_app, name='user'); main.add_typer(token_app, name='token'); main()"
+    )
+    environment = {"BAOQI_DATABASE_URL": settings.database_url, "BAOQI_DATA_DIR": str(settings.data_dir), "PATH": ""}
+
+    async def console(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", script, *arguments], env=environment, capture_output=True, text=True
+        )
+
+    added = await console("user", "add", "robot", "--role", "college", "--org-unit", "law", "--password", "long enough")
+    assert added.returncode == 0, added.stderr
+    token = (await console("token", "create", "robot")).stdout.strip()
+    assert token.startswith("bq_")
+    result = await run("import", "enrolment", files.SAMPLE, "--token", token)
+    assert (
+        result.exit_code == 0 and "已启动 started: 1" in result.output
+    )  # the two people of 法学院, one of them faulty
+
+    wrong = await console("user", "add", "x", "--role", "king", "--password", "long enough")
+    assert wrong.returncode == 2 and "角色无效" in wrong.stderr and "Traceback" not in wrong.stderr
+    assert (await console("token", "create", "nobody")).returncode == 2
