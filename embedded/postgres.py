@@ -207,7 +207,7 @@ class Postgres:
         if not sys.platform.startswith("linux"):
             return  # PostgreSQL's own check is enough where pids are rarely re-used
         try:
-            ours = b"postgres" in command.read_bytes()
+            ours = Path(os.fsdecode(command.read_bytes().split(b"\0")[0])).name == "postgres"
         except OSError:
             ours = False
         if not ours:
