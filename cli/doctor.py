@@ -243,7 +243,7 @@ async def run(data: Path) -> int:
     """Prints the report; 1 when something stands in the way."""
     progress = Progress()
     try:
-        settings = Settings(data_dir=data)  # pyright: ignore[reportCallIssue]
+        settings = Settings(data_dir=data)
     except ValidationError as error:
         progress.plain(f"✗ 设置 Settings: {error}")
         return 1

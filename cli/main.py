@@ -27,7 +27,7 @@ Data = Annotated[
 
 def load_settings(data: Path | None) -> Settings:
     """Reads the settings for this command, with the data folder of the command line."""
-    settings = Settings(data_dir=data) if data is not None else Settings()  # pyright: ignore[reportCallIssue]
+    settings = Settings(data_dir=data) if data is not None else Settings()
     use_settings(settings)
     return settings
 

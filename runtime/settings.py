@@ -28,30 +28,36 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BAOQI_", env_file=".env", extra="ignore", env_ignore_empty=True)
 
-    data_dir: Path = Field(Path("data"), description="The one folder of data: databases, documents, keys, logs.")
-    host: str = Field("127.0.0.1", description="Address the pages and the API listen on.")
-    port: int = Field(8000, description="Preferred port of pages and API; stepped over when busy under `baoqi up`.")
-    public_url: str = Field("", description="Address people use, behind a proxy; empty: http://host:port.")
-    secure_cookies: bool = Field(False, description="Set when people reach the pages by HTTPS.")
+    data_dir: Path = Field(
+        default=Path("data"), description="The one folder of data: databases, documents, keys, logs."
+    )
+    host: str = Field(default="127.0.0.1", description="Address the pages and the API listen on.")
+    port: int = Field(
+        default=8000, description="Preferred port of pages and API; stepped over when busy under `baoqi up`."
+    )
+    public_url: str = Field(default="", description="Address people use, behind a proxy; empty: http://host:port.")
+    secure_cookies: bool = Field(default=False, description="Set when people reach the pages by HTTPS.")
 
-    database_url: str = Field("", description="SQLAlchemy DSN; empty: the embedded PostgreSQL.")
-    database_pool_size: int = Field(10, ge=1, description="Connections each process may hold.")
-    database_port: int = Field(5433, description="Preferred port of the embedded PostgreSQL.")
-    database_bin: str = Field("", description="Folder with initdb and postgres to use instead of the bundled ones.")
+    database_url: str = Field(default="", description="SQLAlchemy DSN; empty: the embedded PostgreSQL.")
+    database_pool_size: int = Field(default=10, ge=1, description="Connections each process may hold.")
+    database_port: int = Field(default=5433, description="Preferred port of the embedded PostgreSQL.")
+    database_bin: str = Field(
+        default="", description="Folder with initdb and postgres to use instead of the bundled ones."
+    )
 
-    temporal_address: str = Field("", description="host:port; empty: the embedded development server.")
+    temporal_address: str = Field(default="", description="host:port; empty: the embedded development server.")
     temporal_namespace: str = "baoqi"
     temporal_task_queue: str = "baoqi"
-    temporal_tls: bool = Field(False, description="TLS without client certificate; implied by the files below.")
+    temporal_tls: bool = Field(default=False, description="TLS without client certificate; implied by the files below.")
     temporal_tls_server_name: str = ""
     temporal_tls_ca: Path | None = None
     temporal_tls_cert: Path | None = None
     temporal_tls_key: Path | None = None
     temporal_api_key: SecretStr = SecretStr("")
-    temporal_ui_url: str = Field("", description="Address of the Temporal UI, for administrators' links.")
-    temporal_port: int = Field(7233, description="Preferred port of the embedded Temporal.")
-    temporal_ui_port: int = Field(8233, description="Preferred port of the embedded Temporal's UI.")
-    temporal_retention_days: int = Field(3650, ge=1, description="How long closed histories are kept.")
+    temporal_ui_url: str = Field(default="", description="Address of the Temporal UI, for administrators' links.")
+    temporal_port: int = Field(default=7233, description="Preferred port of the embedded Temporal.")
+    temporal_ui_port: int = Field(default=8233, description="Preferred port of the embedded Temporal's UI.")
+    temporal_retention_days: int = Field(default=3650, ge=1, description="How long closed histories are kept.")
 
     agency_modes: Annotated[dict[str, AgencyMode], NoDecode] = Field(
         default_factory=dict, description="social_bureau=portal,medical_bureau=http; what is not named: http."
@@ -59,18 +65,26 @@ class Settings(BaseSettings):
     agency_urls: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict, description="social_bureau=https://…; what is not named: the simulated agencies."
     )
-    simulators: bool = Field(True, description="Start the simulated agencies with `baoqi up`.")
+    simulators: bool = Field(default=True, description="Start the simulated agencies with `baoqi up`.")
     simulators_port: int = 8010
-    simulators_url: str = Field("", description="Address of the simulated agencies; empty: 127.0.0.1:simulators_port.")
-    demo: bool = Field(True, description="Create the demo university in an empty database; allow the demo clock.")
+    simulators_url: str = Field(
+        default="", description="Address of the simulated agencies; empty: 127.0.0.1:simulators_port."
+    )
+    demo: bool = Field(
+        default=True, description="Create the demo university in an empty database; allow the demo clock."
+    )
 
-    smtp_url: str = Field("", description="smtp://user:password@host:587?starttls=1; empty: mail is only kept as rows.")
+    smtp_url: str = Field(
+        default="", description="smtp://user:password@host:587?starttls=1; empty: mail is only kept as rows."
+    )
     mail_from: str = "baoqi@localhost"
-    secret_key: SecretStr = Field(SecretStr(""), description="32 bytes as base64; empty: DATA/keys/baoqi.key.")
+    secret_key: SecretStr = Field(default=SecretStr(""), description="32 bytes as base64; empty: DATA/keys/baoqi.key.")
 
-    session_idle_minutes: int = Field(30, ge=1)
-    update_timeout_seconds: float = Field(8.0, gt=0, description="How long a click waits before it is answered 202.")
-    upload_limit_bytes: int = Field(20 * 1024 * 1024, ge=1)
+    session_idle_minutes: int = Field(default=30, ge=1)
+    update_timeout_seconds: float = Field(
+        default=8.0, gt=0, description="How long a click waits before it is answered 202."
+    )
+    upload_limit_bytes: int = Field(default=20 * 1024 * 1024, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -173,7 +187,7 @@ class SettingsMissing(RuntimeError):
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """The settings of this process, read once. Tests and the command line replace them by `use_settings`."""
-    return _replacement if _replacement is not None else Settings()  # pyright: ignore[reportCallIssue]
+    return _replacement if _replacement is not None else Settings()
 
 
 _replacement: Settings | None = None
