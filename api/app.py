@@ -1,0 +1,74 @@
+"""The JSON API put together: one room a topic under `/api/v1`, health outside of it, API pages that work offline.
+
+The pages are mounted beside it in `cli/asgi.py`; this module does not know them.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi_offline import FastAPIOffline
+
+from api import (
+    board,
+    codec,
+    completion,
+    events,
+    health,
+    imports,
+    notices,
+    problems,
+    process_start,
+    processes,
+    sign_in,
+    tasks,
+    uploads,
+)
+from runtime.settings import Settings
+
+PREFIX = "/api/v1"
+ROOMS = (sign_in, tasks, completion, uploads, processes, process_start, imports, board, notices, events)
+DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
+
+Sign in with `POST /session` (writes carry `X-CSRF-Token`), or send `Authorization: Bearer <token>`. Errors are
+`application/problem+json` with a stable `code` and a sentence in the language of `Accept-Language`."""
+
+
+def create_api() -> APIRouter:
+    """All rooms under the prefix."""
+    router = APIRouter(prefix=PREFIX)
+    for room in ROOMS:
+        router.include_router(room.router)
+    return router
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Its lifespan runs the listener behind the live refresh."""
+    del settings  # rooms ask for the settings of the process when they need one
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        events.hub.start()
+        try:
+            yield
+        finally:
+            await events.hub.stop()
+
+    app = FastAPIOffline(title="保期 Baoqi", version="1", description=DESCRIPTION, lifespan=lifespan)
+    app.include_router(create_api())
+    app.include_router(health.router)
+    app.include_router(codec.router)
+    problems.install(app)
+
+    @app.middleware("http")
+    async def harden(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        response.headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+        if request.url.path.startswith(PREFIX):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return app

@@ -1,0 +1,147 @@
+"""The supervisor's board: overdue, due today, at risk, waiting for an authority; and the deadlines of a period.
+
+Every figure carries the path of the list it counts; both use the same conditions (`store/cases.py`), so that the number
+is the list's total.
+"""
+
+from datetime import date, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import permissions, views
+from api.sign_in import CurrentViewer
+from runtime import clock
+from schemas.api import BoardRow, BoardView, DeadlineItem, DeadlinePage, Figure
+from schemas.base import Text
+from schemas.deadlines import Deadline
+from store import cases, policies
+from store.database import session
+from store.inbox import process_visible
+from store.tables.processes import Process
+from store.users import Viewer
+
+router = APIRouter(tags=["board"])
+NOBODY = Text(zh="（无人认领）", en="(held by nobody)")
+WHOLE_SCHOOL = Text(zh="（全校）", en="(whole school)")
+
+
+def _process_figures(values: dict[str, int], **more: str) -> dict[str, Figure]:
+    queries = cases.figure_queries()
+    return {name: _figure("/processes", n, {**_set(queries[name]), **more}) for name, n in values.items()}
+
+
+def _set(query: Any) -> dict[str, str]:
+    """The parameters of a query that differ from its defaults, as they stand in an address."""
+    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in query.model_dump(exclude_defaults=True).items()}
+
+
+def _figure(path: str, value: int, parameters: dict[str, str]) -> Figure:
+    return Figure(value=value, path=f"{path}?{urlencode(parameters)}")
+
+
+async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
+    """The figures for what the viewer may see."""
+    permissions.require_role(viewer, *permissions.BOARD_ROLES)
+    now = clock.now()
+    look = await views.lookup(s, viewer, [])
+    by_kind = await cases.figures_by(s, viewer, Process.kind, now)
+    by_unit = await cases.figures_by(s, viewer, Process.org_unit, now)
+    by_holder = await cases.tasks_by_holder(s, viewer, now)
+    by_agency = await cases.waiting_by_agency(s, viewer, now)
+    return BoardView(
+        now=now,
+        totals=_process_figures(await cases.figures(s, viewer, now)),
+        by_process=[
+            BoardRow(key=str(kind), title=views.kind_title(str(kind)), figures=_process_figures(n, kind=str(kind)))
+            for kind, n in by_kind.items()
+        ],
+        by_org_unit=[
+            BoardRow(
+                key=unit or "-",
+                title=look.units.get(unit, Text(zh=unit, en=unit)) if unit else WHOLE_SCHOOL,
+                figures=_process_figures(n, org_unit=unit or "-"),
+            )
+            for unit, n in by_unit.items()
+        ],
+        by_person=[
+            BoardRow(
+                key=holder or "-",
+                title=look.users.get(holder, Text(zh=holder, en=holder)) if holder else NOBODY,
+                figures=_task_figures(n, holder or "-"),
+            )
+            for holder, n in by_holder.items()
+        ],
+        by_agency=[_agency_row(agency, n) for agency, n in by_agency.items()],
+    )
+
+
+def _task_figures(values: dict[str, int], holder: str) -> dict[str, Figure]:
+    return {
+        name: _figure(
+            "/tasks", n, {"view": "all", "holder": holder} | ({name: "true"} if name != "open" else {})
+        )
+        for name, n in values.items()
+    }
+
+
+def _agency_row(agency: str, values: dict[str, int]) -> BoardRow:
+    return BoardRow(
+        key=agency,
+        title=policies.snapshot().agency(agency).title,
+        figures={
+            name: _figure(
+                "/processes", n, {"waiting_for": agency} | ({name: "true"} if name != "waiting" else {})
+            )
+            for name, n in values.items()
+        },
+    )
+
+
+async def deadlines(s: AsyncSession, viewer: Viewer, first: date | None, last: date | None) -> DeadlinePage:
+    """Unmet deadlines of open cases whose due day lies in first..last (both included), earliest first.
+
+    By default from ten years back to sixty days ahead of today.
+    """
+    now = clock.now()
+    first = first or clock.today() - timedelta(days=3650)
+    last = last or clock.today() + timedelta(days=60)
+    rows = await s.scalars(
+        select(Process).where(process_visible(viewer), Process.closed_at.is_(None)).order_by(Process.id)
+    )
+    found: list[DeadlineItem] = []
+    for process in rows:
+        moment = now + timedelta(seconds=process.clock_offset_seconds)
+        for stored in process.deadlines:
+            deadline = Deadline.model_validate(stored)
+            if deadline.met_at is None and first <= deadline.due <= last:
+                found.append(
+                    DeadlineItem(
+                        **views.deadline_view(deadline, moment).model_dump(),
+                        process_id=process.id,
+                        process_title=process.title,
+                        process_kind=process.kind,
+                        org_unit=process.org_unit,
+                    )
+                )
+    found.sort(key=lambda d: (d.due_at, d.process_id, d.id))
+    return DeadlinePage(items=found, total=len(found))
+
+
+@router.get("/board", summary="What is late, and what will be")
+async def get_board(viewer: CurrentViewer) -> BoardView:
+    async with session() as s:
+        return await board(s, viewer)
+
+
+@router.get("/deadlines", summary="Deadlines of a period")
+async def get_deadlines(
+    viewer: CurrentViewer,
+    first: Annotated[date | None, Query(alias="from")] = None,
+    last: Annotated[date | None, Query(alias="to")] = None,
+) -> DeadlinePage:
+    async with session() as s:
+        return await deadlines(s, viewer, first, last)

@@ -1,0 +1,312 @@
+"""Completing a task: from a clerk's click to the process and back.
+
+permission → claim → form → documents → the answer is stored → (commit) → Update → outcome. The answer is durable before
+Temporal is asked, so a 202 is a promise: `resend_pending_submissions` asks again with the same Update id until the
+process has taken or refused it. Never hold a transaction open around the Update.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import engine, permissions, tasks, views
+from api.problems import (
+    BadForm,
+    BadOutcome,
+    DocumentsMissing,
+    FourEyes,
+    KeyMissing,
+    KeyReused,
+    NotAllowedNow,
+    NotFound,
+    Problem,
+    StaleVersion,
+    TaskClosed,
+    TaskSuspended,
+    faults_of,
+)
+from api.sign_in import CurrentViewer
+from runtime.clock import real_now
+from schemas.api import Answer, CompleteBody, ProcessItem, SubmissionView, TaskItem
+from schemas.base import Text
+from schemas.enrolment import ForeignHire
+from schemas.forms import Form
+from schemas.forms import outcome as form_outcome
+from schemas.tasks import Completion, CompletionAnswer, Refusal, TaskSpec
+from store import audit, cases, people, submissions
+from store.database import session
+from store.tables.office import Document
+from store.tables.processes import Process, Submission, Task
+from store.users import Viewer
+
+router = APIRouter(tags=["tasks"])
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
+RESEND_AFTER = timedelta(seconds=15)
+
+
+class Completed(Answer):
+    """The task and its process after the answer was taken."""
+
+    task: TaskItem
+    process: ProcessItem
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a click: done with the view, or on its way (`submission_id` is where to look)."""
+
+    submission_id: str
+    completed: Completed | None
+
+
+_REFUSALS: dict[str, type[Problem]] = {
+    Refusal.TASK_CLOSED: TaskClosed,
+    Refusal.TASK_SUSPENDED: TaskSuspended,
+    Refusal.STALE_VERSION: StaleVersion,
+    Refusal.FOUR_EYES: FourEyes,
+    Refusal.BAD_FORM: BadForm,
+    Refusal.NOT_ALLOWED_NOW: NotAllowedNow,
+}
+_BY_CODE: dict[str, type[Problem]] = {p.code: p for p in (*_REFUSALS.values(),)}
+
+
+async def complete(viewer: Viewer, task_id: str, body: CompleteBody, key: str | None) -> Result:
+    """Completes a task for the viewer. `key` is the Idempotency-Key.
+
+    Raises KeyMissing, NotFound, NotAllowed, FourEyes, KeyReused, TaskClosed, TaskSuspended, StaleVersion, TaskHeld,
+    BadOutcome, BadForm, DocumentsMissing.
+    """
+    if key is None or not KEY.fullmatch(key):
+        raise KeyMissing
+    digest = submissions.body_hash({"actor": viewer.username, **body.model_dump(mode="json")})
+    async with session() as s:
+        await tasks.find_task(s, viewer, task_id)
+        known = await submissions.by_key(s, task_id, key)
+        if known is None:
+            known = await _store(s, viewer, task_id, body, key, digest)
+        if known.body_hash != digest:
+            raise KeyReused
+        if known.status == "refused":
+            raise _stored_refusal(known)
+        if known.status == "done":
+            return Result(known.id, await _completed(s, viewer, task_id))
+    return await _send(viewer, known)
+
+
+async def _store(
+    s: AsyncSession, viewer: Viewer, task_id: str, body: CompleteBody, key: str, digest: str
+) -> Submission:
+    task, process = await tasks.locked_task(s, viewer, task_id)
+    again = await submissions.by_key(s, task_id, key)  # the same click twice at once: the lock made the second wait
+    if again is not None:
+        return again
+    permissions.require_work(viewer, task)
+    tasks.require_open(task)
+    if body.version != task.version:
+        raise StaleVersion
+    await tasks.hold(s, viewer, task)
+    spec = tasks.spec_of(task)
+    if body.outcome not in spec.outcomes:
+        raise BadOutcome(body.outcome, spec.outcomes)
+    form = await _form(s, task, process, body)
+    await _documents(s, task, spec, body)
+    reason, document_id = await _behalf(s, viewer, task, body)
+    row = await submissions.add(
+        s,
+        task_id=task_id,
+        process_id=task.process_id,
+        kind=task.kind,
+        key=key,
+        digest=digest,
+        form=form.model_dump(mode="json"),
+        outcome_code=body.outcome,
+        version=body.version,
+        actor=viewer.username,
+        on_behalf=reason is not None,
+        reason=reason,
+        document_id=document_id,
+        now=real_now(),
+    )
+    audit.record(
+        s, viewer.username, "task.complete", task_id, on_behalf=reason is not None, outcome=body.outcome,
+        submission=row.id,
+    )  # fmt: skip
+    return row
+
+
+async def _form(s: AsyncSession, task: Task, process: Process, body: CompleteBody) -> Form:
+    """The answer as its model, checked. BadForm with a pointer to every field that is wrong."""
+    try:
+        form = form_outcome(task.kind, body.outcome).form.model_validate(body.data)
+    except ValidationError as error:
+        raise BadForm(faults=faults_of(error.errors(), "/data")) from error
+    if isinstance(form, ForeignHire):
+        faults: list[tuple[str, str, Text]] = []
+        units = await people.org_units(s)
+        if form.org_unit not in units:
+            text = Text(zh=f"没有这个学院：{form.org_unit[:40]}。", en=f"There is no college {form.org_unit[:40]!r}.")
+            faults.append(("/data/org_unit", "unknown_org_unit", text))
+        other = await people.find_person(s, form.id_number)
+        if other is not None and other.id != process.subject:
+            text = Text(zh="该证件号码已登记在另一人名下，请核对。", en="This document number belongs to another person on record.")
+            faults.append(("/data/id_number", "number_taken", text))
+        if faults:
+            raise BadForm(faults=faults)
+    return form
+
+
+async def _documents(s: AsyncSession, task: Task, spec: TaskSpec, body: CompleteBody) -> None:
+    """Required papers must be there, where the answer leads forward (a return does not need them)."""
+    if body.outcome != spec.outcomes[0]:
+        return
+    missing = [d for d in await tasks.slots(s, task, spec) if d.required and not d.received]
+    if missing:
+        faults = [
+            (
+                f"/documents/{d.code}",
+                "document_missing",
+                Text(zh=f"缺少：{d.title.zh}。", en=f"Missing: {d.title.en}."),
+            )
+            for d in missing
+        ]
+        raise DocumentsMissing(faults=faults)
+
+
+async def _behalf(
+    s: AsyncSession, viewer: Viewer, task: Task, body: CompleteBody
+) -> tuple[str | None, str | None]:
+    """代办: the reason and the scan, when the viewer acts for a college or an employee."""
+    if not permissions.behalf_of(viewer, task):
+        return None, None
+    if body.on_behalf is None:
+        text = Text(
+            zh="这是学院或教职工的任务：代办须填写理由并上传委托扫描件（编码 on_behalf）。",
+            en="This task is a college's or an employee's: give the reason and upload a scan (code on_behalf).",
+        )
+        raise BadForm(faults=[("/on_behalf", "on_behalf_needed", text)])
+    scan = await s.get(Document, body.on_behalf.document_id)
+    if scan is None or scan.task_id != task.id or scan.code != "on_behalf":
+        text = Text(
+            zh="没有找到该扫描件：请先以编码 on_behalf 上传到本任务。",
+            en="There is no such scan: upload it to this task with code on_behalf first.",
+        )
+        raise BadForm(faults=[("/on_behalf/document_id", "document_missing", text)])
+    return body.on_behalf.reason, scan.id
+
+
+async def _send(viewer: Viewer, row: Submission) -> Result:
+    """The Update; its outcome is stored, and told."""
+    problem = await deliver(row)
+    if isinstance(problem, Problem):
+        raise problem
+    if problem == "pending":
+        return Result(row.id, None)
+    async with session() as s:
+        return Result(row.id, await _completed(s, viewer, row.task_id))
+
+
+async def deliver(row: Submission) -> Problem | str:
+    """Sends one stored answer to its process: "done", "pending", or the problem with which it was refused."""
+    form = submissions.form_of(row)
+    completion = Completion(
+        task_id=row.task_id,
+        outcome=row.outcome,
+        data=form.public(),
+        version=row.version,
+        actor=row.actor,
+        on_behalf=row.on_behalf,
+        submission_id=row.id,
+    )
+    update_id = f"{row.task_id}/{row.idempotency_key}"
+    try:
+        await engine.update(row.process_id, "complete_task", completion, update_id, CompletionAnswer)
+    except engine.NoAnswer:
+        return "pending"
+    except engine.ProcessGone:
+        return await _refused(row, TaskClosed())
+    except engine.Refused as refusal:
+        if refusal.kind == Refusal.TASK_UNKNOWN:
+            return "pending"  # the process has not come so far yet; it is asked again with the same id
+        if refusal.kind == Refusal.BAD_OUTCOME:
+            return await _refused(row, BadForm())
+        return await _refused(row, _REFUSALS.get(refusal.kind, NotAllowedNow)())
+    return "done"
+
+
+async def _refused(row: Submission, problem: Problem) -> Problem | str:
+    """Keeps a refusal, unless this very answer is the one that the task was closed with."""
+    async with session() as s:
+        task = await s.get(Task, row.task_id)
+        if task is not None and task.submission_id == row.id:
+            return "done"
+        await submissions.refuse(s, row.id, problem.status, problem.code)
+    return problem
+
+
+def _stored_refusal(row: Submission) -> Problem:
+    code = str((row.answer or {}).get("code", ""))
+    return _BY_CODE.get(code, NotAllowedNow)()
+
+
+async def _completed(s: AsyncSession, viewer: Viewer, task_id: str) -> Completed:
+    task = await s.get_one(Task, task_id, populate_existing=True)
+    process = await s.get_one(Process, task.process_id, populate_existing=True)
+    look = await views.lookup(s, viewer, [task.subject, process.subject])
+    holders = await cases.holders(s, [process.id])
+    return Completed(
+        task=views.task_item(task, process, look),
+        process=views.process_item(process, look, holders.get(process.id, [])),
+    )
+
+
+async def resend_pending_submissions() -> int:
+    """Chore: asks again for every answer without an outcome. Returns how many have one now."""
+    async with session() as s:
+        rows = await submissions.pending(s, real_now(), RESEND_AFTER)
+    settled = 0
+    for row in rows:
+        if await deliver(row) != "pending":
+            settled += 1
+    return settled
+
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", examples=["5f0c5b0e-7d2c-4a55-9a40-3b1f8c9d2f11"])]
+
+
+@router.post(
+    "/tasks/{task_id}/complete",
+    summary="Finish the task",
+    response_model=Completed,
+    responses={202: {"description": "On its way; ask the address in Location."}},
+)
+async def post_complete(
+    viewer: CurrentViewer, task_id: str, body: CompleteBody, idempotency_key: IdempotencyKey = None
+) -> Response | Completed:
+    result = await complete(viewer, task_id, body, idempotency_key)
+    if result.completed is not None:
+        return result.completed
+    location = f"/api/v1/submissions/{result.submission_id}"
+    return JSONResponse({"submission": result.submission_id, "status": "pending"}, 202, {"Location": location})
+
+
+async def get_submission(s: AsyncSession, viewer: Viewer, submission_id: str, language: str = "zh") -> SubmissionView:
+    """Where an answer stands. NotFound unless it is the viewer's own, or a supervisor asks."""
+    row = await s.get(Submission, submission_id)
+    if row is None or (row.actor != viewer.username and not viewer.has("supervisor", "auditor", "admin")):
+        raise NotFound
+    problem = _stored_refusal(row).view(language) if row.status == "refused" else None
+    return SubmissionView(id=row.id, task_id=row.task_id, status=row.status, outcome=row.outcome, problem=problem)  # pyright: ignore[reportArgumentType]
+
+
+@router.get("/submissions/{submission_id}", summary="Where an answer stands")
+async def get_one(viewer: CurrentViewer, submission_id: str) -> SubmissionView:
+    async with session() as s:
+        return await get_submission(s, viewer, submission_id)

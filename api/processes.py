@@ -1,0 +1,143 @@
+"""Cases: the list, one case in full, and the commands cancel, suspend and resume."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import engine, permissions, views
+from api.completion import IdempotencyKey
+from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
+from api.sign_in import CurrentViewer
+from runtime import clock
+from schemas.api import CommandBody, ProcessKindView, ProcessPage, ProcessQuery, ProcessView
+from schemas.base import Text
+from schemas.deadlines import Deadline
+from schemas.enrolment import ForeignHire
+from schemas.process import ProcessCommand, Stage
+from store import audit, cases, documents
+from store.database import session
+from store.inbox import BadCursor as CursorUnreadable
+from store.tables.processes import Process
+from store.users import Viewer
+
+router = APIRouter(tags=["processes"])
+COMMANDS = ("cancel", "suspend", "resume")
+_BY_SYSTEM = {"type": "object", "properties": {}, "description": "started by the system itself"}
+
+
+async def list_processes(s: AsyncSession, viewer: Viewer, query: ProcessQuery) -> ProcessPage:
+    """One page of cases, newest first; `total` is what the board counts with the same query. BadCursor."""
+    try:
+        page = await cases.page(s, viewer, query, clock.now())
+    except CursorUnreadable as error:
+        raise BadCursor from error
+    look = await views.lookup(s, viewer, [p.subject for p in page.rows])
+    holders = await cases.holders(s, [p.id for p in page.rows])
+    return ProcessPage(
+        items=[views.process_item(p, look, holders.get(p.id, [])) for p in page.rows],
+        next_cursor=page.next_cursor,
+        total=page.total,
+    )
+
+
+async def find_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Process:
+    """NotFound when there is none, or it is not the viewer's to see."""
+    found = await cases.find(s, viewer, process_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> ProcessView:
+    """A case with stages, deadlines, tasks, timeline and documents. NotFound."""
+    process = await find_process(s, viewer, process_id)
+    look = await views.lookup(s, viewer, [process.subject])
+    holders = await cases.holders(s, [process_id])
+    moment = look.moment(process)
+    return ProcessView(
+        **views.process_fields(process, look, holders.get(process_id, [])),  # pyright: ignore[reportArgumentType]
+        stages=[Stage.model_validate(x) for x in process.stages],
+        deadlines=[views.deadline_view(Deadline.model_validate(d), moment) for d in process.deadlines],
+        tasks=[views.task_item(t, process, look) for t in await cases.tasks_of(s, process_id)],
+        timeline=[views.timeline_view(e, look) for e in await cases.timeline_of(s, process_id)],
+        documents=[views.document_view(d) for d in await documents.of_process(s, process_id)],
+        actions=views.commands(process, look),
+        reason=process.reason,
+        now=moment,
+    )
+
+
+async def command(viewer: Viewer, process_id: str, name: str, body: CommandBody, key: str | None) -> ProcessView:
+    """Cancels, suspends or resumes. NotFound, NotAllowed, NotAllowedNow; Unavailable when there is no answer in time
+    (the same key may be sent again)."""
+    async with session() as s:
+        await find_process(s, viewer, process_id)
+        permissions.require_role(viewer, *permissions.COMMANDERS)
+        audit.record(s, viewer.username, f"process.{name}", process_id, ground=body.ground)
+    argument = ProcessCommand(reason=body.reason, actor=viewer.username, ground=body.ground)
+    try:
+        await engine.update(process_id, name, argument, f"{process_id}/{name}/{key or uuid.uuid4()}", type(None))
+    except engine.NoAnswer as error:
+        raise Unavailable(headers={"Retry-After": "5"}) from error
+    except (engine.ProcessGone, engine.Refused) as error:
+        if isinstance(error, engine.Refused) and "frozen bill" in error.message:
+            text = Text(
+                zh="该案保费已列入征集单，不能再撤销；请在缴费后按停保或退费办理。",
+                en="Premiums of this case stand on a frozen bill: it can no longer be cancelled.",
+            )
+            raise NotAllowedNow(text) from error
+        raise NotAllowedNow from error
+    async with session() as s:
+        return await get_process(s, viewer, process_id)
+
+
+def process_kinds() -> list[ProcessKindView]:
+    """What can be started by hand, and what the system starts itself."""
+    startable = {"enrolment": ForeignHire.model_json_schema(mode="validation")}
+    return [
+        ProcessKindView(
+            kind=kind, title=title, input_schema=startable.get(kind, _BY_SYSTEM), startable=kind in startable
+        )
+        for kind, title in views.KIND_TITLES.items()
+    ]
+
+
+@router.get("/process-kinds", summary="Kinds of processes with the input that starts them")
+async def get_kinds(viewer: CurrentViewer) -> list[ProcessKindView]:
+    del viewer
+    return [k for k in process_kinds() if k.startable]
+
+
+@router.get("/processes", summary="List of cases")
+async def get_processes(viewer: CurrentViewer, query: Annotated[ProcessQuery, Query()]) -> ProcessPage:
+    async with session() as s:
+        return await list_processes(s, viewer, query)
+
+
+@router.get("/processes/{process_id}", summary="One case in full")
+async def get_one(viewer: CurrentViewer, process_id: str) -> ProcessView:
+    async with session() as s:
+        return await get_process(s, viewer, process_id)
+
+
+@router.post("/processes/{process_id}/cancel", summary="Cancel; registrations are undone by tasks")
+async def post_cancel(
+    viewer: CurrentViewer, process_id: str, body: CommandBody, idempotency_key: IdempotencyKey = None
+) -> ProcessView:
+    return await command(viewer, process_id, "cancel", body, idempotency_key)
+
+
+@router.post("/processes/{process_id}/suspend", summary="Suspend; statutory dates run on")
+async def post_suspend(
+    viewer: CurrentViewer, process_id: str, body: CommandBody, idempotency_key: IdempotencyKey = None
+) -> ProcessView:
+    return await command(viewer, process_id, "suspend", body, idempotency_key)
+
+
+@router.post("/processes/{process_id}/resume", summary="Resume a suspended case")
+async def post_resume(
+    viewer: CurrentViewer, process_id: str, body: CommandBody, idempotency_key: IdempotencyKey = None
+) -> ProcessView:
+    return await command(viewer, process_id, "resume", body, idempotency_key)

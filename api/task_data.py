@@ -1,0 +1,214 @@
+"""What the system already knows for a task: `data` fills the form of the first outcome, `context` is for reading.
+
+Contract: `data` holds exactly fields of `outcomes[0]`'s form, with values that the server accepts; a program may send it
+back as it is. Whatever is shown but not part of a form (findings, proposal, comparison) stands in `context`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+import policies as policy_files
+from api import money_data
+from domain import tables
+from domain.enrolment_checks import CheckRules, HireFacts, check
+from domain.exemptions import TreatyTable, propose
+from domain.times import day_of
+from schemas.enrolment import ExemptionProposal, ForeignHire
+from schemas.forms import outcome as form_outcome
+from schemas.tasks import TaskSpec
+from store import people, policies
+from store.tables.people import Hire
+from store.tables.processes import Process, Task
+
+
+@dataclass
+class Prefill:
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    context: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a prefiller may look at."""
+
+    session: AsyncSession
+    task: Task
+    process: Process
+    spec: TaskSpec
+    today: date
+
+
+@lru_cache(maxsize=2)
+def _check_rules(version: str) -> CheckRules:
+    del version
+    return tables.check_rules(policy_files.read_all())
+
+
+@lru_cache(maxsize=2)
+def _treaties(version: str) -> TreatyTable:
+    del version
+    return tables.treaty_table(policy_files.read_all())
+
+
+async def prefill(
+    session: AsyncSession, task: Task, process: Process, spec: TaskSpec, now: datetime
+) -> Prefill:
+    """Data and context of a task on the case's day. Only fields of the first outcome's form stay in `data`."""
+    ask = Ask(session, task, process, spec, day_of(now))
+    maker = _MAKERS.get(task.kind)
+    made = await maker(ask) if maker is not None else Prefill()
+    made.context = {**spec.data, **made.context}
+    known = form_outcome(task.kind, spec.outcomes[0]).form.model_fields
+    made.data = {k: _json(v) for k, v in made.data.items() if k in known and v is not None}
+    return made
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _dump(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_none=True)
+
+
+async def _record(ask: Ask) -> Prefill:
+    """The record as it stands, with what the automatic checks say about it and why it came back."""
+    hire = await people.hire_of(ask.session, ask.process.id)
+    version = policies.snapshot().version
+    findings = check(HireFacts.of(hire), ask.today, _check_rules(version))
+    context: dict[str, Any] = {
+        "findings": [
+            {
+                "code": f.code,
+                "field": f.field,
+                "severity": f.severity.value,
+                "message": {"zh": f.message.zh, "en": f.message.en},
+            }
+            for f in findings
+        ],
+        "org_units": {k: _dump(v) for k, v in (await people.org_units(ask.session)).items()},
+    }
+    reasons = policies.reasons()
+    codes = [str(d.get("code")) for d in ask.spec.data.get("defects", [])] + [str(ask.spec.data.get("code", ""))]
+    context["reasons"] = {c: _dump(reasons[c]) for c in codes if c in reasons}
+    return Prefill(data=_dump(hire), context=context)
+
+
+async def _verification(ask: Ask) -> Prefill:
+    """The record to look at, the treaty's proposal prefilled."""
+    made = await _record(ask)
+    hire = ForeignHire.model_validate(made.data)
+    proposal = await exemption(ask, hire)
+    labels = {
+        name: {"zh": extra.get("title_zh"), "en": extra.get("title_en")}
+        for name, info in ForeignHire.model_fields.items()
+        if isinstance(extra := info.json_schema_extra, dict)
+    }
+    made.context |= {
+        "record": made.data,
+        "labels": labels,
+        "proposal": _dump(proposal),
+        "changes": await _changes(ask),
+        "reason_codes": {c: _dump(t) for c, t in policies.reasons().items()},
+    }
+    made.data = {"exempt": proposal.exempt, "certificate": hire.certificate.value}
+    return made
+
+
+async def exemption(ask: Ask, hire: ForeignHire) -> ExemptionProposal:
+    """What the treaty data propose for this hire."""
+    return propose(
+        hire.country,
+        hire.hire_kind,
+        hire.certificate,
+        hire.permit_issued,
+        hire.contract_start,
+        ask.today,
+        _treaties(policies.snapshot().version),
+    )
+
+
+async def _changes(ask: Ask) -> list[str]:
+    """Fields that differ between the first version of the record and the valid one."""
+    rows = list(
+        await ask.session.scalars(select(Hire).where(Hire.process_id == ask.process.id).order_by(Hire.version))
+    )
+    if len(rows) < 2:
+        return []
+    first, last = (people.unseal(r.record) for r in (rows[0], rows[-1]))
+    return sorted(k for k in last if first.get(k) != last[k])
+
+
+async def _reason_codes(ask: Ask) -> Prefill:
+    return Prefill(context={"reason_codes": {c: _dump(t) for c, t in policies.reasons().items()}})
+
+
+async def _hand_in(ask: Ask) -> Prefill:
+    return Prefill(data={"handed_in_on": ask.today}, context=await money_data.application(ask.session, ask.process.id, ask.spec))
+
+
+async def _acceptance(ask: Ask) -> Prefill:
+    made = await _reason_codes(ask)
+    made.data = {"accepted_on": ask.today}
+    made.context |= await money_data.application(ask.session, ask.process.id, ask.spec)
+    return made
+
+
+async def _result(ask: Ask) -> Prefill:
+    """The number is the agency's to give. Until it is typed, the document number stands as the example to replace."""
+    made = await _reason_codes(ask)
+    made.data = {"approved_on": ask.today}
+    made.context |= await money_data.application(ask.session, ask.process.id, ask.spec)
+    return made
+
+
+async def _undo(ask: Ask) -> Prefill:
+    return Prefill(data={"undone_on": ask.today})
+
+
+async def _bill(ask: Ask) -> Prefill:
+    """A step of the tax payment: the bill beside the agency's lines."""
+    bill_id = ask.spec.data.get("bill_id")
+    if bill_id is None:
+        return Prefill(context=await money_data.open_list(ask.session, ask.spec.data))
+    return Prefill(context=await money_data.bill(ask.session, str(bill_id)))
+
+
+async def _payment(ask: Ask) -> Prefill:
+    made = await _bill(ask)
+    made.data = {"paid_on": ask.today, "amount": made.context.get("total")}
+    return made
+
+
+async def _reimbursement(ask: Ask) -> Prefill:
+    bill_id = str(ask.spec.data["bill_id"])
+    context = await money_data.bill(ask.session, bill_id)
+    return Prefill(context={**context, **await money_data.voucher(ask.session, bill_id)})
+
+
+_MAKERS: dict[str, Callable[[Ask], Awaitable[Prefill]]] = {
+    "enrolment.materials": _record,
+    "enrolment.verification": _verification,
+    "registration.hand_in": _hand_in,
+    "registration.acceptance": _acceptance,
+    "registration.result": _result,
+    "registration.correction": _record,
+    "registration.undo": _undo,
+    "tax_payment.freeze": _bill,
+    "tax_payment.visible": _bill,
+    "tax_payment.bill": _bill,
+    "tax_payment.confirm": _bill,
+    "tax_payment.approval": _bill,
+    "tax_payment.payment": _payment,
+    "withholding.confirm": _reimbursement,
+    "reimbursement.voucher": _reimbursement,
+    "reimbursement.approval": _reimbursement,
+    "reimbursement.settlement": _reimbursement,
+}

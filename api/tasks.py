@@ -1,0 +1,242 @@
+"""The inbox and the task: lists, one task with everything needed to finish it, claim, release, draft, comment.
+
+The functions are asked by the JSON API and by the pages alike; they take an open transaction. Completing is in
+`api/completion.py`, files are in `api/uploads.py`.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import permissions, task_data, views
+from api.problems import BadCursor, NotAllowed, NotFound, TaskClosed, TaskSuspended
+from api.sign_in import CurrentViewer
+from runtime import clock
+from runtime.clock import real_now
+from schemas.api import (
+    CommentBody,
+    CommentView,
+    DocumentSlot,
+    DraftBody,
+    OutcomeView,
+    TaskItem,
+    TaskPage,
+    TaskQuery,
+    TaskView,
+)
+from schemas.deadlines import Deadline
+from schemas.forms import outcome as form_outcome
+from schemas.tasks import DocumentRequest, TaskSpec
+from store import audit, cases, documents, inbox, submissions
+from store.database import session
+from store.inbox import BadCursor as CursorUnreadable
+from store.sealed import seal, unseal
+from store.tables.office import Document
+from store.tables.processes import Comment, Process, Task
+from store.users import Viewer
+
+router = APIRouter(tags=["tasks"])
+ONCE_PER_CASE = ("enrolment.materials", "registration.correction")  # their papers serve the whole case
+
+
+async def list_tasks(s: AsyncSession, viewer: Viewer, query: TaskQuery) -> TaskPage:
+    """One page of a view of the inbox, most urgent first. BadCursor."""
+    now = clock.now()
+    try:
+        page = await inbox.page(s, viewer, query, now)
+    except CursorUnreadable as error:
+        raise BadCursor from error
+    look = await views.lookup(s, viewer, [t.subject for t, _ in page.rows])
+    return TaskPage(
+        items=[views.task_item(t, p, look) for t, p in page.rows],
+        next_cursor=page.next_cursor,
+        total=page.total,
+        counts=await inbox.counts(s, viewer, query, now),
+    )
+
+
+async def find_task(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task, Process]:
+    """NotFound when there is none, or it is not the viewer's to see."""
+    found = await inbox.find(s, viewer, task_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def spec_of(task: Task) -> TaskSpec:
+    return TaskSpec.model_validate(task.spec)
+
+
+async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
+    """A task with outcomes and their forms, prefilled data, documents, deadlines and comments. NotFound."""
+    task, process = await find_task(s, viewer, task_id)
+    spec = spec_of(task)
+    look = await views.lookup(s, viewer, [task.subject])
+    prefill = await task_data.prefill(s, task, process, spec, look.moment(process))
+    comments = await cases.comments_of(s, task_id)
+    draft: dict[str, Any] | None = None
+    if task.draft is not None and task.holder == viewer.username:
+        draft = unseal(task.draft)
+    answer: dict[str, Any] | None = None
+    if task.submission_id is not None:
+        answer = submissions.values_of(await submissions.get(s, task.submission_id))
+    return TaskView(
+        **views.task_fields(task, process, look),  # pyright: ignore[reportArgumentType]
+        outcomes=[_outcome(task.kind, code) for code in spec.outcomes],
+        data=prefill.data,
+        context=prefill.context,
+        documents=await slots(s, task, spec),
+        deadlines=[
+            views.deadline_view(Deadline.model_validate(d), look.moment(process)) for d in task.deadlines
+        ],
+        comments=[
+            CommentView(id=c.id, author=c.author, author_name=look.users.get(c.author), text=c.text, at=c.at)
+            for c in comments
+        ],
+        draft=draft,
+        answer=answer,
+        authority=task.authority,
+        behalf_of=permissions.behalf_of(viewer, task),
+    )
+
+
+def _outcome(kind: str, code: str) -> OutcomeView:
+    found = form_outcome(kind, code)
+    return OutcomeView(
+        code=code, title=found.title, tone=found.tone, schema_=found.form.model_json_schema(mode="validation")
+    )
+
+
+async def slots(s: AsyncSession, task: Task, spec: TaskSpec) -> list[DocumentSlot]:
+    """The documents asked for, each with what was received. Other papers of the task get a slot of their own."""
+    rows = await documents.of_process(s, task.process_id)
+    asked = {d.code for d in spec.documents}
+    mine = [r for r in rows if r.task_id == task.id or (task.kind in ONCE_PER_CASE and r.code in asked)]
+    return [_slot(request, mine) for request in spec.documents]
+
+
+def _slot(request: DocumentRequest, rows: list[Document]) -> DocumentSlot:
+    return DocumentSlot(
+        code=request.code,
+        title=request.title,
+        required=request.required,
+        accept=request.accept,
+        note=request.note,
+        received=[views.document_view(r) for r in rows if r.code == request.code],
+    )
+
+
+# --- holding ---------------------------------------------------------------------------------------------------------
+
+
+async def locked_task(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task, Process]:
+    """The task, visible to the viewer and locked."""
+    await find_task(s, viewer, task_id)
+    task = await inbox.lock(s, task_id)
+    assert task is not None
+    return task, await s.get_one(Process, task.process_id)
+
+
+def require_open(task: Task) -> None:
+    """TaskClosed or TaskSuspended."""
+    if task.closed_at is not None:
+        raise TaskClosed
+    if task.state == "suspended":
+        raise TaskSuspended
+
+
+async def hold(s: AsyncSession, viewer: Viewer, task: Task) -> None:
+    """Makes the viewer the holder of a locked open task. TaskHeld when somebody else is."""
+    look = await views.lookup(s, viewer, [])
+    permissions.require_free(viewer, task, look.users)
+    if task.holder is None:
+        task.holder, task.held_since = viewer.username, real_now()
+        audit.record(s, viewer.username, "task.claim", task.id)
+        await s.flush()
+
+
+async def claim(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
+    """Takes the task. NotFound, NotAllowed, FourEyes, TaskClosed, TaskSuspended, TaskHeld."""
+    task, process = await locked_task(s, viewer, task_id)
+    permissions.require_work(viewer, task)
+    require_open(task)
+    await hold(s, viewer, task)
+    return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
+
+
+async def release(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
+    """Gives the task back to the group; a supervisor may do so for others. Releasing a free task changes nothing."""
+    task, process = await locked_task(s, viewer, task_id)
+    if task.closed_at is not None:
+        raise TaskClosed
+    if task.holder not in (None, viewer.username) and not viewer.has("supervisor"):
+        raise NotAllowed
+    if task.holder is None and not permissions.may_work(viewer, task) and not viewer.has("supervisor"):
+        raise NotAllowed
+    if task.holder is not None:
+        audit.record(s, viewer.username, "task.release", task.id, holder=task.holder)
+        task.holder = task.held_since = task.draft = task.draft_at = None
+        await s.flush()
+    return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
+
+
+async def save_draft(s: AsyncSession, viewer: Viewer, task_id: str, data: dict[str, Any]) -> TaskItem:
+    """Keeps what was typed so far; the viewer holds the task from now on."""
+    task, process = await locked_task(s, viewer, task_id)
+    permissions.require_work(viewer, task)
+    require_open(task)
+    await hold(s, viewer, task)
+    task.draft, task.draft_at = seal(data), real_now()
+    await s.flush()
+    return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
+
+
+async def comment(s: AsyncSession, viewer: Viewer, task_id: str, text: str) -> CommentView:
+    """Adds a comment, seen by everyone who sees the task."""
+    task, _ = await find_task(s, viewer, task_id)
+    permissions.require_role(viewer, *permissions.COMMENTS)
+    row = Comment(task_id=task.id, process_id=task.process_id, author=viewer.username, text=text, at=real_now())
+    s.add(row)
+    audit.record(s, viewer.username, "task.comment", task.id)
+    await s.flush()
+    return CommentView(id=row.id, author=row.author, author_name=viewer.name, text=row.text, at=row.at)
+
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+
+@router.get("/tasks", summary="Inbox")
+async def get_tasks(viewer: CurrentViewer, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+    async with session() as s:
+        return await list_tasks(s, viewer, query)
+
+
+@router.get("/tasks/{task_id}", summary="One task with everything needed to finish it")
+async def get_one(viewer: CurrentViewer, task_id: str) -> TaskView:
+    async with session() as s:
+        return await get_task(s, viewer, task_id)
+
+
+@router.post("/tasks/{task_id}/claim", summary="Take the task")
+async def post_claim(viewer: CurrentViewer, task_id: str) -> TaskItem:
+    async with session() as s:
+        return await claim(s, viewer, task_id)
+
+
+@router.post("/tasks/{task_id}/release", summary="Give the task back")
+async def post_release(viewer: CurrentViewer, task_id: str) -> TaskItem:
+    async with session() as s:
+        return await release(s, viewer, task_id)
+
+
+@router.put("/tasks/{task_id}/draft", summary="Keep what was typed so far")
+async def put_draft(viewer: CurrentViewer, task_id: str, body: DraftBody) -> TaskItem:
+    async with session() as s:
+        return await save_draft(s, viewer, task_id, body.data)
+
+
+@router.post("/tasks/{task_id}/comment", status_code=201, summary="Comment")
+async def post_comment(viewer: CurrentViewer, task_id: str, body: CommentBody) -> CommentView:
+    async with session() as s:
+        return await comment(s, viewer, task_id, body.text)

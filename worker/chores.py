@@ -1,0 +1,14 @@
+"""Housekeeping beside the processes: what was promised and not yet done is done again.
+
+Each chore is safe to run twice and at the same time as itself in another worker.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from api.completion import resend_pending_submissions
+from api.starts import start_pending
+
+CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
+    (10, resend_pending_submissions),
+    (10, start_pending),
+]
