@@ -1,4 +1,7 @@
-"""`baoqi user add` and `baoqi token create`: logins and bearer tokens, straight in this installation's database."""
+"""`baoqi user add` and `baoqi token create`: logins and bearer tokens, straight in this installation's database.
+
+The database's modules are imported by the commands: `--help` must not load a driver.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -10,9 +13,7 @@ from rich.console import Console
 
 from cli.http import fail
 from runtime import clock
-from runtime.settings import get_settings, use_settings
-from store import audit, database, users
-from store.tables.people import User
+from runtime.settings import Settings, use_settings
 
 user_app = typer.Typer(help="用户 Users", no_args_is_help=True)
 token_app = typer.Typer(help="访问令牌 API tokens", no_args_is_help=True)
@@ -24,7 +25,7 @@ MIN_PASSWORD = 8
 
 def _use(data: Path | None) -> None:
     if data is not None:
-        use_settings(type(get_settings())(data_dir=data))  # pyright: ignore[reportCallIssue]
+        use_settings(Settings(data_dir=data))  # pyright: ignore[reportCallIssue]
 
 
 @user_app.command("add")
@@ -44,16 +45,15 @@ def user_add(
         password = str(typer.prompt("密码 Password", hide_input=True, confirmation_prompt=True))
     if len(password) < MIN_PASSWORD:
         fail(f"密码至少 {MIN_PASSWORD} 个字符。", f"The password needs at least {MIN_PASSWORD} characters.")
-    try:
-        asyncio.run(_add(username, password, role, name or username, name_en, org_unit or [], email))
-    except users.BadUser as error:
-        fail(str(error), "The user was not added.")
+    asyncio.run(_add(username, password, role, name or username, name_en, org_unit or [], email))
     console.print(f"已保存用户 saved: {username} ({', '.join(role)})", highlight=False)
 
 
 async def _add(
     username: str, password: str, roles: list[str], name: str, name_en: str, org_units: list[str], email: str | None
 ) -> None:
+    from store import audit, database, users
+
     try:
         async with database.session() as session:
             await users.create_user(
@@ -67,6 +67,8 @@ async def _add(
                 email=email,
             )
             audit.record(session, "console", "user.add", username, roles=roles)
+    except users.BadUser as error:
+        fail(str(error), "The user was not added.")
     finally:
         await database.dispose()
 
@@ -87,6 +89,9 @@ def token_create(
 
 
 async def _token(username: str, title: str, days: int | None) -> str:
+    from store import audit, database, users
+    from store.tables.people import User
+
     try:
         async with database.session() as session:
             user = await session.get(User, username)

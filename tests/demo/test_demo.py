@@ -14,8 +14,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from api import import_checks
 from api.spreadsheets import columns, reader
 from api.spreadsheets.units import Unit
-from cli import demo
-from cli.demo import fast_forward
+from cli import demo_clock as demo
+from cli.demo_clock import fast_forward
 from cli.demo_people import ORG_UNITS, demo_hires, demo_users, write_hires
 from runtime import clock
 from runtime.settings import Settings
