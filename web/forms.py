@@ -86,7 +86,14 @@ def fields_of(
 
 
 def _field(
-    schema: Schema, name: str, part: Schema, given: Any, choices: Choices, lang: str, faults: dict[str, list[str]], prefix: str
+    schema: Schema,
+    name: str,
+    part: Schema,
+    given: Any,
+    choices: Choices,
+    lang: str,
+    faults: dict[str, list[str]],
+    prefix: str,
 ) -> FieldView:
     p = resolve(schema, part)
     full = prefix + name
@@ -108,7 +115,8 @@ def _field(
             view.kind = "rows"
             given_rows = cast("list[dict[str, Any]]", value) if isinstance(value, list) and value else [{}]
             view.rows = [
-                RowView(i, _row(schema, item, row, choices, lang, faults, f"{full}.{i}.")) for i, row in enumerate(given_rows)
+                RowView(i, _row(schema, item, row, choices, lang, faults, f"{full}.{i}."))
+                for i, row in enumerate(given_rows)
             ]
         else:
             view.kind = "checks"
@@ -130,7 +138,13 @@ def _field(
 
 
 def _row(
-    schema: Schema, item: Schema, row: Mapping[str, Any], choices: Choices, lang: str, faults: dict[str, list[str]], prefix: str
+    schema: Schema,
+    item: Schema,
+    row: Mapping[str, Any],
+    choices: Choices,
+    lang: str,
+    faults: dict[str, list[str]],
+    prefix: str,
 ) -> list[FieldView]:
     part = {**item, "$defs": schema.get("$defs", {})}
     return [
@@ -204,7 +218,7 @@ def _faults_by_name(faults: Iterable[Fault]) -> dict[str, list[str]]:
 def field_name(pointer: str) -> str:
     """`/data/defects/0/code` -> `defects.0.code`; other pointers keep their first part: `/documents/M01` -> `documents.M01`."""
     parts = [p for p in pointer.split("/") if p]
-    return ".".join(parts[1:] if parts[:1] == ["data"] else parts)
+    return ".".join(parts[1:] if parts[:1] in (["data"], ["input"]) else parts)
 
 
 @dataclass(frozen=True)
@@ -240,7 +254,9 @@ def shown(schema: Schema, data: Mapping[str, Any], choices: Choices, lang: str) 
         words = {c.code: c.label for c in view.choices}
         if view.kind == "rows":
             value = "; ".join(
-                " ".join(_word(cell, lang) for cell in row.fields if cell.value) for row in view.rows if any(c.value for c in row.fields)
+                " ".join(_word(cell, lang) for cell in row.fields if cell.value)
+                for row in view.rows
+                if any(c.value for c in row.fields)
             )
         elif view.kind == "checks":
             value = ", ".join(words.get(v, v) for v in cast("list[str]", view.value))

@@ -1,6 +1,6 @@
-"""The two languages of the pages: which one a request gets, and the catalogue of words.
+"""The two languages of the pages: the catalogue of words. Which one a request gets says `api.problems.language_of`.
 
-Invariants: Chinese is the default; a key has both languages or the catalogue does not load; words live in
+Invariants: a key has both languages or the catalogue does not load; words live in
 `web/locale/*.yaml` (key: [中文, English]) and nowhere in a template. Bilingual data (`schemas.base.Text`) brings its own
 two languages along and is picked by `pick`.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from starlette.requests import Request
 
 from schemas.base import Text
 
@@ -40,16 +39,6 @@ def load(texts: Mapping[str, str]) -> dict[str, Text]:
 def catalogue() -> dict[str, Text]:
     """All words of the pages."""
     return load({p.name: p.read_text(encoding="utf-8") for p in sorted(LOCALE.glob("*.yaml"))})
-
-
-def language_of(request: Request) -> str:
-    """zh or en: `?lang=` first, then the cookie, then the browser's first language if it is English and no Chinese is
-    named, else Chinese."""
-    for wish in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
-        if wish in LANGUAGES:
-            return cast("str", wish)
-    accepted = request.headers.get("accept-language", "").lower()
-    return "en" if accepted.startswith("en") and "zh" not in accepted else "zh"
 
 
 def translate(lang: str, key: str, /, **values: object) -> str:

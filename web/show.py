@@ -1,26 +1,17 @@
-"""How values look on a page: dates with weekday, money, time left, and the mark of urgency.
+"""How values look on a page: dates with weekday, money, time left.
 
-Invariants: people see Shanghai dates; an urgency is always a word beside its colour. The time left is counted in working
-days of the school's calendar; where a year's arrangement is not published the number is an estimate and says so.
+Invariants: people see Shanghai dates; the time left is counted in working days of the school's calendar; where a year's
+arrangement is not published the number is an estimate and says so.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
 
-from domain.calendar import WorkCalendar, work_calendar
-from domain.policy import snapshot
-from policies import read_all
+from runtime.clock import SHANGHAI
+from store.policies import calendar
 from web.language import translate
 
-SHANGHAI = timezone(timedelta(hours=8))
-
-
-@cache
-def school_calendar() -> WorkCalendar:
-    """The school's own working days, from the policy data of this installation."""
-    return work_calendar(snapshot(read_all()).calendar("school"))
+_DAY = len("2026-11-24")
 
 
 def local(value: object) -> datetime | None:
@@ -28,41 +19,44 @@ def local(value: object) -> datetime | None:
     if value is None or value == "":
         return None
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(SHANGHAI)
+    return moment.astimezone(SHANGHAI)
 
 
 def day_of(value: object) -> date | None:
     """The Shanghai day of a date, datetime or ISO text; None when it is empty."""
     if value is None or value == "":
         return None
-    if isinstance(value, datetime):
-        moment = local(value)
-        return moment.date() if moment else None
-    if isinstance(value, date):
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    text = str(value)
-    if len(text) > len("2026-11-24"):
-        moment = local(text)
-        return moment.date() if moment else None
-    return date.fromisoformat(text)
+    if isinstance(value, str) and len(value) <= _DAY:
+        return date.fromisoformat(value)
+    moment = local(value)
+    return moment.date() if moment else None
 
 
-def show_day(lang: str, value: object, today: date | None = None) -> str:
+def show_day(lang: str, value: object, today: date) -> str:
     """`11月24日 周二` or `Tue 24 Nov`; the year is added when it is not the current one."""
     day = day_of(value)
     if day is None:
         return ""
     weekday = translate(lang, f"weekday_{day.isoweekday()}")
-    same_year = today is not None and day.year == today.year
     if lang == "zh":
-        return f"{'' if same_year else f'{day.year}年'}{day.month}月{day.day}日 {weekday}"
-    return f"{weekday} {day.day} {translate(lang, f'month_{day.month}')}{'' if same_year else f' {day.year}'}"
+        return f"{'' if day.year == today.year else f'{day.year}年'}{day.month}月{day.day}日 {weekday}"
+    return (
+        f"{weekday} {day.day} {translate(lang, f'month_{day.month}')}{'' if day.year == today.year else f' {day.year}'}"
+    )
 
 
 def show_moment(value: object) -> str:
     """`2026-11-24 10:30`, Shanghai time."""
     moment = local(value)
     return moment.strftime("%Y-%m-%d %H:%M") if moment else ""
+
+
+def show_clock(value: object) -> str:
+    """`17:00`, Shanghai time."""
+    moment = local(value)
+    return moment.strftime("%H:%M") if moment else ""
 
 
 def show_money(value: object) -> str:
@@ -80,19 +74,18 @@ def show_size(size: int) -> str:
 
 
 def time_left(lang: str, due_at: object, now: datetime) -> str:
-    """`剩余 3 个工作日`, `今天 17:00 截止`, `逾期 2 个工作日`; counted in the school's working days."""
-    due = local(due_at)
-    here = local(now)
+    """`剩余 3 个工作日`, `今天 17:00 截止`, `已逾期 2 个工作日`; counted in the school's working days."""
+    due, here = local(due_at), local(now)
     if due is None or here is None:
         return ""
-    calendar = school_calendar()
-    days = calendar.working_days_between(here.date(), due.date())
+    school = calendar("school")
+    days = school.working_days_between(here.date(), due.date())
     if due < here:
         return translate(lang, "left_over", n=abs(days)) if days < 0 else translate(lang, "left_over_today")
     if due.date() == here.date():
         return translate(lang, "left_today", at=due.strftime("%H:%M"))
-    estimate = bool(calendar.missing_years(here.date(), due.date()))
     key = "left_one" if days == 1 else "left_days"
+    estimate = bool(school.missing_years(here.date(), due.date()))
     return translate(lang, f"{key}_estimate" if estimate else key, n=days)
 
 
@@ -105,16 +98,3 @@ def held_for(lang: str, since: object, now: datetime) -> str:
     if hours < 1:
         return translate(lang, "since_now")
     return translate(lang, "since_hours", n=hours) if hours < 24 else translate(lang, "since_days", n=hours // 24)
-
-
-def urgency(item: Mapping[str, object], now: datetime) -> str:
-    """overdue, today, at_risk, calm or none for a row with `due_at` and `latest_start` (the same order as the board's)."""
-    due, here = local(item.get("due_at")), local(now)
-    if due is None or here is None:
-        return "none"
-    if due < here:
-        return "overdue"
-    if due.date() == here.date():
-        return "today"
-    start = local(item.get("latest_start"))
-    return "at_risk" if start is not None and start <= here else "calm"

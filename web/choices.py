@@ -1,0 +1,62 @@
+"""The allowed values that a schema cannot carry: reasons of refusal, insurances, colleges, countries.
+
+Invariants: values and their words come from the policy data and the tables, never from this file.
+"""
+
+import csv
+import io
+from functools import lru_cache
+
+import yaml
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+import policies
+from schemas.forms import kinds
+from store import policies as rules
+from store.tables.people import OrgUnit
+from web.forms import Choice, Choices
+from web.language import has, translate
+
+
+@lru_cache(maxsize=4)
+def countries(lang: str) -> list[Choice]:
+    """Foreign countries by ISO alpha-3, in the order of the data."""
+    rows = csv.DictReader(io.StringIO(policies.read("countries.csv")))
+    return [Choice(r["alpha3"], f"{r[lang]} {r['alpha3']}") for r in rows if r.get("foreign", "true") == "true"]
+
+
+@lru_cache(maxsize=4)
+def insurances(lang: str) -> list[Choice]:
+    """The insurances that are billed to foreign staff."""
+    lines = yaml.safe_load(policies.read("billing_lines.yaml"))["lines"]
+    return [Choice(str(i["insurance"]), str(i["title"][lang])) for i in lines]
+
+
+def reasons(lang: str) -> list[Choice]:
+    """Codes of refusal and defect with their sentences."""
+    return [Choice(code, f"{code} {getattr(text, lang)}") for code, text in rules.reasons().items()]
+
+
+async def units(session: AsyncSession, lang: str) -> list[Choice]:
+    """The colleges, in the order of their names."""
+    rows = await session.scalars(select(OrgUnit).where(OrgUnit.kind == "college").order_by(OrgUnit.id))
+    return [Choice(u.id, u.name_zh if lang == "zh" else u.name_en) for u in rows]
+
+
+def task_kinds(lang: str) -> list[Choice]:
+    """All kinds of tasks, with their words."""
+    named = [(k, f"kind_{k.replace('.', '_')}") for k in kinds()]
+    return [Choice(k, translate(lang, key)) for k, key in named if has(key)]
+
+
+async def for_forms(session: AsyncSession, lang: str) -> Choices:
+    """Everything a form may offer, by field or widget name."""
+    return {
+        "reason": reasons(lang),
+        "exempt": insurances(lang),
+        "insurances": insurances(lang),
+        "country": countries(lang),
+        "org_unit": await units(session, lang),
+        "id_type": [Choice("PASSPORT", translate(lang, "choice_id_type_PASSPORT"))],
+    }

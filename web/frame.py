@@ -1,0 +1,229 @@
+"""One visit of a signed-in person, and how a template is filled for it.
+
+Invariants: every page passes `page()`, so that menu, language, names and the policy of the browser (CSP) are the same
+everywhere; every form post passes `Visit.check`, which compares its `csrf` with the session's.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import jinja2
+from fastapi import Depends, Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from api import notices as messages_room
+from api.problems import CsrfMissing, NotSignedIn, language_of
+from api.sign_in import identify
+from runtime import clock
+from schemas.api import TaskQuery
+from schemas.base import Text
+from store import inbox, users
+from store.database import session
+from store.users import Viewer
+from web import show
+from web.assets import assets
+from web.language import has, pick, translate
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+EVENTS = "/api/v1/events"
+_OFFICE = ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor", "policy")
+_MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("inbox", "/inbox", ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor")),
+    ("my", "/my", ("employee",)),
+    ("board", "/board", ("clerk", "supervisor", "head", "auditor", "admin")),
+    ("cases", "/cases", _OFFICE),
+    ("start", "/start", ("clerk", "college")),
+    ("messages", "/messages", (*_OFFICE, "employee")),
+)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who looks, in which language, with which session."""
+
+    request: Request
+    lang: str
+    viewer: Viewer
+    csrf: str
+
+    @property
+    def here(self) -> str:
+        """Path and query of this page, without a change of language."""
+        return with_query(self.request.url.path, self.request.url.query, lang=None, said=None)
+
+    @property
+    def is_htmx(self) -> bool:
+        return self.request.headers.get("hx-request") == "true"
+
+    def t(self, key: str, **values: object) -> str:
+        """The words of a key in this visit's language."""
+        return translate(self.lang, key, **values)
+
+    def check(self, form: FormData) -> None:
+        """Refuses a form that this session did not make: CsrfMissing."""
+        if not secrets.compare_digest(str(form.get("csrf") or ""), self.csrf):
+            raise CsrfMissing()
+
+    def go(self, path: str, said: str | None = None) -> Response:
+        """The answer to a post that worked: the next page, with a short notice on it."""
+        parts = urlsplit(path)
+        target = with_query(parts.path, parts.query, said=said)
+        if self.is_htmx:
+            return Response(status_code=204, headers={"HX-Redirect": target})
+        return RedirectResponse(target, status_code=303)
+
+
+async def visit(request: Request) -> Visit:
+    """The visit behind a request; NotSignedIn where there is none."""
+    who = await identify(request)
+    if who is None:
+        raise NotSignedIn
+    return Visit(request, language_of(request), who.viewer, who.csrf_token or "")
+
+
+Guest = Annotated[Visit, Depends(visit)]
+
+
+def with_query(path: str, query: str, **changes: str | None) -> str:
+    """An address with some query values set (None removes one)."""
+    values = {k: v for k, v in parse_qsl(query) if k not in changes}
+    values |= {k: v for k, v in changes.items() if v}
+    return f"{path}?{urlencode(values)}" if values else path
+
+
+def page_of(path: str) -> str:
+    """The page that shows what an address of the API lists: `/processes?overdue=true` -> `/cases?overdue=true`."""
+    plain = path.removeprefix("/api/v1")
+    parts = urlsplit(plain)
+    if parts.path == "/processes" or parts.path.startswith("/processes/"):
+        plain = "/cases" + plain.removeprefix("/processes")
+    elif parts.path == "/tasks":
+        plain = "/inbox" + plain.removeprefix("/tasks")
+    return plain
+
+
+def words(lang: str) -> dict[str, Any]:
+    """What every template may call, bound to a language."""
+    now = clock.now()
+
+    def code(group: str, value: object) -> str:
+        key = f"{group}_{str(value).replace('.', '_')}"
+        return translate(lang, key) if has(key) else str(value)
+
+    def actor(name: str) -> str:
+        return code("role", name) if has(f"role_{name}") else name
+
+    def roles(names: list[str]) -> str:
+        return translate(lang, "list_comma").join(code("role", n) for n in names)
+
+    def agencies(names: list[str]) -> str:
+        return translate(lang, "list_comma").join(code("agency", n.split("-", 1)[0]) for n in names)
+
+    return {
+        "lang": lang,
+        "t": partial(translate, lang),
+        "tx": partial(pick, lang),
+        "code": code,
+        "actor": actor,
+        "roles": roles,
+        "agencies": agencies,
+        "day": lambda value: show.show_day(lang, value, clock.today()),
+        "moment": show.show_moment,
+        "clock": show.show_clock,
+        "money": show.show_money,
+        "size": show.show_size,
+        "left": lambda due_at, at=None: show.time_left(lang, due_at, at or now),
+        "held": lambda since: show.held_for(lang, since, clock.real_now()),
+        "asset": assets().url,
+        "page_of": page_of,
+    }
+
+
+def home(viewer: Viewer) -> str:
+    """The page a person comes for."""
+    if viewer.has("clerk", "college", "payroll", "finance"):
+        return "/inbox"
+    if viewer.has("supervisor", "head", "auditor"):
+        return "/board"
+    return "/my" if viewer.has("employee") else "/cases"
+
+
+async def page(visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page in the frame: menu with counts, names of people, the notice of the last action."""
+    async with session() as s:
+        counts = await inbox.counts(s, visit.viewer, TaskQuery(), clock.now())
+        unread = (await messages_room.messages(s, visit.viewer, 1)).unread
+        names = await users.names(s)
+    path = visit.request.url.path
+    numbers = {"inbox": counts.mine + counts.group, "messages": unread}
+    nav = [
+        {
+            "key": key,
+            "href": href,
+            "current": path == href or path.startswith(href + "/") or (key == "inbox" and path.startswith("/tasks/")),
+            "count": numbers.get(key, 0),
+            "hot": key == "messages",
+        }
+        for key, href, roles in _MENU
+        if visit.viewer.has(*roles)
+    ]
+    said = visit.request.query_params.get("said", "")
+    context = {
+        **words(visit.lang),
+        "user": visit.viewer,
+        "person": lambda name: pick(visit.lang, names.get(name or "", name or "")),
+        "csrf": visit.csrf,
+        "nav": nav,
+        "events": EVENTS,
+        "here": visit.here,
+        "can_search": visit.viewer.has(*_OFFICE),
+        "said": {"tone": "good", "text": visit.t(f"said_{said}")} if has(f"said_{said}") else None,
+        "other_language": with_query(
+            path, visit.request.url.query, lang="en" if visit.lang == "zh" else "zh", said=None
+        ),
+    }
+    return await bare(template, {**context, **values}, status)
+
+
+async def bare(template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+    """A template filled as it is."""
+    return HTMLResponse(TEMPLATES.get_template(template).render(context), status)
+
+
+async def posted(visit: Visit) -> FormData:
+    """The form of a post, after its csrf value was checked."""
+    form = await visit.request.form()
+    visit.check(form)
+    return form
+
+
+def values_of(form: FormData) -> dict[str, list[str]]:
+    """The text values of a form by name."""
+    found: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def file_of(form: FormData, name: str = "file") -> UploadFile | None:
+    """The file of a form; None when nothing was chosen."""
+    value = form.get(name)
+    return value if isinstance(value, UploadFile) and value.filename else None
+
+
+def sentence(visit: Visit, text: Text) -> str:
+    """A bilingual sentence in this visit's language."""
+    return pick(visit.lang, text)

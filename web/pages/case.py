@@ -1,0 +1,137 @@
+"""Cases: the list, and one case with its stages drawn, who holds what since when, deadlines, timeline and documents."""
+
+from itertools import groupby
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.responses import RedirectResponse, Response
+
+from api import processes as room
+from api.problems import BadForm
+from runtime.settings import get_settings
+from schemas.api import CommandBody, ProcessQuery, ProcessView, TaskItem
+from schemas.process import Stage, StageState
+from store.database import session
+from web import choices
+from web.forms import Choice
+from web.frame import Guest, Visit, page, posted, with_query
+from web.routes import router as make_router
+
+router = make_router()
+KINDS = ("enrolment", "tax_payment", "reimbursement")
+STATES = ("open", "running", "waiting", "suspended", "closed", "cancelled")
+AGENCIES = ("any", "social_bureau", "medical_bureau", "tax_office")
+PILLS = (
+    ("overdue", "overdue", "urgency_overdue"),
+    ("due_today", "today", "urgency_today"),
+    ("at_risk", "at_risk", "urgency_at_risk"),
+)
+_PASSED = (StageState.DONE, StageState.SKIPPED)
+
+
+@router.get("/cases")
+async def cases(visit: Guest, query: Annotated[ProcessQuery, Query()]) -> Response:
+    """The list of cases; its filters are those of the API."""
+    query = query.model_copy(update={k: None for k, v in query.model_dump().items() if v == ""})
+    async with session() as s:
+        found = await room.list_processes(s, visit.viewer, query)
+        units = await choices.units(s, visit.lang)
+
+    def url(**changes: str | None) -> str:
+        return with_query("/cases", visit.request.url.query, lang=None, said=None, **changes)
+
+    pills = [
+        {
+            "tone": tone,
+            "key": key,
+            "on": bool(getattr(query, name)),
+            "href": url(cursor=None, **{name: None if getattr(query, name) else "true"}),
+        }
+        for name, tone, key in PILLS
+    ]
+    selects = [
+        _select(visit, "kind", "process_kind", "all_processes", [Choice(k, visit.t(f"process_{k}")) for k in KINDS]),
+        _select(visit, "state", "standing", "all_states", [Choice(k, visit.t(f"state_{k}")) for k in STATES]),
+        _select(visit, "org_unit", "org_unit", "all_units", units),
+        _select(
+            visit, "waiting_for", "authority", "all_agencies", [Choice(k, visit.t(f"waiting_{k}")) for k in AGENCIES]
+        ),
+    ]
+    filters = query.model_dump(exclude={"limit", "cursor"})
+    return await page(
+        visit,
+        "cases.html",
+        page=found,
+        query=query.model_dump(),
+        pills=pills,
+        selects=selects,
+        url=url,
+        filtered=any(filters.values()),
+    )
+
+
+def _select(visit: Visit, name: str, label: str, all_key: str, offered: list[Choice]) -> dict[str, Any]:
+    return {"name": name, "label": visit.t(label), "all": visit.t(all_key), "choices": offered}
+
+
+@router.get("/processes/{process_id}")
+async def old_address(process_id: str) -> Response:
+    """Links in messages may carry the API's word."""
+    return RedirectResponse(f"/cases/{process_id}", status_code=307)
+
+
+@router.get("/cases/{process_id}")
+async def case(visit: Guest, process_id: str) -> Response:
+    """One case."""
+    async with session() as s:
+        view = await room.get_process(s, visit.viewer, process_id)
+    open_tasks = [t for t in view.tasks if t.closed_at is None]
+    done = sorted(
+        (t for t in view.tasks if t.closed_at is not None),
+        key=lambda t: (t.closed_at is not None, t.closed_at),
+        reverse=True,
+    )
+    return await page(
+        visit,
+        "case.html",
+        case=view,
+        columns=columns_of(view.stages, open_tasks),
+        open_tasks=open_tasks,
+        done_tasks=done,
+        commands=[c for c in ("suspend", "resume", "cancel") if c in view.actions],
+        temporal_url=_temporal_url(visit, view),
+    )
+
+
+def columns_of(stages: list[Stage], open_tasks: list[TaskItem]) -> list[dict[str, Any]]:
+    """The stages by column (side by side in time), each with the tasks that are open in it."""
+    ordered = sorted(stages, key=lambda s: s.column)
+    return [
+        {
+            "passed": all(s.state in _PASSED for s in (members := list(group))),
+            "stages": [{"stage": s, "tasks": [t for t in open_tasks if t.stage == s.code]} for s in members],
+        }
+        for _, group in groupby(ordered, key=lambda s: s.column)
+    ]
+
+
+def _temporal_url(visit: Visit, view: ProcessView) -> str:
+    """Where an administrator sees the workflow itself."""
+    settings = get_settings()
+    if not visit.viewer.has("admin") or not settings.temporal_ui_url:
+        return ""
+    return f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{settings.temporal_namespace}/workflows/{view.id}"
+
+
+@router.post("/cases/{process_id}/{command}")
+async def command(visit: Guest, process_id: str, command: str) -> Response:
+    """Cancel, suspend or resume, with the reason."""
+    form = await posted(visit)
+    reason, ground = str(form.get("reason") or "").strip(), str(form.get("ground") or "other")
+    if len(reason) < 2 or command not in ("cancel", "suspend", "resume"):
+        raise BadForm
+    body = CommandBody.model_validate(
+        {"reason": reason[:500], "ground": ground if ground in ("permit_withdrawn", "left", "mistake") else "other"}
+    )
+    await room.command(visit.viewer, process_id, command, body, str(form.get("key") or "") or None)
+    return visit.go(f"/cases/{process_id}", "commanded")

@@ -1,0 +1,105 @@
+"""The inbox: tasks in the order of their urgency, filters in the address, refreshed when something changes."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.responses import Response
+
+from api import tasks as room
+from schemas.api import TaskPage, TaskQuery
+from store.database import session
+from web import choices
+from web.frame import Guest, Visit, page, posted, with_query
+from web.routes import router as make_router
+
+router = make_router()
+VIEWS = ("mine", "group", "behalf", "done", "started")
+PILLS = (
+    ("overdue", "overdue", "urgency_overdue"),
+    ("due_today", "today", "urgency_today"),
+    ("at_risk", "at_risk", "urgency_at_risk"),
+)
+
+
+@router.get("/inbox")
+async def inbox(visit: Guest, query: Annotated[TaskQuery, Query()]) -> Response:
+    """One view of the inbox."""
+    query = tidy(query)
+    if "view" not in visit.request.query_params:
+        query = await _first_view(visit, query)
+    async with session() as s:
+        found = await room.list_tasks(s, visit.viewer, query)
+        units = await choices.units(s, visit.lang)
+    return await page(
+        visit, "inbox.html", **_shown(visit, query, found), units=units, kinds=choices.task_kinds(visit.lang)
+    )
+
+
+async def _first_view(visit: Visit, query: TaskQuery) -> TaskQuery:
+    """Without a wish: what one holds; who holds nothing sees what can be claimed."""
+    if any(v is not None for k, v in query.model_dump().items() if k not in ("view", "limit")):
+        return query.model_copy(update={"view": "all"})
+    async with session() as s:
+        counts = (await room.list_tasks(s, visit.viewer, TaskQuery(limit=1))).counts
+    return query.model_copy(update={"view": "group"}) if not counts.mine and counts.group else query
+
+
+def tidy(query: TaskQuery) -> TaskQuery:
+    """An empty field of the filter form is no filter."""
+    return query.model_copy(update={k: None for k, v in query.model_dump().items() if v == ""})
+
+
+def _shown(visit: Visit, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
+    request = visit.request
+
+    def url(**changes: str | None) -> str:
+        return with_query("/inbox", request.url.query, lang=None, said=None, **{"view": query.view, **changes})
+
+    counts = found.counts.model_dump()
+    views = [
+        {"code": v, "current": v == query.view, "count": counts[v] if v in ("mine", "group", "behalf") else None}
+        for v in (*VIEWS, *(["all"] if query.view == "all" else []))
+        if v != "behalf" or visit.viewer.has("clerk")
+    ]
+    pills = [
+        {
+            "tone": tone,
+            "key": key,
+            "on": bool(getattr(query, name)),
+            "count": counts[name],
+            "href": url(cursor=None, **{name: None if getattr(query, name) else "true"}),
+        }
+        for name, tone, key in PILLS
+    ]
+    filters = query.model_dump(exclude={"view", "limit", "cursor"})
+    return {
+        "query": query.model_dump(),
+        "page": found,
+        "views": views,
+        "pills": pills,
+        "url": url,
+        "filtered": any(filters.values()),
+    }
+
+
+@router.post("/tasks/{task_id}/claim")
+async def claim(visit: Guest, task_id: str) -> Response:
+    """Takes a task; one person holds it at a time."""
+    form = await posted(visit)
+    async with session() as s:
+        await room.claim(s, visit.viewer, task_id)
+    return visit.go(back_to(str(form.get("back") or "/inbox")), "claimed")
+
+
+@router.post("/tasks/{task_id}/release")
+async def release(visit: Guest, task_id: str) -> Response:
+    """Gives a task back to its group."""
+    form = await posted(visit)
+    async with session() as s:
+        await room.release(s, visit.viewer, task_id)
+    return visit.go(back_to(str(form.get("back") or "/inbox")), "released")
+
+
+def back_to(target: str) -> str:
+    """A page of ours."""
+    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/inbox"

@@ -1,0 +1,27 @@
+"""Messages to this user: reminders, escalations, notices."""
+
+from starlette.responses import Response
+
+from api import notices as room
+from store.database import session
+from web.frame import Guest, page, posted
+from web.routes import router as make_router
+
+router = make_router()
+
+
+@router.get("/messages")
+async def messages(visit: Guest) -> Response:
+    """The newest first."""
+    async with session() as s:
+        found = await room.messages(s, visit.viewer)
+    return await page(visit, "messages.html", page=found)
+
+
+@router.post("/messages/read")
+async def read(visit: Guest) -> Response:
+    """Marks all as read."""
+    await posted(visit)
+    async with session() as s:
+        await room.mark_all_read(s, visit.viewer)
+    return visit.go("/messages", "read")

@@ -1,0 +1,32 @@
+"""The employee's own record: the cases about this person, what is asked of them, notices."""
+
+from starlette.responses import Response
+
+from api import notices as messages_room
+from api import processes as room
+from api import tasks as tasks_room
+from schemas.api import ProcessQuery, TaskQuery
+from store.database import session
+from web.frame import Guest, page
+from web.pages.case import columns_of
+from web.routes import router as make_router
+
+router = make_router()
+
+
+@router.get("/my")
+async def my(visit: Guest) -> Response:
+    """Everything about the person behind this login; a login without a person sees that there is nothing yet."""
+    subject = visit.viewer.person_id
+    async with session() as s:
+        found = await room.list_processes(s, visit.viewer, ProcessQuery(subject=subject)) if subject else None
+        views = [await room.get_process(s, visit.viewer, item.id) for item in (found.items if found else [])]
+        tasks = await tasks_room.list_tasks(s, visit.viewer, TaskQuery(view="group")) if subject else None
+        notices = await messages_room.messages(s, visit.viewer)
+    cases = [
+        {**v.model_dump(include={"id", "kind_title", "case_no", "state"}), "columns": columns_of(v.stages, [])}
+        for v in views
+    ]
+    return await page(
+        visit, "my.html", cases=cases, tasks=tasks.items if tasks else [], amounts=[], notices=notices.items
+    )

@@ -1,0 +1,110 @@
+"""Start: upload a list and see what became of each row, or enter one person.
+
+Invariants: preview and start are the API's two modes; the result is read from what was stored (`?import=`), so that a
+reload starts nothing again.
+"""
+
+from typing import Any
+from uuid import uuid4
+
+from starlette.responses import Response
+
+from api import imports, process_start
+from api.import_run import may_start
+from api.problems import BadFile, NotAllowed, Problem
+from api.spreadsheets import reader
+from schemas.base import Text
+from schemas.enrolment import KIND, ForeignHire
+from schemas.imports import ImportView
+from store.database import session
+from web import choices, forms
+from web.forms import Choice, SaidFault
+from web.frame import Guest, Visit, file_of, page, posted, sentence, values_of
+from web.routes import router as make_router
+
+router = make_router()
+SCHEMA = ForeignHire.model_json_schema()
+OUTCOMES = ("started", "changed", "duplicate", "refused")
+_NO_FILE = Text(zh="请选择一个电子表格文件。", en="Choose a spreadsheet first.")
+
+
+@router.get("/start")
+async def start(visit: Guest) -> Response:
+    """The page; `?import=` shows an upload's result."""
+    upload = visit.request.query_params.get("import")
+    result = await imports.view(visit.viewer, upload, visit.lang) if upload else None
+    return await _page(visit, result=result)
+
+
+@router.post("/start/upload")
+async def upload(visit: Guest) -> Response:
+    """Takes a spreadsheet in, as a preview or to start its good rows."""
+    form = await posted(visit)
+    file = file_of(form)
+    try:
+        if file is None:
+            raise BadFile(_NO_FILE)
+        content = await file.read(reader.MAX_BYTES + 1)
+        mode = "good_rows" if form.get("mode") == "good_rows" else "preview"
+        result = await imports.take(visit.viewer, file.filename or "", content, mode, visit.lang)
+    except Problem as problem:
+        return await _page(visit, problem=problem)
+    return visit.go(f"/start?import={result.id}")
+
+
+@router.post("/start/single")
+async def single(visit: Guest) -> Response:
+    """Starts the enrolment of one person."""
+    form = await posted(visit)
+    data = forms.read(SCHEMA, values_of(form))
+    try:
+        started = await process_start.start(visit.viewer, KIND, data, str(form.get("key") or uuid4().hex), visit.lang)
+    except Problem as problem:
+        return await _page(visit, problem=problem, data=data)
+    return visit.go(f"/cases/{started.id}", "started")
+
+
+async def _page(
+    visit: Visit, result: ImportView | None = None, problem: Problem | None = None, data: dict[str, Any] | None = None
+) -> Response:
+    if not may_start(visit.viewer):
+        raise NotAllowed
+    async with session() as s:
+        offered = dict(await choices.for_forms(s, visit.lang))
+    allowed = None if visit.viewer.has("clerk") else visit.viewer.org_units
+    offered["org_unit"] = [c for c in offered["org_unit"] if allowed is None or c.code in allowed]
+    faults = problem.view(visit.lang).errors if problem and data is not None else []
+    return await page(
+        visit,
+        "start.html",
+        problem.status if problem else 200,
+        sentence=sentence(visit, problem.text) if problem and not faults else "",
+        fault_list=forms.said(SCHEMA, faults, visit.lang),
+        form_fields=forms.fields_of(SCHEMA, data or {}, offered, visit.lang, faults),
+        open_single=data is not None,
+        key=uuid4().hex,
+        result=_result(result) if result else None,
+    )
+
+
+def _result(view: ImportView) -> dict[str, Any]:
+    return {
+        "preview": view.mode == "preview",
+        "notes": view.notes,
+        "refused_url": f"/api/v1/imports/{view.id}/refused.xlsx"
+        if any(r.outcome != "started" for r in view.rows)
+        else "",
+        "sums": [Choice(o, str(view.counts.get(o, 0))) for o in OUTCOMES],
+        "rows": [
+            {
+                "row": r.row,
+                "name": r.name,
+                "outcome": r.outcome,
+                "process_id": r.process_id,
+                "faults": [SaidFault(f.column, f.message) for f in r.faults],
+                "repairs": [SaidFault(f.column, f.message) for f in r.repairs],
+                "watch": [SaidFault(f.column, f.message) for f in r.watch],
+            }
+            for r in view.rows
+        ],
+    }

@@ -1,0 +1,257 @@
+"""The task page: everything needed to finish one task, and the post that finishes it.
+
+Invariants: what is sent is what the API takes (outcome, data, version, key made when the page was drawn), so a double
+click is one answer; a refused answer comes back with every value that was typed and the faults beside their fields.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from api import completion, uploads, views
+from api import tasks as room
+from api.problems import BadFile, NotFound, Problem
+from schemas.api import CompleteBody, Fault, OnBehalf, OutcomeView, TaskView, TimelineView
+from schemas.base import Text
+from store import cases, documents
+from store.database import session
+from store.tables.office import Document
+from web import choices, forms
+from web.context_view import blocks
+from web.forms import FieldView
+from web.frame import Guest, Visit, file_of, page, posted, sentence, values_of
+from web.language import pick
+from web.routes import router as make_router
+
+router = make_router()
+BEHALF_CODE = uploads.BEHALF.code
+MIN_REASON = 2
+NO_FILE = Text(zh="请选择一个文件。", en="Choose a file first.")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Outcomes that share one form, and the buttons under it."""
+
+    outcomes: list[OutcomeView]
+    current: bool
+    title: str
+
+    @property
+    def first(self) -> str:
+        return self.outcomes[0].code
+
+
+@dataclass
+class Attempt:
+    """An answer that was refused: what was typed, and why."""
+
+    outcome: str
+    data: dict[str, Any]
+    reason: str
+    problem: Problem
+
+
+@router.get("/tasks/{task_id}")
+async def task(visit: Guest, task_id: str, outcome: str = "") -> Response:
+    """The task, with the form of the outcome asked for (the first one leads forward)."""
+    return await _page(visit, task_id, outcome)
+
+
+@router.post("/tasks/{task_id}/complete")
+async def complete(visit: Guest, task_id: str) -> Response:
+    """Finishes the task, or shows the form again with what is wrong."""
+    form = await posted(visit)
+    values = values_of(form)
+    async with session() as s:
+        view = await room.get_task(s, visit.viewer, task_id)
+    chosen = next((o for o in view.outcomes if o.code == str(form.get("outcome") or form.get("group"))), None)
+    if chosen is None:
+        raise NotFound
+    data = forms.read(chosen.schema_, values)
+    reason = str(form.get("behalf.reason") or "").strip()[:500]
+    body = _body(view, chosen.code, data, reason, form)
+    try:
+        result = await completion.complete(visit.viewer, task_id, body, str(form.get("key") or uuid4().hex))
+    except Problem as problem:
+        return await _page(visit, task_id, chosen.code, Attempt(chosen.code, data, reason, problem))
+    return visit.go("/inbox", "completed" if result.completed else "pending")
+
+
+def _body(view: TaskView, outcome: str, data: dict[str, Any], reason: str, form: FormData) -> CompleteBody:
+    """The body that a campus system would send; without reason and scan it asks on nobody's behalf, and is refused."""
+    version = str(form.get("version") or "")
+    document = str(form.get("behalf.document_id") or "")
+    behalf = OnBehalf(reason=reason, document_id=document) if document and len(reason) >= MIN_REASON else None
+    return CompleteBody(
+        outcome=outcome,
+        data=data,
+        version=int(version) if version.isdigit() else view.version,
+        on_behalf=behalf if view.behalf_of else None,
+    )
+
+
+@router.post("/tasks/{task_id}/documents")
+async def upload(visit: Guest, task_id: str) -> Response:
+    """Takes one document of the checklist."""
+    form = await posted(visit)
+    file, code = file_of(form), str(form.get("code") or "")
+    try:
+        if file is None:
+            raise BadFile(NO_FILE)
+        content = await uploads.read_limited(file)
+        async with session() as s:
+            await uploads.upload(s, visit.viewer, task_id, code, file.filename or "", content)
+    except Problem as problem:
+        return await _page(
+            visit, task_id, "", document_fault=(code, sentence(visit, problem.text)), status=problem.status
+        )
+    if visit.is_htmx and code != BEHALF_CODE:
+        return await _page(visit, task_id, "")
+    return visit.go(f"/tasks/{task_id}", "uploaded")
+
+
+@router.post("/tasks/{task_id}/comment")
+async def comment(visit: Guest, task_id: str) -> Response:
+    """Adds a note for colleagues."""
+    form = await posted(visit)
+    text = str(form.get("text") or "").strip()[:2000]
+    if text:
+        async with session() as s:
+            await room.comment(s, visit.viewer, task_id, text)
+    return await _page(visit, task_id, "") if visit.is_htmx else visit.go(f"/tasks/{task_id}", "commented")
+
+
+async def _page(
+    visit: Visit,
+    task_id: str,
+    wished: str,
+    attempt: Attempt | None = None,
+    document_fault: tuple[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    async with session() as s:
+        view = await room.get_task(s, visit.viewer, task_id)
+        offered = await choices.for_forms(s, visit.lang)
+        history = await _history(s, visit, view)
+        scan = await _scan(s, view)
+    lang = visit.lang
+    groups = _groups(view, wished, lang)
+    group = next((g for g in groups if g.current), None)
+    faults, text = _faults_of(attempt, lang)
+    schema = group.outcomes[0].schema_ if group else {}
+    data = attempt.data if attempt else _prefilled(view, group)
+    document_faults: dict[str, list[str]] = {}
+    for fault in faults:
+        if fault.pointer.startswith("/documents/"):
+            document_faults.setdefault(fault.pointer.split("/")[2], []).append(fault.message)
+    if document_fault:
+        document_faults.setdefault(document_fault[0], []).append(document_fault[1])
+        text = document_fault[1]
+    form_fields = forms.fields_of(schema, data, offered, lang, faults) if group else []
+    status = attempt.problem.status if attempt else status
+    return await page(
+        visit,
+        "task.html",
+        status,
+        task=view,
+        context=blocks(view.context, offered, lang),
+        groups=groups,
+        group=group,
+        form_fields=form_fields,
+        fault_list=forms.said(schema, faults, lang),
+        sentence=text,
+        key=uuid4().hex,
+        may_complete="complete" in view.actions and group is not None,
+        may_upload="upload" in view.actions,
+        behalf=bool(view.behalf_of),
+        behalf_fields=_behalf_fields(attempt, faults, visit),
+        behalf_document=views.document_view(scan) if scan else None,
+        behalf_missing=any(f.pointer.startswith("/on_behalf") for f in faults),
+        document_faults=document_faults,
+        received=sum(1 for slot in view.documents if slot.received),
+        why_not=_why_not(view, visit),
+        answer_rows=_answer(view, offered, lang),
+        history=history,
+    )
+
+
+async def _history(s: AsyncSession, visit: Visit, view: TaskView) -> list[TimelineView]:
+    """What the case's timeline says about this task."""
+    rows = [e for e in await cases.timeline_of(s, view.process_id) if e.task_id == view.id]
+    look = await views.lookup(s, visit.viewer, [])
+    return [views.timeline_view(row, look) for row in rows]
+
+
+async def _scan(s: AsyncSession, view: TaskView) -> Document | None:
+    """The newest scan of a request to act on behalf, uploaded to this task."""
+    rows = await documents.of_process(s, view.process_id) if view.behalf_of else []
+    mine = [row for row in rows if row.task_id == view.id and row.code == BEHALF_CODE]
+    return max(mine, key=lambda row: row.uploaded_at, default=None)
+
+
+def _groups(view: TaskView, wished: str, lang: str) -> list[Group]:
+    """Outcomes with the same schema stand under one form; the wished one (or the first) is open."""
+    by_schema: dict[str, list[OutcomeView]] = {}
+    for outcome in view.outcomes:
+        by_schema.setdefault(json.dumps(outcome.schema_, sort_keys=True), []).append(outcome)
+    lists = list(by_schema.values())
+    known = any(o.code == wished for o in view.outcomes)
+    return [
+        Group(
+            outcomes,
+            current=any(o.code == wished for o in outcomes) if known else i == 0,
+            title=" / ".join(pick(lang, o.title) for o in outcomes),
+        )
+        for i, outcomes in enumerate(lists)
+    ]
+
+
+def _prefilled(view: TaskView, group: Group | None) -> dict[str, Any]:
+    """What the system knows fits the first outcome's form; another form takes of it what it has a field for."""
+    if group is None:
+        return {}
+    known = {**view.data, **(view.draft or {})}
+    return {k: v for k, v in known.items() if k in group.outcomes[0].schema_.get("properties", {})}
+
+
+def _faults_of(attempt: Attempt | None, lang: str) -> tuple[list[Fault], str]:
+    if attempt is None:
+        return [], ""
+    view = attempt.problem.view(lang)
+    return view.errors, "" if view.errors else view.detail
+
+
+def _behalf_fields(attempt: Attempt | None, faults: list[Fault], visit: Visit) -> list[FieldView]:
+    messages = [f.message for f in faults if f.pointer.startswith("/on_behalf")]
+    return [
+        FieldView(
+            id="f-behalf-reason",
+            name="behalf.reason",
+            label=visit.t("behalf_reason"),
+            value=attempt.reason if attempt else "",
+            required=True,
+            max_length=500,
+            faults=messages,
+        )
+    ]
+
+
+def _why_not(view: TaskView, visit: Visit) -> str:
+    """Why this person sees no form."""
+    if view.state == "suspended":
+        return visit.t("why_not_suspended")
+    if view.holder and view.holder != visit.viewer.username:
+        return visit.t("why_not_held", who=pick(visit.lang, view.holder_name) or view.holder)
+    comma = visit.t("list_comma")
+    return visit.t("why_not_role", roles=comma.join(visit.t(f"role_{r}") for r in view.roles))
+
+
+def _answer(view: TaskView, offered: forms.Choices, lang: str) -> list[dict[str, str]]:
+    chosen = next((o for o in view.outcomes if o.code == view.outcome), None)
+    return forms.shown(chosen.schema_, view.answer, offered, lang) if chosen and view.answer else []

@@ -1,0 +1,59 @@
+"""The route class of the pages: what the API says as a problem, a page says as a page.
+
+Invariants: not signed in leads to the door and back; a problem that a page does not handle itself is shown as a sentence
+in the frame, with the problem's own status.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import RedirectResponse
+
+from api.problems import BadForm, NotSignedIn, Problem
+from web.frame import page, sentence, visit
+
+
+class PageRoute(APIRoute):
+    """Turns problems into pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        inner = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                return await inner(request)
+            except NotSignedIn:
+                return door(request)
+            except RequestValidationError:
+                return await _said(request, BadForm())
+            except Problem as problem:
+                return await _said(request, problem)
+
+        return handler
+
+
+def door(request: Request) -> Response:
+    """To the sign-in page; back to where one wanted to go when that was only looking."""
+    wanted = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    target = f"/sign-in?next={quote(wanted)}" if request.method == "GET" and wanted != "/" else "/sign-in"
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=204, headers={"HX-Redirect": "/sign-in"})
+    return RedirectResponse(target, status_code=303)
+
+
+async def _said(request: Request, problem: Problem) -> Response:
+    try:
+        here = await visit(request)
+    except NotSignedIn:
+        return door(request)
+    text = sentence(here, problem.text)
+    return await page(here, "error.html", problem.status, heading=here.t("error_title"), sentence=text, hint="")
+
+
+def router() -> APIRouter:
+    """A router for pages; they are no part of the API's description."""
+    return APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=Response)
