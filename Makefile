@@ -19,14 +19,14 @@ NPM_CACHE := $(shell [ -w "$${HOME:-/nonexistent}" ] || echo npm_config_cache=$(
 help:  ## 显示这些说明 Show this help
 	@echo "make <目标 target>"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  DATA=<目录 folder>  数据放在哪里,缺省 data where the data lives, default data"
+	@echo "  DATA=<目录 folder>  数据放在哪里，缺省 data where the data lives, default data"
 
 setup: $(STAMPS)/project $(STAMPS)/pages  ## 安装依赖(第二次不花时间) Install everything (a second run costs nothing)
 
-up: setup  ## 启动全部服务,Ctrl-C 停止 Start everything, Ctrl-C stops it
+up: setup  ## 启动全部服务，Ctrl-C 停止 Start everything, Ctrl-C stops it
 	@exec $(BIN)/baoqi up --data $(DATA)
 
-test: setup  ## 全部测试,然后 make check All tests, then make check
+test: setup  ## 全部测试，然后 make check All tests, then make check
 	$(BIN)/python -m pytest
 	@$(MAKE) --no-print-directory check
 
@@ -43,12 +43,12 @@ bench: setup  ## 人工任务的吞吐与延迟 Throughput and latency of human 
 doctor: setup  ## 检查这台机器 Check this machine
 	@$(BIN)/baoqi doctor --data $(DATA)
 
-clean:  ## 删除安装的东西,不碰数据 Remove what was installed, never the data
+clean:  ## 删除安装的东西，不碰数据 Remove what was installed, never the data
 	rm -rf $(VENV) node_modules
 
 $(STAMPS)/venv:
 	@if [ -z "$(PYTHON)" ]; then \
-	  echo "需要 Python 3.11 或更新版本(也可 make PYTHON=/路径/python3)。"; \
+	  echo "需要 Python 3.11 或更新版本（也可 make PYTHON=/路径/python3）。"; \
 	  echo "Python 3.11 or newer is needed (or make PYTHON=/path/to/python3)."; exit 1; fi
 	@if [ ! -x $(BIN)/python ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 	  echo "创建 $(VENV) Making $(VENV) ($(PYTHON)) …"; \

@@ -87,7 +87,7 @@ def postgres_programs(settings: Settings) -> Finding:
         return Finding("fault", title, "", str(error))
     except (OSError, subprocess.SubprocessError) as error:
         mend = (
-            "程序无法在这台机器上运行:用 BAOQI_DATABASE_BIN 指向系统的 PostgreSQL,或设置 BAOQI_DATABASE_URL。 "
+            "程序无法在这台机器上运行：用 BAOQI_DATABASE_BIN 指向系统的 PostgreSQL,或设置 BAOQI_DATABASE_URL。 "
             "The programs do not run here: set BAOQI_DATABASE_BIN to the system's, or set BAOQI_DATABASE_URL."
         )
         return Finding("fault", title, str(error), mend)
@@ -100,7 +100,7 @@ def temporal_program() -> Finding:
         return Finding("fault", "Temporal", "", str(error))
     except (OSError, subprocess.SubprocessError) as error:
         mend = (
-            "程序无法在这台机器上运行:用 BAOQI_TEMPORAL_ADDRESS 指定外部服务。 "
+            "程序无法在这台机器上运行：用 BAOQI_TEMPORAL_ADDRESS 指定外部服务。 "
             "The program does not run here: name an external server in BAOQI_TEMPORAL_ADDRESS."
         )
         return Finding("fault", "Temporal", str(error), mend)
@@ -128,7 +128,7 @@ def write_access(settings: Settings) -> Finding:
     if os.access(folder, os.W_OK | os.X_OK):
         return Finding("ok", "数据目录 Data folder", str(settings.data_dir.absolute()))
     mend = (
-        f"当前用户不能写 {folder}:换一个目录(--data)或请管理员授权。 "
+        f"当前用户不能写 {folder}:换一个目录（--data）或请管理员授权。 "
         f"This user cannot write to {folder}: choose another folder (--data) or ask for access."
     )
     return Finding("fault", "数据目录 Data folder", str(folder), mend)
@@ -179,7 +179,7 @@ def chromium() -> Finding:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found:
         return Finding("ok", "Chromium", found)
-    mend = "只有浏览器测试需要:`apt-get install chromium`。 Only browser tests need it: `apt-get install chromium`."
+    mend = "只有浏览器测试需要：`apt-get install chromium`。 Only browser tests need it: `apt-get install chromium`."
     return Finding("warning", "Chromium", "", mend)
 
 
@@ -191,7 +191,7 @@ def fonts() -> Finding:
     families = sorted({line.split(",")[0].strip() for line in listed.stdout.splitlines() if line.strip()})
     if families:
         return Finding("ok", title, ", ".join(families[:3]))
-    mend = "截图测试需要:`apt-get install fonts-noto-cjk`。 Screenshots need them: `apt-get install fonts-noto-cjk`."
+    mend = "截图测试需要：`apt-get install fonts-noto-cjk`。 Screenshots need them: `apt-get install fonts-noto-cjk`."
     return Finding("warning", title, "", mend)
 
 
@@ -225,7 +225,7 @@ async def running_temporal(settings: Settings) -> Finding:
         client = await connect(settings)
         await client.count_workflows()
     except RuntimeError as error:
-        mend = "检查 TLS 与 API key 设置,并运行 `baoqi init`。 Check TLS and API key, and run `baoqi init`."
+        mend = "检查 TLS 与 API key 设置，并运行 `baoqi init`。 Check TLS and API key, and run `baoqi init`."
         return Finding("fault", title, str(error)[:120], mend)
     return Finding("ok", title, f"{settings.temporal_address} {settings.temporal_namespace}")
 
@@ -235,7 +235,7 @@ async def running_app(settings: Settings) -> Finding:
         return Finding("warning", "页面 Pages", "未运行 not running", "`make up`")
     if await http_answers(f"{settings.local_url}/healthz"):
         return Finding("ok", "页面 Pages", settings.base_url)
-    mend = "运行 `baoqi up`,或查看 DATA/logs/app.log。 Run `baoqi up`, or read DATA/logs/app.log."
+    mend = "运行 `baoqi up`，或查看 DATA/logs/app.log。 Run `baoqi up`, or read DATA/logs/app.log."
     return Finding("warning", "页面 Pages", settings.base_url, mend)
 
 

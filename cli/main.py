@@ -1,7 +1,7 @@
 """The `baoqi` command: names, options and help; the work is done elsewhere.
 
-Heavy modules are imported inside the commands that need them: `baoqi --help` must not load a database driver. Every
-command ends by `os._exit` after flushing: the Temporal client can abort the interpreter while it finalises.
+The single processes are imported inside their commands: each starts with what it needs alone. Every command ends by
+`os._exit` after flushing: the Temporal client can abort the interpreter while it finalises.
 """
 
 import asyncio
@@ -12,16 +12,23 @@ from typing import Annotated
 
 import typer
 
+from cli import demo, imports, policy, users
 from runtime.settings import Settings, SettingsMissing, use_settings
 
 app = typer.Typer(
-    help="保期:社保经办流程与时限 Baoqi: a social-insurance office's processes and deadlines",
+    help="保期：社保经办流程与时限 Baoqi: a social-insurance office's processes and deadlines",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("import")(imports.import_command)
+app.add_typer(imports.process_app, name="process")
+app.add_typer(demo.app, name="demo")
+app.add_typer(policy.app, name="policy")
+app.add_typer(users.user_app, name="user")
+app.add_typer(users.token_app, name="token")
 Data = Annotated[
-    Path | None, typer.Option("--data", envvar="BAOQI_DATA_DIR", help="数据目录,缺省 data Data folder, default data")
+    Path | None, typer.Option("--data", envvar="BAOQI_DATA_DIR", help="数据目录，缺省 data Data folder, default data")
 ]
 
 
@@ -37,7 +44,7 @@ def up(
     data: Data = None,
     empty: Annotated[bool, typer.Option("--empty", help="不建演示大学 Without the demo university")] = False,
 ) -> None:
-    """启动全部服务,直到 Ctrl-C Start everything until Ctrl-C."""
+    """启动全部服务，直到 Ctrl-C Start everything until Ctrl-C."""
     from cli import up as supervisor
 
     raise typer.Exit(asyncio.run(supervisor.run(data or Path("data"), empty)))
@@ -45,7 +52,7 @@ def up(
 
 @app.command()
 def init(data: Data = None) -> None:
-    """迁移数据表,登记命名空间与查询字段 Migrate tables, register namespace and search attributes."""
+    """迁移数据表，登记命名空间与查询字段 Migrate tables, register namespace and search attributes."""
     from cli.init import init as prepare
 
     asyncio.run(prepare(load_settings(data)))
@@ -99,7 +106,7 @@ def simulators(
 
 @app.command()
 def doctor(data: Data = None) -> None:
-    """检查这台机器,并说明如何修复 Check this machine and say how to mend it."""
+    """检查这台机器，并说明如何修复 Check this machine and say how to mend it."""
     from cli import doctor as examination
 
     raise typer.Exit(asyncio.run(examination.run(data or Path("data"))))

@@ -59,7 +59,7 @@ class Supervisor:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AlreadyRunning(
-                f"{self.data} 已有一个 baoqi up 在运行:请先停止它,或用 --data 换一个目录。 "
+                f"{self.data} 已有一个 baoqi up 在运行：请先停止它，或用 --data 换一个目录。 "
                 f"Another `baoqi up` runs on {self.data}: stop it, or choose another folder with --data."
             ) from error
         for stale in ("settings.json", "run.json", "worker.ready"):
@@ -75,8 +75,8 @@ class Supervisor:
         ended = await self.leftovers.end()
         if ended:
             names = ", ".join(ended)
-            self.progress.say(f"已结束上次遗留的进程:{names}。 Ended what an earlier run left behind: {names}.")
-        settings = Settings.model_validate(Settings(data_dir=self.data).model_dump())
+            self.progress.say(f"已结束上次遗留的进程：{names}。 Ended what an earlier run left behind: {names}.")
+        settings = Settings(data_dir=self.data)
         ports = Ports(self.data / "ports.json")
         settings.port = ports.choose("app", settings.port, settings.host)
         await self._postgres(settings, ports)
@@ -183,7 +183,7 @@ class Supervisor:
                 return
             name = child.launch.name
             self.progress.say(
-                f"[yellow]![/] {name} 意外结束({code}),{wait:.1f} 秒后重新启动,日志 {child.launch.log}。 "
+                f"[yellow]![/] {name} 意外结束({code}),{wait:.1f} 秒后重新启动，日志 {child.launch.log}。 "
                 f"{name} ended ({code}), starting again in {wait:.1f} s, log {child.launch.log}."
             )
             await asyncio.sleep(wait)
@@ -237,7 +237,7 @@ class Supervisor:
             for user in self.users:
                 self.progress.plain(f"    {user['name']:<12} {user['password']:<14} {', '.join(user['roles'])}")
         else:
-            say("  没有演示用户:用 `baoqi user add` 新建。 No demo users: create one with `baoqi user add`.")
+            say("  没有演示用户：用 `baoqi user add` 新建。 No demo users: create one with `baoqi user add`.")
         say()
         self.progress.plain("READY")
 

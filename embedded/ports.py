@@ -45,7 +45,7 @@ class Ports:
                 self._known[name] = port
                 return port
         raise NoPort(
-            f"从 {preferred} 起的 {STEPS} 个端口都被占用({name})。 "
+            f"从 {preferred} 起的 {STEPS} 个端口都被占用（{name}）。 "
             f"All {STEPS} ports from {preferred} on are busy ({name})."
         )
 

@@ -46,7 +46,7 @@ def find_bin(settings: Settings) -> Path:
         if (folder / "initdb").is_file() and (folder / "postgres").is_file():
             return folder
     raise PostgresUnusable(
-        "找不到 PostgreSQL 程序:请运行 `make setup`,或用 BAOQI_DATABASE_URL 指定外部数据库。 "
+        "找不到 PostgreSQL 程序：请运行 `make setup`，或用 BAOQI_DATABASE_URL 指定外部数据库。 "
         "No PostgreSQL programs: run `make setup`, or name an external database in BAOQI_DATABASE_URL."
     )
 
@@ -74,7 +74,7 @@ def identity_for(cluster: Path, binaries: Path) -> Identity | None:
     reach = not (_passable(cluster, uid, gid) and _passable(binaries / "postgres", uid, gid))
     if reach and reach_capability() is None:
         raise PostgresUnusable(
-            f"以 root 运行时,PostgreSQL 用户无法进入 {cluster} 或 {binaries}:请换一个目录(DATA=/var/lib/baoqi)"
+            f"以 root 运行时，PostgreSQL 用户无法进入 {cluster} 或 {binaries}:请换一个目录(DATA=/var/lib/baoqi)"
             f"或用普通用户运行。 Run by root, the server's user cannot reach {cluster} or {binaries}: "
             "choose another folder (DATA=/var/lib/baoqi) or run as an ordinary user."
         )
@@ -192,8 +192,9 @@ class Postgres:
         program = done.stdout.split()[2].split(".")[0]
         if cluster != program:
             raise PostgresUnusable(
-                f"{self.folder} 是 PostgreSQL {cluster} 的数据,程序是 {program}:请先备份恢复(baoqi backup/restore)。 "
-                f"{self.folder} holds data of PostgreSQL {cluster}, the programs are {program}: use backup and restore."
+                f"{self.folder} 是 PostgreSQL {cluster} 的数据，程序是 {program}：请用旧版本备份，再恢复到新目录。 "
+                f"{self.folder} holds data of PostgreSQL {cluster}, the programs are {program}: back up with the old "
+                "version and restore into a new folder."
             )
 
     def _clear_stale_pid(self) -> None:

@@ -122,7 +122,7 @@ class Child:
 
     def _failure(self, how: str) -> str:
         return (
-            f"{self.launch.name} 没有启动成功({how}),日志 {self.launch.log}。 "
+            f"{self.launch.name} 没有启动成功({how})，日志 {self.launch.log}。 "
             f"{self.launch.name} did not start ({how}), see {self.launch.log}.\n{self.tail()}"
         )
 

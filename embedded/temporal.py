@@ -27,7 +27,7 @@ def find_program() -> Path:
     if found:
         return Path(found)
     raise TemporalUnusable(
-        "找不到 temporal 程序:请运行 `make setup`,或用 BAOQI_TEMPORAL_ADDRESS 指定外部服务。 "
+        "找不到 temporal 程序：请运行 `make setup`，或用 BAOQI_TEMPORAL_ADDRESS 指定外部服务。 "
         "No temporal program: run `make setup`, or name an external server in BAOQI_TEMPORAL_ADDRESS."
     )
 

@@ -32,7 +32,7 @@ def main() -> int:
     faults = [fault for name in names for fault in check(name, (ROOT / name).read_text(encoding="utf-8"))]
     for fault in faults:
         print(fault)
-    print(f"{len(names)} 个文件,{len(faults)} 处问题。 {len(names)} files, {len(faults)} faults.")
+    print(f"{len(names)} 个文件，{len(faults)} 处问题。 {len(names)} files, {len(faults)} faults.")
     return 1 if faults else 0
 
 

@@ -87,7 +87,7 @@ class Cipher:
         found = self._ciphers.get(key)
         if found is None:
             raise KeyUnusable(
-                f"数据是用另一把密钥({key.hex()})加密的,请恢复该密钥文件。 "
+                f"数据是用另一把密钥({key.hex()})加密的，请恢复该密钥文件。 "
                 f"The data was encrypted with another key ({key.hex()}): restore that key file."
             )
         try:

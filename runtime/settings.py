@@ -101,7 +101,7 @@ class Settings(BaseSettings):
             unknown = sorted(set(value) - set(AGENCIES))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
             if unknown:
                 raise ValueError(
-                    f"没有这个经办机构:{'、'.join(unknown)};可用:{'、'.join(AGENCIES)}。 "
+                    f"没有这个经办机构：{'、'.join(unknown)};可用：{'、'.join(AGENCIES)}。 "
                     f"No such agency: {', '.join(unknown)}; use one of {', '.join(AGENCIES)}."
                 )
         return value  # pyright: ignore[reportUnknownVariableType]
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
         """The DSN, or a sentence that says how to get one."""
         if not self.database_url:
             raise SettingsMissing(
-                "没有数据库地址:请先运行 `baoqi up`,或设置 BAOQI_DATABASE_URL。 "
+                "没有数据库地址：请先运行 `baoqi up`，或设置 BAOQI_DATABASE_URL。 "
                 "No database address: run `baoqi up` first, or set BAOQI_DATABASE_URL."
             )
         return self.database_url
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         """host:port of Temporal, or a sentence that says how to get one."""
         if not self.temporal_address:
             raise SettingsMissing(
-                "没有 Temporal 地址:请先运行 `baoqi up`,或设置 BAOQI_TEMPORAL_ADDRESS。 "
+                "没有 Temporal 地址：请先运行 `baoqi up`，或设置 BAOQI_TEMPORAL_ADDRESS。 "
                 "No Temporal address: run `baoqi up` first, or set BAOQI_TEMPORAL_ADDRESS."
             )
         return self.temporal_address

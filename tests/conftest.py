@@ -166,7 +166,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = [r for r in terminalreporter.stats.get("skipped", []) if "Chromium" in str(r.longrepr)]
     if skipped:
         terminalreporter.write_line(
-            f"!!! {len(skipped)} 个浏览器测试未运行:没有 Chromium。 {len(skipped)} browser tests skipped: no Chromium.",
+            f"!!! {len(skipped)} 个浏览器测试未运行：没有 Chromium。 {len(skipped)} browser tests skipped: no Chromium.",
             red=True,
             bold=True,
         )

@@ -15,9 +15,9 @@ from activities import agency_client
 from runtime.logging import logger
 from runtime.settings import Settings
 from runtime.temporal import connect
-from store import database
+from store import database, demo_clock
 from worker.chores import CHORES
-from worker.wiring import build_chores, build_worker, following_clock, load_clock
+from worker.wiring import build_chores, build_worker, following_clock
 
 log = logger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
@@ -38,7 +38,7 @@ async def _patiently_load_clock() -> None:
     wait = FIRST_WAIT
     while True:
         try:
-            return await load_clock()
+            return await demo_clock.refresh()
         except (SQLAlchemyError, OSError) as error:
             log.warning("database_not_reached", error=type(error).__name__)
         await asyncio.sleep(wait)

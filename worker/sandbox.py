@@ -1,9 +1,9 @@
 """The sandbox in which workflow code runs: the same for worker, replay and tests.
 
 `schemas` and `domain` are pure and passed through: loading them again for each case would cost memory and time. The
-modules of `workflows/` themselves are loaded anew, so that the sandbox's restrictions (clock, random, I/O) hold in them.
-That nothing heavier is imported there is kept by import-linter; a dynamic import inside a running workflow warns.
-"""
+modules of `workflows/` themselves are loaded anew, so that the sandbox's restrictions (clock, random, I/O) hold in
+them. That nothing heavier is imported there is kept by import-linter; a dynamic import inside a running workflow
+warns."""
 
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy

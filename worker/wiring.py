@@ -10,22 +10,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from activities.registry import all_activities
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from runtime import clock
+from activities.registry import all_activities
 from runtime.logging import logger
 from runtime.settings import Settings
-from store.database import engine, session
-from store.tables.office import Setting
+from store import demo_clock
+from store.database import engine
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
-CLOCK_OFFSET = "clock_offset_seconds"
 CLOCK_SECONDS = 5
 Chore = Callable[[], Awaitable[object]]
 log = logger(__name__)
@@ -47,17 +45,10 @@ def build_worker(client: Client, settings: Settings) -> Worker:
     )
 
 
-async def load_clock() -> None:
-    """Reads how far the demo's clock is ahead; absent in production."""
-    async with session() as opened:
-        value = (await opened.execute(select(Setting.value).where(Setting.key == CLOCK_OFFSET))).scalar_one_or_none()
-    clock.set_offset(timedelta(seconds=int(value or 0)))
-
-
 async def _follow_clock() -> None:
     while True:
         try:
-            await load_clock()
+            await demo_clock.refresh()
         except (SQLAlchemyError, OSError) as error:
             # The last known offset stays right: it moves only when somebody moves the demo.
             log.warning("clock_not_read", error=type(error).__name__)
