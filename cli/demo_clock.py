@@ -1,7 +1,7 @@
 """Moves the demo's clock: the virtual time of running cases on a development server that allows it, then the rows.
 
-For demos only (`frontend.WorkflowTimeSkippingEnabled`). Invariants: a row's offset is what its process has really moved;
-a move that does not arrive in time is called off and named; the clock never goes back.
+For demos only (`frontend.WorkflowTimeSkippingEnabled`). Invariants: a row's offset is what its process is really ahead
+of the demo's clock; a move that does not arrive in time is called off and named; the clock never goes back.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def command(case: str | None, days: int) -> tuple[list[str], list[str]]:
 async def fast_forward(client: Client, case: str | None, by: timedelta) -> tuple[list[str], list[str]]:
     """Moves one case, or all open processes and the demo's clock itself.
 
-    The row's offset moves by what its process has really moved; a process that did not arrive is named.
+    `processes.clock_offset_seconds` keeps how far a case is ahead of the demo's clock, by what it has really moved.
 
     Returns: processes moved, processes that did not move in time.
     """
@@ -54,12 +54,13 @@ async def fast_forward(client: Client, case: str | None, by: timedelta) -> tuple
     skipper = TimeSkipper(client)
     outcomes = await asyncio.gather(*(_move(skipper, process_id, by) for process_id in ids))
     seconds = int(by.total_seconds())
+    demo = seconds if case is None else 0  # a row holds what its case is ahead of (or behind) the demo's clock
     async with database.session() as session:
         for process_id, moved_by in zip(ids, outcomes, strict=True):
             await session.execute(
                 update(Process)
                 .where(Process.id == process_id)
-                .values(clock_offset_seconds=Process.clock_offset_seconds + moved_by)
+                .values(clock_offset_seconds=Process.clock_offset_seconds + moved_by - demo)
             )
         if case is None:
             ahead = await demo_clock.stored(session) + seconds

@@ -76,7 +76,7 @@ async def open_enrolment(
 ) -> Process:
     """Writes person, record, case and the start to be made. The caller holds `lock_starts` and has asked `known_case`.
 
-    The demo's clock (0 in real life) goes into the case's row and into the start, so that both tell the same time.
+    The start carries the demo's clock (0 in real life); the row's own offset is what the case alone is ahead of it: 0.
     """
     now, offset = clock.now(), await demo_clock.stored(session)
     person = await people.save_person(session, hire, str(uuid4()), now)
@@ -93,7 +93,6 @@ async def open_enrolment(
         org_unit=hire.org_unit,
         started_by=actor,
         started_at=now,
-        clock_offset_seconds=offset,
     )
     session.add(process)
     await session.flush()
