@@ -1,7 +1,7 @@
 """Front-end files: our own from `web/static`, the pinned libraries from `node_modules`, under one versioned path.
 
-Invariants: the version is a hash of the contents, so an address never changes its meaning and may be kept for ever; only
-the files named here are served, never the whole of `node_modules`.
+Invariants: the version is a hash of the contents, so an address never changes its meaning and may be kept for ever;
+only the files named here are served, never the whole of `node_modules`.
 """
 
 import hashlib

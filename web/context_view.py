@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass
 class Block:
-    """One panel. `kind` is notes, facts or table."""
+    """One panel. `kind` is notes, facts, record (facts in columns), files or table."""
 
     id: str
     title: str
@@ -45,6 +45,7 @@ class Block:
     notes: list[Note] = field(default_factory=list[Note])
     facts: list[tuple[str, str, bool]] = field(default_factory=list[tuple[str, str, bool]])
     head: list[Cell] = field(default_factory=list[Cell])
+    links: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     rows: list[tuple[list[Cell], bool]] = field(default_factory=list[tuple[list[Cell], bool]])
 
 
@@ -56,6 +57,7 @@ def blocks(context: Context, choices: Choices, lang: str) -> list[Block]:
         _proposal(context, choices, lang),
         _record(context, choices, lang),
         _facts(context, choices, lang),
+        _files(context, lang),
         *_tables(context, choices, lang),
     ]
     return [b for b in made if b is not None]
@@ -138,6 +140,13 @@ def _facts(context: Context, choices: Choices, lang: str) -> Block | None:
         if key not in _DONE_ELSEWHERE and has(f"ctx_{key}") and not _is_table(value) and value not in (None, "", [], {})
     ]
     return Block("ctx-facts", translate(lang, "ctx_facts"), "facts", facts=facts) if facts else None
+
+
+def _files(context: Context, lang: str) -> Block | None:
+    """Files to take to the agency, newest first; the first is the one to hand in."""
+    files = [f for f in cast("list[Any]", context.get("files") or []) if isinstance(f, Mapping)]
+    links = [(str(f["id"]), str(f["filename"])) for f in cast("list[Mapping[str, Any]]", files)]
+    return Block("ctx-files", translate(lang, "ctx_files"), "files", links=links) if links else None
 
 
 def _is_table(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """From a JSON Schema to the fields of a page, and from a form post back to the `data` of the API.
 
-Invariants: the page knows a form only by its schema, as any campus system does; an empty input is sent as "not given" (or
-null where the schema allows it), never as an empty text that would hide what is missing; repeatable rows travel as
+Invariants: the page knows a form only by its schema, as any campus system does; an empty input is sent as "not given"
+(or null where the schema allows it), never as an empty text that would hide what is missing; repeatable rows travel as
 `defects.0.code`. Nothing is validated here: the API does that, and its faults come back by pointer.
 """
 
@@ -178,7 +178,7 @@ def label_of(part: Schema, name: str, lang: str) -> str:
 
 
 def read(schema: Schema, posted: Mapping[str, list[str]]) -> dict[str, Any]:
-    """The `data` of a form post: only fields of the schema; what is empty is left out, or null where that is allowed."""
+    """The `data` of a form post: only fields of the schema; empty ones are left out, or null where that is allowed."""
     data: dict[str, Any] = {}
     for name, part in cast("dict[str, Schema]", schema.get("properties", {})).items():
         p = resolve(schema, part)
@@ -216,7 +216,7 @@ def _faults_by_name(faults: Iterable[Fault]) -> dict[str, list[str]]:
 
 
 def field_name(pointer: str) -> str:
-    """`/data/defects/0/code` -> `defects.0.code`; other pointers keep their first part: `/documents/M01` -> `documents.M01`."""
+    """`/data/defects/0/code` -> `defects.0.code`; `/documents/M01` -> `documents.M01`."""
     parts = [p for p in pointer.split("/") if p]
     return ".".join(parts[1:] if parts[:1] in (["data"], ["input"]) else parts)
 

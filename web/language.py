@@ -1,8 +1,8 @@
 """The two languages of the pages: the catalogue of words. Which one a request gets says `api.problems.language_of`.
 
 Invariants: a key has both languages or the catalogue does not load; words live in
-`web/locale/*.yaml` (key: [中文, English]) and nowhere in a template. Bilingual data (`schemas.base.Text`) brings its own
-two languages along and is picked by `pick`.
+`web/locale/*.yaml` (key: [中文, English]) and nowhere in a template. Bilingual data (`schemas.base.Text`) brings its
+own two languages along and is picked by `pick`.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ COOKIE = "lang"
 
 
 def load(texts: Mapping[str, str]) -> dict[str, Text]:
-    """The catalogue from the texts of its files. ValueError names the file and key that is double or lacks a language."""
+    """The catalogue from the texts of its files. ValueError names a key that is double or lacks a language."""
     found: dict[str, Text] = {}
     for name, text in texts.items():
         for key, pair in cast("dict[str, Any]", yaml.safe_load(text)).items():

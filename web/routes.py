@@ -1,7 +1,7 @@
 """The route class of the pages: what the API says as a problem, a page says as a page.
 
-Invariants: not signed in leads to the door and back; a problem that a page does not handle itself is shown as a sentence
-in the frame, with the problem's own status.
+Invariants: not signed in leads to the door and back; a problem that a page does not handle itself is shown as a
+sentence in the frame, with the problem's own status.
 """
 
 from collections.abc import Callable, Coroutine

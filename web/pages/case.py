@@ -105,14 +105,16 @@ async def case(visit: Guest, process_id: str) -> Response:
 
 def columns_of(stages: list[Stage], open_tasks: list[TaskItem]) -> list[dict[str, Any]]:
     """The stages by column (side by side in time), each with the tasks that are open in it."""
-    ordered = sorted(stages, key=lambda s: s.column)
-    return [
-        {
-            "passed": all(s.state in _PASSED for s in (members := list(group))),
-            "stages": [{"stage": s, "tasks": [t for t in open_tasks if t.stage == s.code]} for s in members],
-        }
-        for _, group in groupby(ordered, key=lambda s: s.column)
-    ]
+    found: list[dict[str, Any]] = []
+    for _, group in groupby(sorted(stages, key=lambda s: s.column), key=lambda s: s.column):
+        members = list(group)
+        found.append(
+            {
+                "passed": all(s.state in _PASSED for s in members),
+                "stages": [{"stage": s, "tasks": [t for t in open_tasks if t.stage == s.code]} for s in members],
+            }
+        )
+    return found
 
 
 def _temporal_url(visit: Visit, view: ProcessView) -> str:
