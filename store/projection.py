@@ -17,8 +17,8 @@ from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
-from store import people, users
-from store.tables.office import Mail, Message
+from store import outbox, people, users
+from store.tables.office import Message
 from store.tables.people import User
 from store.tables.processes import Process, ReminderRow, Submission, Task, Timeline
 
@@ -269,16 +269,9 @@ async def notify(
     )
     await session.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
     if user.email:
-        mail = insert(Mail).values(
-            key=key,
-            recipient=user.email,
-            subject=f"保期提醒 {message.zh[:60]}",
-            body=f"{message.zh}\n\n{message.en}\n",
-            state="pending",
-            attempts=0,
-            created_at=now,
+        await outbox.queue_reminder(
+            session, key, user.email, message, link=link, process_id=process_id, task_id=task_id, now=now
         )
-        await session.execute(mail.on_conflict_do_nothing(index_elements=["key"]))
 
 
 def urgent(deadlines: list[dict[str, Any]]) -> Deadline | None:

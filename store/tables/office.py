@@ -59,8 +59,13 @@ class Mail(Base):
     recipient: Mapped[str]
     subject: Mapped[str]
     body: Mapped[str]
-    state: Mapped[str] = mapped_column(default="pending")  # pending, sent, failed
+    link: Mapped[str | None]
+    process_id: Mapped[str | None]
+    task_id: Mapped[str | None] = mapped_column(index=True)
+    reminder: Mapped[bool] = mapped_column(default=False)  # rests on rest days, pointless once its task is closed
+    state: Mapped[str] = mapped_column(default="pending")  # pending, sent, failed, dropped
     attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime | None]  # not before this moment of the machine's clock
     error: Mapped[str | None]
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
