@@ -101,9 +101,7 @@ async def _prepare(process_id: str, kind: str, title: str, parameters: dict[str,
     return ProcessStart(process_id=process_id, started_by="system", clock_offset_seconds=offset, parameters=parameters)
 
 
-async def _start_or_wake(
-    workflow: str, start: ProcessStart, reuse: WorkflowIDReusePolicy, wake: Wake | None
-) -> None:
+async def _start_or_wake(workflow: str, start: ProcessStart, reuse: WorkflowIDReusePolicy, wake: Wake | None) -> None:
     try:
         await _client().start_workflow(
             workflow,

@@ -36,7 +36,9 @@ def _process_figures(values: dict[str, int], **more: str) -> dict[str, Figure]:
 
 def _set(query: Any) -> dict[str, str]:
     """The parameters of a query that differ from its defaults, as they stand in an address."""
-    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in query.model_dump(exclude_defaults=True).items()}
+    return {
+        k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in query.model_dump(exclude_defaults=True).items()
+    }
 
 
 def _figure(path: str, value: int, parameters: dict[str, str]) -> Figure:
@@ -81,9 +83,7 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
 
 def _task_figures(values: dict[str, int], holder: str) -> dict[str, Figure]:
     return {
-        name: _figure(
-            "/tasks", n, {"view": "all", "holder": holder} | ({name: "true"} if name != "open" else {})
-        )
+        name: _figure("/tasks", n, {"view": "all", "holder": holder} | ({name: "true"} if name != "open" else {}))
         for name, n in values.items()
     }
 
@@ -93,9 +93,7 @@ def _agency_row(agency: str, values: dict[str, int]) -> BoardRow:
         key=agency,
         title=policies.snapshot().agency(agency).title,
         figures={
-            name: _figure(
-                "/processes", n, {"waiting_for": agency} | ({name: "true"} if name != "waiting" else {})
-            )
+            name: _figure("/processes", n, {"waiting_for": agency} | ({name: "true"} if name != "waiting" else {}))
             for name, n in values.items()
         },
     )

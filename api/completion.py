@@ -154,7 +154,10 @@ async def _form(s: AsyncSession, task: Task, process: Process, body: CompleteBod
             faults.append(("/data/org_unit", "unknown_org_unit", text))
         other = await people.find_person(s, form.id_number)
         if other is not None and other.id != process.subject:
-            text = Text(zh="该证件号码已登记在另一人名下，请核对。", en="This document number belongs to another person on record.")
+            text = Text(
+                zh="该证件号码已登记在另一人名下，请核对。",
+                en="This document number belongs to another person on record.",
+            )
             faults.append(("/data/id_number", "number_taken", text))
         if faults:
             raise BadForm(faults=faults)
@@ -178,9 +181,7 @@ async def _documents(s: AsyncSession, task: Task, spec: TaskSpec, body: Complete
         raise DocumentsMissing(faults=faults)
 
 
-async def _behalf(
-    s: AsyncSession, viewer: Viewer, task: Task, body: CompleteBody
-) -> tuple[str | None, str | None]:
+async def _behalf(s: AsyncSession, viewer: Viewer, task: Task, body: CompleteBody) -> tuple[str | None, str | None]:
     """代办: the reason and the scan, when the viewer acts for a college or an employee."""
     if not permissions.behalf_of(viewer, task):
         return None, None
@@ -278,7 +279,9 @@ async def resend_pending_submissions() -> int:
 
 # --- routes ----------------------------------------------------------------------------------------------------------
 
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", examples=["5f0c5b0e-7d2c-4a55-9a40-3b1f8c9d2f11"])]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", examples=["5f0c5b0e-7d2c-4a55-9a40-3b1f8c9d2f11"])
+]
 
 
 @router.post(

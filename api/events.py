@@ -47,7 +47,7 @@ class Hub:
             _offer(queue, "")  # ends the streams, or the server would wait for them when it stops
 
     @contextlib.contextmanager
-    def subscription(self):  # noqa: ANN201  a generator's type says nothing here
+    def subscription(self):
         queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LENGTH)
         self._queues.add(queue)
         try:

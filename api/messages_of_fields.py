@@ -15,7 +15,9 @@ _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "string_too_short": lambda c: Text(
         zh=f"至少 {c['min_length']} 个字符。", en=f"At least {c['min_length']} characters."
     ),
-    "string_too_long": lambda c: Text(zh=f"最多 {c['max_length']} 个字符。", en=f"At most {c['max_length']} characters."),
+    "string_too_long": lambda c: Text(
+        zh=f"最多 {c['max_length']} 个字符。", en=f"At most {c['max_length']} characters."
+    ),
     "string_pattern_mismatch": lambda c: Text(
         zh=f"格式不对，应符合 {c['pattern']}。", en=f"Wrong form: it must match {c['pattern']}."
     ),

@@ -33,7 +33,9 @@ async def messages(s: AsyncSession, viewer: Viewer, limit: int = 50, unread: boo
 
 
 def _view(row: Message) -> MessageView:
-    return MessageView(id=row.id, text=Text(zh=row.text_zh, en=row.text_en), link=row.link, at=row.at, read_at=row.read_at)
+    return MessageView(
+        id=row.id, text=Text(zh=row.text_zh, en=row.text_en), link=row.link, at=row.at, read_at=row.read_at
+    )
 
 
 async def mark_read(s: AsyncSession, viewer: Viewer, message_id: int) -> MessageView:
@@ -47,9 +49,7 @@ async def mark_read(s: AsyncSession, viewer: Viewer, message_id: int) -> Message
 
 async def mark_all_read(s: AsyncSession, viewer: Viewer) -> None:
     await s.execute(
-        update(Message)
-        .where(Message.username == viewer.username, Message.read_at.is_(None))
-        .values(read_at=real_now())
+        update(Message).where(Message.username == viewer.username, Message.read_at.is_(None)).values(read_at=real_now())
     )
 
 

@@ -58,7 +58,9 @@ class Problem(Exception):
 
 class NotSignedIn(Problem):
     status, code = 401, "not_signed_in"
-    text = Text(zh="尚未登录或登录已过期，请重新登录。", en="You are not signed in, or the session has ended: sign in again.")
+    text = Text(
+        zh="尚未登录或登录已过期，请重新登录。", en="You are not signed in, or the session has ended: sign in again."
+    )
 
 
 class BadCredentials(Problem):
@@ -89,7 +91,10 @@ class NotAllowed(Problem):
 
 class FourEyes(Problem):
     status, code = 403, "four_eyes"
-    text = Text(zh="须由另一人办理：您已参与上一步，不能自行审批。", en="Someone else must decide this: you took part in the step before.")
+    text = Text(
+        zh="须由另一人办理：您已参与上一步，不能自行审批。",
+        en="Someone else must decide this: you took part in the step before.",
+    )
 
 
 class NotFound(Problem):
@@ -121,7 +126,10 @@ class TaskSuspended(Problem):
 
 class StaleVersion(Problem):
     status, code = 409, "stale_version"
-    text = Text(zh="该任务刚刚有变化，请刷新页面，核对后再提交。", en="The task has changed meanwhile: reload it, check, and submit again.")
+    text = Text(
+        zh="该任务刚刚有变化，请刷新页面，核对后再提交。",
+        en="The task has changed meanwhile: reload it, check, and submit again.",
+    )
 
 
 class NotAllowedNow(Problem):
@@ -131,7 +139,9 @@ class NotAllowedNow(Problem):
 
 class BadForm(Problem):
     status, code = 422, "bad_form"
-    text = Text(zh="表单有误，请按提示更正后再提交。", en="The form has errors: correct the fields named and submit again.")
+    text = Text(
+        zh="表单有误，请按提示更正后再提交。", en="The form has errors: correct the fields named and submit again."
+    )
 
 
 class BadOutcome(Problem):

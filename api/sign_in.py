@@ -74,7 +74,10 @@ async def _failed(username: str) -> None:
     async with session() as s:
         failures = (
             await s.execute(
-                update(User).where(User.username == username).values(failures=User.failures + 1).returning(User.failures)
+                update(User)
+                .where(User.username == username)
+                .values(failures=User.failures + 1)
+                .returning(User.failures)
             )
         ).scalar_one()
         audit.record(s, username, "session.failed", username, failures=failures)

@@ -57,9 +57,7 @@ def _treaties(version: str) -> TreatyTable:
     return tables.treaty_table(policy_files.read_all())
 
 
-async def prefill(
-    session: AsyncSession, task: Task, process: Process, spec: TaskSpec, now: datetime
-) -> Prefill:
+async def prefill(session: AsyncSession, task: Task, process: Process, spec: TaskSpec, now: datetime) -> Prefill:
     """Data and context of a task on the case's day. Only fields of the first outcome's form stay in `data`."""
     ask = Ask(session, task, process, spec, day_of(now))
     maker = _MAKERS.get(task.kind)
@@ -137,9 +135,7 @@ async def exemption(ask: Ask, hire: ForeignHire) -> ExemptionProposal:
 
 async def _changes(ask: Ask) -> list[str]:
     """Fields that differ between the first version of the record and the valid one."""
-    rows = list(
-        await ask.session.scalars(select(Hire).where(Hire.process_id == ask.process.id).order_by(Hire.version))
-    )
+    rows = list(await ask.session.scalars(select(Hire).where(Hire.process_id == ask.process.id).order_by(Hire.version)))
     if len(rows) < 2:
         return []
     first, last = (people.unseal(r.record) for r in (rows[0], rows[-1]))
@@ -151,7 +147,9 @@ async def _reason_codes(ask: Ask) -> Prefill:
 
 
 async def _hand_in(ask: Ask) -> Prefill:
-    return Prefill(data={"handed_in_on": ask.today}, context=await money_data.application(ask.session, ask.process.id, ask.spec))
+    return Prefill(
+        data={"handed_in_on": ask.today}, context=await money_data.application(ask.session, ask.process.id, ask.spec)
+    )
 
 
 async def _acceptance(ask: Ask) -> Prefill:

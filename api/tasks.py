@@ -87,9 +87,7 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
         data=prefill.data,
         context=prefill.context,
         documents=await slots(s, task, spec),
-        deadlines=[
-            views.deadline_view(Deadline.model_validate(d), look.moment(process)) for d in task.deadlines
-        ],
+        deadlines=[views.deadline_view(Deadline.model_validate(d), look.moment(process)) for d in task.deadlines],
         comments=[
             CommentView(id=c.id, author=c.author, author_name=look.users.get(c.author), text=c.text, at=c.at)
             for c in comments

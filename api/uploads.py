@@ -63,7 +63,10 @@ async def read_limited(file: UploadFile) -> bytes:
     if len(content) > limit:
         size = limit // (1024 * 1024)
         raise TooLarge(
-            Text(zh=f"文件超过 {size} MB，请压缩或拆分后再上传。", en=f"The file is larger than {size} MB: compress or split it.")
+            Text(
+                zh=f"文件超过 {size} MB，请压缩或拆分后再上传。",
+                en=f"The file is larger than {size} MB: compress or split it.",
+            )
         )
     return content
 
@@ -81,7 +84,9 @@ def checked_type(filename: str, content: bytes, accept: list[str]) -> str:
     allowed = "、".join(accept)
     if suffix not in accept:
         raise BadFile(
-            Text(zh=f"此处只接受 {allowed} 文件，请转换后再上传。", en=f"Only {', '.join(accept)} files are taken here.")
+            Text(
+                zh=f"此处只接受 {allowed} 文件，请转换后再上传。", en=f"Only {', '.join(accept)} files are taken here."
+            )
         )
     if not content:
         raise BadFile(Text(zh="文件是空的，请重新选择。", en="The file is empty: choose it again."))

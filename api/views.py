@@ -79,12 +79,7 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, object]
     urgent = most_urgent(stored)
     is_open = task.closed_at is None
     late = is_open and task.next_due_at is not None and task.next_due_at < moment
-    today = (
-        is_open
-        and not late
-        and task.next_due_at is not None
-        and day_of(task.next_due_at) == day_of(moment)
-    )
+    today = is_open and not late and task.next_due_at is not None and day_of(task.next_due_at) == day_of(moment)
     risk = is_open and not late and task.latest_start is not None and task.latest_start < moment
     outcome_title = None
     if task.outcome is not None and task.outcome in outcomes_of(task.kind):

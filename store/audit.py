@@ -18,6 +18,4 @@ def record(
     **data: Any,
 ) -> None:
     """Adds a line in the caller's transaction. `data` holds codes and ids, never personal data."""
-    session.add(
-        Audit(at=real_now(), actor=actor, action=action, object=object_id, data=data, on_behalf=on_behalf)
-    )
+    session.add(Audit(at=real_now(), actor=actor, action=action, object=object_id, data=data, on_behalf=on_behalf))

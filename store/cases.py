@@ -35,7 +35,11 @@ def filters(query: ProcessQuery, now: datetime) -> list[ColumnElement[bool]]:
         states = [s.strip() for s in query.state.split(",") if s.strip()]
         wanted = [s for state in states for s in (OPEN if state == "open" else (state,))]
         found.append(Process.state.in_(wanted))
-    for column, value in ((Process.kind, query.kind), (Process.org_unit, query.org_unit), (Process.subject, query.subject)):
+    for column, value in (
+        (Process.kind, query.kind),
+        (Process.org_unit, query.org_unit),
+        (Process.subject, query.subject),
+    ):
         if value:
             found.append(column.is_(None) if value == "-" else column == value)
     if query.stage:
@@ -100,7 +104,7 @@ async def holders(session: AsyncSession, process_ids: list[str]) -> dict[str, li
         .order_by(Task.holder)
     )
     found: dict[str, list[str]] = {}
-    for process_id, holder in rows.tuples():
+    for process_id, holder in rows:
         found.setdefault(process_id, []).append(str(holder))
     return found
 
@@ -174,6 +178,4 @@ async def tasks_by_holder(session: AsyncSession, viewer: Viewer, now: datetime) 
         .group_by(Task.holder)
         .order_by(Task.holder)
     )
-    return {
-        row[0]: {name: row._mapping[name] for name in ("open", "overdue", "due_today", "at_risk")} for row in rows
-    }
+    return {row[0]: {name: row._mapping[name] for name in ("open", "overdue", "due_today", "at_risk")} for row in rows}

@@ -130,7 +130,7 @@ async def page(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: dat
             columns = (Task.sort_day, Task.legal_rank, Task.sort_at, Task.case_no, Task.id)
             statement = statement.where(tuple_(*columns) > after)
         statement = statement.order_by(Task.sort_day, Task.legal_rank, Task.sort_at, Task.case_no, Task.id)
-    rows = [(t, p) for t, p in (await session.execute(statement.limit(query.limit + 1))).tuples()]
+    rows = [(t, p) for t, p in await session.execute(statement.limit(query.limit + 1))]
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     cursor = None
@@ -165,8 +165,8 @@ async def find(session: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Tas
         process_visible(viewer), candidate(viewer), Task.holder == viewer.username,
         Task.completed_by == viewer.username,
     )  # fmt: skip
-    row = (await session.execute(_select(Task, Process).where(Task.id == task_id, seen))).tuples().one_or_none()
-    return row
+    row = (await session.execute(_select(Task, Process).where(Task.id == task_id, seen))).one_or_none()
+    return (row[0], row[1]) if row is not None else None
 
 
 async def lock(session: AsyncSession, task_id: str) -> Task | None:
@@ -231,4 +231,3 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise BadCursor(text) from error
-

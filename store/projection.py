@@ -223,7 +223,9 @@ async def _remind(session: AsyncSession, process: Process, reminders: list[Remin
         await notify(
             session,
             by_name[name],
-            Text(zh=f"{process.case_no} {process.title}：{body.zh}", en=f"{process.case_no} {process.title}: {body.en}"),
+            Text(
+                zh=f"{process.case_no} {process.title}：{body.zh}", en=f"{process.case_no} {process.title}: {body.en}"
+            ),
             key=f"reminder/{found[0][0]}/{name}",
             link=f"/tasks/{task_id}" if task_id else f"/processes/{process.id}",
             process_id=process.id,

@@ -1,0 +1,155 @@
+"""`record_transition` on real PostgreSQL: twice is once, old never wins, the inbox's own columns stay, each rung once."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest_asyncio
+from sqlalchemy import func, select
+from temporalio.testing import ActivityEnvironment
+
+from activities.inbox import record_transition
+from domain.times import at
+from runtime.settings import Settings
+from schemas.base import Text
+from schemas.deadlines import Deadline, LegalKind, RungInstant
+from schemas.process import ProcessSnapshot, ProcessState, Reminder, Stage, StageState, TimelineEntry, Transition
+from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
+from store.database import session
+from store.projection import INBOX_CHANNEL
+from store.tables.office import Mail, Message
+from store.tables.people import OrgUnit
+from store.tables.processes import Process, ReminderRow, Task, Timeline
+from store.users import create_user
+
+NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+CASE = "enrolment-FE2026-0001"
+DUE = Deadline(
+    id="DL-REG-FOR", title=Text(zh="参保登记", en="Register"), legal_kind=LegalKind.STATUTORY, due=NOW.date(),
+    due_at=NOW + timedelta(hours=8), internal_due=NOW.date(), latest_start=NOW, met_by="handed_in",
+)  # fmt: skip
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(database: Settings) -> Settings:
+    async with session() as s:
+        s.add(OrgUnit(id="business", name_zh="商学院", name_en="Business", kind="college"))
+        await s.flush()
+        for name, role in (("clerk", "clerk"), ("clerk2", "clerk"), ("supervisor", "supervisor"), ("head", "head")):
+            mail = f"{name}@school.example"
+            await create_user(s, name, "a password", name_zh=name, roles=[role], email=mail)
+    return database
+
+
+def transition(revision: int, **changes: Any) -> Transition:
+    """A case with one task, as of a revision; the title tells which one was written."""
+    spec = TaskSpec(
+        key="verification/1", kind="enrolment.verification", title=Text(zh=f"审核{revision}", en=f"Verify {revision}"),
+        roles=["clerk"], org_unit="business", stage="verification", outcomes=["approve"],
+    )  # fmt: skip
+    task = TaskSnapshot(
+        id="t-1", process_id=CASE, revision=revision, spec=spec, state=changes.pop("task_state", TaskState.READY),
+        version=1, opened_at=NOW, deadlines=[DUE],
+    )  # fmt: skip
+    stage = Stage(code="verification", title=Text(zh="审核", en="Verification"), column=0, state=StageState.ACTIVE)
+    snapshot = ProcessSnapshot(
+        id=CASE, kind="enrolment", revision=revision, state=changes.pop("state", ProcessState.RUNNING),
+        org_unit="business", stages=[stage], started_at=NOW, reason=str(revision),
+    )  # fmt: skip
+    entry = TimelineEntry(seq=revision, at=NOW, kind="note", text=Text(zh=str(revision), en=str(revision)))
+    return Transition(process=snapshot, tasks=[task], timeline=[entry], **changes)
+
+
+def reminder(*rungs: str, to: str = "holder") -> Reminder:
+    made = [RungInstant(key=f"DL-REG-FOR:1:{r}", deadline_id="DL-REG-FOR", rung=r, to=to, at=NOW) for r in rungs]
+    return Reminder(task_id="t-1", to=to, rungs=made, text=Text(zh="即将到期", en="Due soon"), at=NOW)
+
+
+async def project(*transitions: Transition) -> None:
+    for one in transitions:
+        await ActivityEnvironment().run(record_transition, one)
+
+
+async def test_any_order_and_any_repetition_give_the_newest(people: Settings) -> None:
+    sequence = [transition(n) for n in range(1, 8)]
+    shuffled = sequence * 2
+    random.Random(7).shuffle(shuffled)
+    await project(*shuffled)
+    async with session() as s:
+        process, task = await s.get_one(Process, CASE), await s.get_one(Task, "t-1")
+        assert (process.revision, process.reason) == (7, "7")
+        assert (task.revision, task.title_zh) == (7, "审核7")
+        assert list(await s.scalars(select(Timeline.seq).order_by(Timeline.seq))) == list(range(1, 8))
+
+
+async def test_holder_and_draft_are_never_touched(people: Settings) -> None:
+    await project(transition(1))
+    async with session() as s:
+        task = await s.get_one(Task, "t-1")
+        task.holder, task.draft = "clerk", b"x"
+    await project(transition(2))
+    async with session() as s:
+        task = await s.get_one(Task, "t-1")
+        assert (task.revision, task.holder, task.draft) == (2, "clerk", b"x")
+
+
+async def test_two_writers_at_once(people: Settings) -> None:
+    await asyncio.gather(*(project(transition(n)) for n in (3, 1, 2, 3)))
+    async with session() as s:
+        assert (await s.get_one(Process, CASE)).revision == 3
+
+
+async def test_a_rung_once_and_all_rungs_as_one_message(people: Settings) -> None:
+    """Three rungs past at once reach each candidate as one message; recorded again they say nothing."""
+    late = transition(1, reminders=[reminder("holder-7", "holder-3", "holder-1")])
+    await project(late, late)
+    await project(transition(2, reminders=[reminder("holder-1", "holder-0")]))
+    async with session() as s:
+        rungs = list(await s.scalars(select(ReminderRow.rung).where(ReminderRow.recipient == "clerk")))
+        messages = dict((await s.execute(select(Message.username, func.count()).group_by(Message.username))).all())
+        mails = await s.scalar(select(func.count()).select_from(Mail))
+    assert sorted(rungs) == ["holder-0", "holder-1", "holder-3", "holder-7"]
+    assert messages == {"clerk": 2, "clerk2": 2} and mails == 4
+
+
+async def test_reminder_goes_to_the_holder_alone_and_up_the_chain(people: Settings) -> None:
+    await project(transition(1))
+    async with session() as s:
+        (await s.get_one(Task, "t-1")).holder = "clerk2"
+    await project(
+        transition(
+            2,
+            reminders=[reminder("holder-1"), reminder("supervisor-3", to="supervisor"), reminder("head-1", to="head")],
+        )
+    )
+    async with session() as s:
+        told = sorted(await s.scalars(select(Message.username)))
+    assert told == ["clerk2", "head", "supervisor"]
+
+
+async def test_urgency_follows_open_tasks_and_ends_with_the_case(people: Settings) -> None:
+    await project(transition(1))
+    async with session() as s:
+        assert (await s.get_one(Process, CASE)).next_due_at == DUE.due_at
+        assert (await s.get_one(Task, "t-1")).sort_day == at_day()
+    await project(transition(2, task_state=TaskState.OBSOLETE, state=ProcessState.CANCELLED))
+    async with session() as s:
+        process = await s.get_one(Process, CASE)
+        assert process.next_due_at is None and process.waiting_on == []
+        assert (await s.get_one(Task, "t-1")).closed_at is not None
+
+
+def at_day() -> Any:
+    assert at(NOW.date(), "09:00") == NOW
+    return NOW.date()
+
+
+async def test_listeners_hear_which_process_changed(people: Settings) -> None:
+    dsn = people.require_database_url().replace("postgresql+psycopg://", "postgresql://")
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as listener:
+        await listener.execute(f"LISTEN {INBOX_CHANNEL}".encode())
+        await project(transition(1))
+        heard = [n.payload async for n in listener.notifies(timeout=5, stop_after=1)]
+    assert heard == [CASE]
