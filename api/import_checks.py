@@ -36,10 +36,10 @@ class Candidate:
     row: Row
     name: str
     hire: ForeignHire | None = None
-    faults: list[Remark] = field(default_factory=lambda: list[Remark]())
-    watch: list[Remark] = field(default_factory=lambda: list[Remark]())
+    faults: list[Remark] = field(default_factory=list[Remark])
+    watch: list[Remark] = field(default_factory=list[Remark])
     same_as: int | None = None  # the row of this file with the same person
-    differs: list[tuple[str, str, str]] = field(default_factory=lambda: list[tuple[str, str, str]]())
+    differs: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
 
 
 def code_of(finding: Finding) -> str:

@@ -20,6 +20,7 @@ from api.spreadsheets.headings import label
 from api.spreadsheets.units import Unit
 from runtime import clock
 from schemas.base import Text
+from schemas.enrolment import ForeignHire
 from schemas.imports import ImportMode, RowOutcome
 from store import database
 from store import imports as store
@@ -33,8 +34,8 @@ class Result:
     candidate: Candidate
     outcome: RowOutcome
     process_id: str | None = None
-    faults: list[Remark] = field(default_factory=lambda: list[Remark]())
-    changes: list[tuple[str, str, str]] = field(default_factory=lambda: list[tuple[str, str, str]]())
+    faults: list[Remark] = field(default_factory=list[Remark])
+    changes: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
 
 
 def allowed_units(user: Viewer) -> set[str] | None:
@@ -99,7 +100,7 @@ async def _decide(
         elif candidate.same_as is not None:
             results[number] = _second_copy(candidate, results[candidate.same_as], table)
         else:
-            results[number] = await _start_or_known(session, user, candidate, table, mode, import_id)
+            results[number] = await _start_or_known(session, user, candidate, candidate.hire, table, mode, import_id)
     return list(results.values())
 
 
@@ -131,14 +132,19 @@ def _second_copy(candidate: Candidate, first: Result, table: Table) -> Result:
 
 
 async def _start_or_known(
-    session: AsyncSession, user: Viewer, candidate: Candidate, table: Table, mode: ImportMode, import_id: str
+    session: AsyncSession,
+    user: Viewer,
+    candidate: Candidate,
+    hire: ForeignHire,
+    table: Table,
+    mode: ImportMode,
+    import_id: str,
 ) -> Result:
-    assert candidate.hire is not None
-    known = await store.known_case(session, candidate.hire.id_number)
+    known = await store.known_case(session, hire.id_number)
     if known is None:
         if mode == "preview":
             return Result(candidate, "started")
-        process = await store.open_enrolment(session, candidate.hire, user.username, source=f"import:{import_id}")
+        process = await store.open_enrolment(session, hire, user.username, source=f"import:{import_id}")
         return Result(candidate, "started", process.id)
     allowed = allowed_units(user)
     if allowed is not None and known.records[0].org_unit not in allowed:

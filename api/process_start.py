@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
 
 from api import import_checks, import_run, starts
-from api.problems import BadForm, KeyReused, NotAllowed, Problem, faults_of, language_of, pick
+from api.problems import BadForm, KeyReused, NotAllowed, Problem, Unavailable, faults_of, language_of, pick
 from api.sign_in import CurrentViewer
 from api.spreadsheets.cells import CellFault, parse_number_text
 from domain.enrolment_checks import HireFacts, check
@@ -78,7 +78,8 @@ async def start(viewer: Viewer, kind: str, data: dict[str, Any], key: str | None
     started = await _open(viewer, hire, key, body_hash, watch)
     if started is None and key is not None:
         started = await _started_before(viewer, key, body_hash)
-    assert started is not None
+    if started is None:
+        raise Unavailable  # the request that was faster has been undone: ask again
     await starts.start_pending([started.id])
     return started
 
@@ -153,14 +154,13 @@ def _duplicate(viewer: Viewer, known: store.KnownCase) -> Text:
 
 
 def _view(process: Process, watch: list[RowRemark]) -> StartedView:
-    assert process.subject is not None and process.org_unit is not None
     return StartedView(
         id=process.id,
         kind=process.kind,
         case_no=process.case_no,
         title=process.title,
         state=process.state,
-        subject=process.subject,
-        org_unit=process.org_unit,
+        subject=process.subject or "",
+        org_unit=process.org_unit or "",
         watch=watch,
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import xlsxwriter
 
-DEMO_PASSWORD = "baoqi-demo"
+DEMO_PASSWORD = "baoqi-demo"  # noqa: S105 - printed for everybody, of demo logins only
 DEMO_SEED = 20261001
 EMPLOYEE_PASSPORT = "L57094207"  # Haruto Tanaka, the first row of samples/foreign_hires_2026-10.xlsx
 
@@ -65,13 +65,38 @@ class DemoUser:
     org_units: tuple[str, ...] = ()
 
 
-_SURNAMES = "王 Wang,李 Li,张 Zhang,刘 Liu,陈 Chen,杨 Yang,赵 Zhao,周 Zhou,吴 Wu,徐 Xu,孙 Sun,胡 Hu,郭 Guo,何 He".split(
-    ","
+_SURNAMES = (
+    "王 Wang",
+    "李 Li",
+    "张 Zhang",
+    "刘 Liu",
+    "陈 Chen",
+    "杨 Yang",
+    "赵 Zhao",
+    "周 Zhou",
+    "吴 Wu",
+    "徐 Xu",
+    "孙 Sun",
+    "胡 Hu",
+    "郭 Guo",
+    "何 He",
 )
 _GIVEN = (
-    "敏 Min,静 Jing,建国 Jianguo,志强 Zhiqiang,芳 Fang,磊 Lei,慧 Hui,涛 Tao,洁 Jie,丽 Li,文博 Wenbo,晓燕 Xiaoyan,"
-    "思远 Siyuan,雨桐 Yutong"
-).split(",")
+    "敏 Min",
+    "静 Jing",
+    "建国 Jianguo",
+    "志强 Zhiqiang",
+    "芳 Fang",
+    "磊 Lei",
+    "慧 Hui",
+    "涛 Tao",
+    "洁 Jie",
+    "丽 Li",
+    "文博 Wenbo",
+    "晓燕 Xiaoyan",
+    "思远 Siyuan",
+    "雨桐 Yutong",
+)
 _USERS = (
     ("clerk", ("clerk",), ()),
     ("clerk2", ("clerk",), ()),
@@ -89,7 +114,7 @@ _USERS = (
 
 def demo_users(seed: int = DEMO_SEED) -> list[DemoUser]:
     """The thirteen users of the demo university, the same for the same seed."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - the same people for the same seed, nothing secret
     surnames, given = rng.sample(_SURNAMES, len(_USERS)), rng.sample(_GIVEN, len(_USERS))
     users: list[DemoUser] = []
     for (name, roles, units), surname, first in zip(_USERS, surnames, given, strict=True):
@@ -101,9 +126,29 @@ def demo_users(seed: int = DEMO_SEED) -> list[DemoUser]:
 
 
 HEADINGS = (
-    "姓名(护照) 中文名 性别 国籍代码 国籍 出生日期 证件类型 证件号码 证件有效期至 工作许可证号 工作许可签发日期 "
-    "工作许可有效期至 居留许可有效期至 所属学院 岗位 合同开始日期 合同结束日期 月工资 手机 邮箱 聘用方式 协议国参保证明"
-).split()
+    "姓名(护照)",
+    "中文名",
+    "性别",
+    "国籍代码",
+    "国籍",
+    "出生日期",
+    "证件类型",
+    "证件号码",
+    "证件有效期至",
+    "工作许可证号",
+    "工作许可签发日期",
+    "工作许可有效期至",
+    "居留许可有效期至",
+    "所属学院",
+    "岗位",
+    "合同开始日期",
+    "合同结束日期",
+    "月工资",
+    "手机",
+    "邮箱",
+    "聘用方式",
+    "协议国参保证明",
+)
 # Country, its Chinese name, given names (male, female), surnames.
 _NATIONS: tuple[tuple[str, str, str, str, str], ...] = (
     ("JPN", "日本", "Kenji Takumi Ren Daiki", "Aoi Yui Sakura Hina", "Sato Suzuki Watanabe Yamamoto Kobayashi"),
@@ -156,7 +201,7 @@ def demo_hires(rows: int, today: date, seed: int) -> list[dict[str, Any]]:
     """
     if rows < 1:
         raise ValueError("rows must be at least 1")
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - the same people for the same seed, nothing secret
     people = [_hire(rng, today) for _ in range(rows if rows < 6 else rows - 1)]
     if rows < 6:
         return people

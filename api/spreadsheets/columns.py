@@ -53,10 +53,10 @@ class Row:
     """One data row: clean values by field, what was repaired, what is wrong, and the cells as they were."""
 
     number: int
-    values: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
-    repairs: list[Remark] = field(default_factory=lambda: list[Remark]())
-    faults: list[Remark] = field(default_factory=lambda: list[Remark]())
-    cells: list[Cell] = field(default_factory=lambda: list[Cell]())
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    repairs: list[Remark] = field(default_factory=list[Remark])
+    faults: list[Remark] = field(default_factory=list[Remark])
+    cells: list[Cell] = field(default_factory=list[Cell])
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Table:
     headings: list[str]
     columns: dict[str, int]
     rows: list[Row]
-    notes: list[Text] = field(default_factory=lambda: list[Text]())
+    notes: list[Text] = field(default_factory=list[Text])
 
     def heading(self, name: str) -> str:
         """The file's own heading of a field, or our template's where the file has no such column."""
@@ -153,7 +153,7 @@ def _parse_row(number: int, cells: list[Cell], table: Table, sheet: Sheet, units
         if isinstance(cell, str) and re.match(r"^#(REF|VALUE|N/A|NAME|DIV/0|NUM|NULL)", cell.strip()):
             row.faults.append(Remark(heading, "formula_error", _FORMULA_ERROR, name))
             continue
-        if empty or text_of(cell) in ("-", "--", "/", "无") and name in ("name_zh", "phone", "email"):
+        if empty or (text_of(cell) in ("-", "--", "/", "无") and name in ("name_zh", "phone", "email")):
             if name in vocabulary()["required"] and not (name == "country" and _second_country(cells, table)):
                 row.faults.append(_missing(heading, name))
             continue

@@ -1,7 +1,7 @@
 """Uploaded spreadsheets and what became of each row.
 
-Cells hold personal data, so `cells` and `remarks` are one encrypted JSON (`body`); the other columns carry no name and no
-number. An import is a record of what happened: its rows are written once and never changed.
+Cells hold personal data, so `cells` and `remarks` are one encrypted JSON (`body`); the other columns carry no name and
+no number. An import is a record of what happened: its rows are written once and never changed.
 """
 
 from datetime import datetime
