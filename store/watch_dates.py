@@ -110,7 +110,7 @@ async def due(session: AsyncSession, today: date, now: datetime) -> list[Told]:
     units = await people.org_units(session)
     found: list[Told] = []
     said: set[tuple[str, str, date]] = set()
-    for watched, person, hire, process in rows.tuples():
+    for watched, person, hire, process in rows:
         rule = by_kind[watched.kind]
         reached = rungs_reached(watched.on, rule.days, today, school)
         new = [n for n in reached if await _claim(session, watched, n, now)]
