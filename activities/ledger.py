@@ -1,0 +1,103 @@
+"""The money of cases and months: writing lines, freezing, comparing and paying bills. Thin: the rules are in
+`store/ledger.py` and `domain/`."""
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from schemas.base import Text
+from schemas.calls import BillArg, BillDecision, CaseArg, FreezeArg, LateFee, LateFeeArg, PaymentArg, PaymentScope
+from schemas.enrolment import CaseBooks, LineRequest
+from schemas.forms import ReasonForm
+from schemas.tax_payment import BillComparison, BillRef, OpenLines, PaymentForm
+from store import ledger, submissions
+from store.database import session
+
+
+@activity.defn(name="write_lines")
+async def write_lines(arg: LineRequest) -> CaseBooks:
+    """Adds the case's premium lines of one levy."""
+    async with session() as s:
+        await ledger.write_lines(s, arg)
+        return await ledger.case_books(s, arg.process_id)
+
+
+@activity.defn(name="case_books")
+async def case_books(arg: CaseArg) -> CaseBooks:
+    async with session() as s:
+        return await ledger.case_books(s, arg.process_id)
+
+
+@activity.defn(name="reverse_lines")
+async def reverse_lines(arg: CaseArg) -> CaseBooks:
+    """Takes back the lines that stand on no bill."""
+    async with session() as s:
+        await ledger.reverse_lines(s, arg.process_id)
+        return await ledger.case_books(s, arg.process_id)
+
+
+@activity.defn(name="late_fee_estimate")
+async def late_fee_estimate(arg: LateFeeArg) -> LateFee:
+    async with session() as s:
+        return await ledger.late_fee_estimate(s, arg)
+
+
+@activity.defn(name="open_lines")
+async def open_lines(arg: PaymentScope) -> OpenLines:
+    async with session() as s:
+        return await ledger.open_lines(s, arg)
+
+
+@activity.defn(name="freeze_bill")
+async def freeze_bill(arg: FreezeArg) -> BillRef:
+    async with session() as s:
+        return await ledger.freeze_bill(s, arg)
+
+
+@activity.defn(name="compare_bill")
+async def compare_bill(arg: BillArg) -> BillComparison:
+    async with session() as s:
+        return await ledger.compare_bill(s, arg.bill_id)
+
+
+@activity.defn(name="adjust_bill")
+async def adjust_bill(arg: BillDecision) -> BillComparison:
+    """Correction lines with the reason the clerk gave."""
+    async with session() as s:
+        form = await submissions.read_form(s, arg.submission_id)
+        reason = form.reason if isinstance(form, ReasonForm) else ""
+        return await ledger.adjust_bill(s, arg.bill_id, reason, arg.actor)
+
+
+@activity.defn(name="record_payment")
+async def record_payment(arg: PaymentArg) -> None:
+    """Portal: what the clerk recorded. Gateway: the certificate that `pay_bill` stored."""
+    async with session() as s:
+        bill = await ledger.get_bill(s, arg.bill_id)
+        now = await ledger.process_now(s, (await ledger.scope_of_bill(s, arg.bill_id)).process_id)
+        if arg.submission_id is not None:
+            form = await submissions.read_form(s, arg.submission_id)
+            if not isinstance(form, PaymentForm):
+                raise ApplicationError("not a payment form", type="BadForm", non_retryable=True)
+            paid_on, certificate, amount = form.paid_on, form.certificate_no, form.amount
+        elif bill.certificate_no is None or bill.agency_total is None:
+            text = Text(zh="尚无完税证明，不能登记缴款。", en="There is no payment certificate yet.")
+            raise ApplicationError(f"{text.zh} {text.en}", type="NoCertificate")
+        else:
+            paid_on = bill.paid_on or ledger.shanghai_day(now)
+            certificate, amount = bill.certificate_no, bill.paid_amount or bill.agency_total
+        await ledger.record_payment(
+            s, arg.bill_id, paid_on=paid_on, certificate_no=certificate, amount=amount, actor=arg.actor
+        )
+
+
+ACTIVITIES = [
+    write_lines,
+    case_books,
+    reverse_lines,
+    late_fee_estimate,
+    open_lines,
+    freeze_bill,
+    compare_bill,
+    adjust_bill,
+    record_payment,
+]
