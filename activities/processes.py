@@ -1,7 +1,7 @@
 """Beginning of a process, and what one process does to others: starting and waking them.
 
-Between processes only signals travel, and they carry no state: the receiver asks its books again. A lost wake-up costs a
-day at most, a second one nothing.
+Between processes only signals travel, and they carry no state: the receiver asks its books again. A lost wake-up costs
+a day at most, a second one nothing.
 """
 
 from typing import Any
@@ -18,9 +18,10 @@ from runtime import clock
 from runtime.settings import get_settings
 from schemas.calls import BillArg, PaymentScope, WakeCases
 from schemas.process import ProcessOpened, ProcessStart, Wake
-from store import demo_clock, ledger, policies, projection
+from store import demo_clock, policies, projection
 from store.database import session
 from store.people import ENDED, search_text
+from store.tables.ledger import Bill, BillLine, PremiumLine
 from store.tables.processes import Process
 
 UNIT_NAMES = {"social": "社保", "medical": "医保"}
@@ -50,8 +51,8 @@ async def start_reimbursement(arg: BillArg) -> str:
     """Starts the reimbursement of a paid bill; once started it stays as it is."""
     process_id = f"reimbursement-{arg.bill_id}"
     async with session() as s:
-        scope = await ledger.scope_of_bill(s, arg.bill_id)
-    title = f"{scope.month} {UNIT_NAMES.get(scope.levy, scope.levy)}校内报账"
+        bill = await s.get_one(Bill, arg.bill_id)
+    title = f"{bill.month} {UNIT_NAMES.get(bill.levy, bill.levy)}校内报账"
     start = await _prepare(process_id, "reimbursement", title, {"bill_id": arg.bill_id})
     await _start_or_wake("Reimbursement", start, WorkflowIDReusePolicy.REJECT_DUPLICATE, None)
     return process_id
@@ -61,9 +62,12 @@ async def start_reimbursement(arg: BillArg) -> str:
 async def wake_cases(arg: WakeCases) -> int:
     """Wakes every open case that has a line on the bill; returns how many."""
     async with session() as s:
-        on_bill = await ledger.processes_on_bill(s, arg.bill_id)
+        on_bill = select(PremiumLine.process_id).join(BillLine, BillLine.line_id == PremiumLine.id)
+        on_bill = on_bill.where(BillLine.bill_id == arg.bill_id)
         open_cases = list(
-            await s.scalars(select(Process.id).where(Process.id.in_(on_bill), Process.state.not_in(ENDED)))
+            await s.scalars(
+                select(Process.id).where(Process.id.in_(on_bill), Process.state.not_in(ENDED)).order_by(Process.id)
+            )
         )
     woken = 0
     for process_id in open_cases:

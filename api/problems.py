@@ -255,22 +255,19 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Turns every error of the app into a problem."""
 
-    async def named(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
+    async def named(request: Request, error: Problem) -> Response:
         return answer(request, error)
 
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         faults: list[tuple[str, str, Text]] = []
         for detail in error.errors():
             where, *rest = detail["loc"]
-            detail = {**detail, "loc": tuple(rest)}
+            inside = {**detail, "loc": tuple(rest)}
             prefix = "" if where == "body" else f"/{where}"
-            faults.extend(faults_of([detail], prefix))  # pyright: ignore[reportArgumentType]
+            faults.extend(faults_of([inside], prefix))  # pyright: ignore[reportArgumentType]
         return answer(request, BadForm(faults=faults))
 
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
         status = error.status_code if error.status_code in _TITLES else 400
         text = _HTTP.get(error.status_code, Problem.text)
         headers = dict(error.headers or {})

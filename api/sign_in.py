@@ -1,7 +1,7 @@
 """Sign-in: a cookie with a CSRF token for browsers, a bearer token for programs.
 
-Writes that come with the cookie must carry `X-CSRF-Token`; those with a bearer token need none. A wrong name and a wrong
-password take the same time and get the same answer.
+Writes that come with the cookie must carry `X-CSRF-Token`; those with a bearer token need none. A wrong name and a
+wrong password take the same time and get the same answer.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What the system already knows for a task: `data` fills the form of the first outcome, `context` is for reading.
 
-Contract: `data` holds exactly fields of `outcomes[0]`'s form, with values that the server accepts; a program may send it
-back as it is. Whatever is shown but not part of a form (findings, proposal, comparison) stands in `context`.
+Contract: `data` holds exactly fields of `outcomes[0]`'s form, with values that the server accepts; a program may send
+it back as it is. Whatever is shown but not part of a form (findings, proposal, comparison) stands in `context`.
 """
 
 from collections.abc import Awaitable, Callable

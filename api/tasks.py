@@ -132,7 +132,8 @@ async def locked_task(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Ta
     """The task, visible to the viewer and locked."""
     await find_task(s, viewer, task_id)
     task = await inbox.lock(s, task_id)
-    assert task is not None
+    if task is None:
+        raise NotFound
     return task, await s.get_one(Process, task.process_id)
 
 

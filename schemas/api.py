@@ -1,7 +1,7 @@
 """Bodies and answers of the JSON API under `/api/v1`; the pages show the same models.
 
 Invariants: request bodies derive from `Body` (an unknown field is refused, so that a typing mistake is not swallowed);
-answers hold bilingual `Text` where people read them. Workflow payloads are elsewhere: these may change with the API only.
+answers hold bilingual `Text` where people read them. Workflow payloads are elsewhere.
 """
 
 from datetime import date, datetime
@@ -24,7 +24,7 @@ class Answer(BaseModel):
 
 
 class Fault(Answer):
-    """One thing that is wrong with a request. `pointer` is a JSON pointer into the body: /data/birth, /documents/M01."""
+    """One thing that is wrong with a request. `pointer` is a JSON pointer: /data/birth, /documents/M01."""
 
     pointer: str
     code: str

@@ -1,1 +1,1 @@
-"""Tables, migrations and queries. One transaction per request or activity (`store.database.session`); nobody else commits."""
+"""Tables, migrations and queries. One transaction per request or activity, committed by `store.database.session` alone."""

@@ -1,7 +1,7 @@
 """Applies a transition of a process to the rows that people read. Applied twice it changes nothing.
 
-Invariants: a row is written only by a newer revision; the columns of the inbox (holder, draft) are never touched; a rung
-is claimed by the insert of its key, and all rungs of one transition reach a person as one message.
+Invariants: a row is written only by a newer revision; the columns of the inbox (holder, draft) are never touched; a
+rung is claimed by the insert of its key, and all rungs of one transition reach a person as one message.
 """
 
 from collections import defaultdict

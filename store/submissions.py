@@ -1,7 +1,7 @@
 """Answers to tasks, kept before Temporal is asked: what a clerk typed is never lost, and never counted twice.
 
-Invariants: (task, idempotency key) is unique and its body hash fixed; `pending` rows are sent again with the same Update
-id until the process has taken or refused them. The clear form leaves here only as the form's model.
+Invariants: (task, idempotency key) is unique and its body hash fixed; `pending` rows are sent again with the same
+Update id until the process has taken or refused them. The clear form leaves here only as the form's model.
 """
 
 import hashlib
@@ -71,7 +71,8 @@ async def add(
     )
     await session.execute(statement)
     found = await by_key(session, task_id, key)
-    assert found is not None
+    if found is None:
+        raise UnknownSubmission(key)
     return found
 
 

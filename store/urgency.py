@@ -1,8 +1,8 @@
 """Overdue, due today, at risk, waiting: each defined once, for tasks and processes, for lists and for the board.
 
 The board counts with the same conditions that the lists filter with, so that a number always equals its list's total.
-A case's clock is `runtime.clock.now()` plus what the case alone is ahead (a demo's fast-forward; zero in production). Every
-query that uses these conditions must have `processes` in its FROM.
+A case's clock is `runtime.clock.now()` plus what the case alone is ahead (a demo's fast-forward; zero in
+production). Every query that uses these conditions must have `processes` in its FROM.
 """
 
 from datetime import datetime

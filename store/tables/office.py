@@ -1,7 +1,7 @@
 """Documents, messages to users, outgoing mail, the audit trail and settings.
 
-A document's content lies encrypted in a file below the data folder; its row says what it is and its hash. Audit rows are
-only ever added.
+A document's content lies encrypted in a file below the data folder; its row says what it is and its hash. Audit rows
+are only ever added.
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Who there is: org units, users and their sessions, persons and their hires.
 
-A person's names are plain (lists and search need them) beside pinyin columns; identity and permit numbers, phone, e-mail,
-birth and sex are encrypted, with a keyed hash of the document number for look-up. Never put a clear number in a column.
+A person's names are plain (lists and search need them) beside pinyin columns; identity and permit numbers, phone,
+e-mail, birth and sex are encrypted, with a keyed hash of the document number for look-up. No clear number in a column.
 """
 
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""`record_transition` on real PostgreSQL: twice is once, old never wins, the inbox's own columns stay, each rung once."""
+"""`record_transition` on real PostgreSQL: twice is once, old never wins, the inbox's columns stay."""
 
 import asyncio
 import random

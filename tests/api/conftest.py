@@ -1,6 +1,6 @@
 """A school office for API tests: real PostgreSQL, the real app, and a small stand-in for Temporal.
 
-The stand-in takes the same updates and writes the same projection as a worker does; Temporal itself is tested elsewhere.
+The stand-in takes the same updates and writes the same projection as a worker does.
 """
 
 import uuid
@@ -133,7 +133,7 @@ async def complete(completion: Completion) -> CompletionAnswer:
 def process_snapshot(process_id: str, *, revision: int = 1, kind: str = "enrolment", **changes: Any) -> ProcessSnapshot:
     values: dict[str, Any] = {
         "id": process_id, "kind": kind, "revision": revision, "state": ProcessState.RUNNING, "org_unit": "business",
-        "stages": [Stage(code="materials", title=Text(zh="材料收集", en="Materials"), column=0, state=StageState.ACTIVE)],
+        "stages": [Stage(code="materials", title=Text(zh="材料", en="Materials"), column=0, state=StageState.ACTIVE)],
         "started_at": datetime.now(UTC),
     }  # fmt: skip
     return ProcessSnapshot(**(values | changes))
