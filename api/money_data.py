@@ -1,31 +1,128 @@
 """What a task about money or an agency shows for reading: the application, the bill beside the agency's lines, the split.
 
-Amounts are strings of yuan with two places, as they came from the books; nothing is computed here that decides anything.
+Amounts are strings of yuan with two places, as they came from the books; nothing is computed here that decides
+anything. Every premium line carries its base, rates, explanation and source.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from schemas.calls import PaymentScope
 from schemas.tasks import TaskSpec
-from store import documents
+from store import documents, ledger, people, registrations, vouchers
+
+ZERO = Decimal("0.00")
 
 
 async def application(session: AsyncSession, process_id: str, spec: TaskSpec) -> dict[str, Any]:
-    """The application's file of this agency, newest first."""
+    """The application's file of this agency, newest first, and what the attempts before it came to."""
     agency = spec.authority or ""
     rows = await documents.of_process(session, process_id)
     files = [{"id": d.id, "code": d.code, "filename": d.filename} for d in rows if agency in d.code]
-    return {"files": files[::-1]}
+    tried = [r for r in await registrations.of_case(session, process_id) if r.agency == agency]
+    found: dict[str, Any] = {"files": files[::-1]}
+    if tried:
+        found["attempts"] = [
+            {
+                "attempt": r.attempt,
+                "state": r.state,
+                "receipt_no": r.receipt_no,
+                "submitted_at": r.submitted_at.isoformat() if r.submitted_at else None,
+                "refused_code": r.refused_code,
+                "refused_note": r.refused_note,
+            }
+            for r in tried
+        ]
+    return found
 
 
 async def open_list(session: AsyncSession, scope: dict[str, Any]) -> dict[str, Any]:
-    return {}
+    """How many lines wait to be frozen: of the month, and of earlier months."""
+    lines = await ledger.open_lines(session, PaymentScope.model_validate(scope))
+    return {"current_lines": lines.current, "earlier_lines": lines.earlier}
 
 
 async def bill(session: AsyncSession, bill_id: str) -> dict[str, Any]:
-    return {}
+    """A bill with its totals, its lines, and the comparison per person, month and insurance."""
+    row = await ledger.get_bill(session, bill_id)
+    ref = await ledger.bill_ref(session, bill_id)
+    lines = await ledger.lines_of_bill(session, bill_id)
+    pairs = await ledger.beside_agency(session, bill_id)
+    names = await people.names_of(session, [person for person, _, _ in pairs])
+    units = await people.org_units(session)
+    found: dict[str, Any] = {
+        "bill_kind": ref.kind,
+        "levy": row.levy,
+        "month": row.month,
+        "persons": ref.persons,
+        "unit_total": ref.unit_total,
+        "person_total": ref.person_total,
+        "total": str(Decimal(ref.unit_total) + Decimal(ref.person_total)),
+        "late_fee": ref.late_fee,
+        "sample": ref.sample,
+        "agency_bill_no": row.agency_bill_no,
+        "certificate_no": row.certificate_no,
+        "lines": [
+            {
+                "person_name": names.get(x.person_id, ""),
+                "org_unit": units[x.org_unit].model_dump() if x.org_unit in units else x.org_unit,
+                "premium_month": x.premium_month,
+                "insurance": x.insurance,
+                "base": str(x.base),
+                "unit_rate": str(x.unit_rate),
+                "person_rate": str(x.person_rate),
+                "unit_amount": str(x.unit_amount),
+                "person_amount": str(x.person_amount),
+                "explanation": {"zh": x.explanation_zh, "en": x.explanation_en},
+                "source": x.source,
+                "correction": x.correction > 0,
+                "sample": "sample" in x.flags,
+            }
+            for x in lines
+        ],
+    }
+    if row.agency_total is not None:
+        found["comparison"] = [
+            {
+                "person_name": names.get(person, ""),
+                "premium_month": month,
+                "insurance": insurance,
+                "ours_unit": str(ours.unit),
+                "theirs_unit": str(theirs.unit),
+                "ours_person": str(ours.person),
+                "theirs_person": str(theirs.person),
+                "difference": str(theirs.unit + theirs.person - ours.unit - ours.person),
+                "equal": ours == theirs,
+            }
+            for (person, month, insurance), (ours, theirs) in pairs.items()
+        ]
+    return found
 
 
 async def voucher(session: AsyncSession, bill_id: str) -> dict[str, Any]:
-    return {}
+    """The split by part, insurance and college, what is withheld of whom, and the voucher once it is made."""
+    amounts = await vouchers.split(session, bill_id)
+    units = await people.org_units(session)
+    withheld = await vouchers.list_withholdings(session, bill_id)
+    names = await people.names_of(session, [w.person_id for w in withheld])
+    found: dict[str, Any] = {
+        "split": [
+            {
+                "part": part,
+                "insurance": insurance,
+                "org_unit": units[unit].model_dump() if unit in units else unit,
+                "amount": str(amount),
+            }
+            for (part, insurance, unit), amount in amounts.items()
+        ],
+        "withholdings": [
+            {"person_name": names.get(w.person_id, ""), "amount": str(w.amount), "how": w.how} for w in withheld
+        ],
+        "withheld_total": str(sum((w.amount for w in withheld), ZERO)),
+    }
+    made = await vouchers.of_bill(session, bill_id)
+    if made is not None:
+        found |= {"voucher_no": made.voucher_no, "budget_line": made.budget_line, "prepared_by": made.prepared_by}
+    return found

@@ -188,7 +188,8 @@ async def _payment(ask: Ask) -> Prefill:
 async def _reimbursement(ask: Ask) -> Prefill:
     bill_id = str(ask.spec.data["bill_id"])
     context = await money_data.bill(ask.session, bill_id)
-    return Prefill(context={**context, **await money_data.voucher(ask.session, bill_id)})
+    context |= await money_data.voucher(ask.session, bill_id)
+    return Prefill(data={"budget_line": context.get("budget_line")}, context=context)
 
 
 _MAKERS: dict[str, Callable[[Ask], Awaitable[Prefill]]] = {
