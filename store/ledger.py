@@ -1,7 +1,7 @@
 """The premium ledger: lines, what stands on no bill yet, bills, and our lines beside the agency's.
 
-Invariants: lines are only added; every function may be called twice with the same effect as once; amounts are `Decimal`,
-yuan with two places; which months and which base is decided here from the case's record, never by a caller.
+Invariants: lines are only added; every function may be called twice with the same effect as once; amounts are
+`Decimal`, yuan with two places; which months and which base is decided here from the case's record, never by a caller.
 """
 
 import uuid
@@ -238,7 +238,7 @@ def payment_day(month: str) -> date:
 
 
 async def late_fee_estimate(session: AsyncSession, arg: LateFeeArg) -> LateFee:
-    """What paying on `paid_on` would cost, each month counted from its own payment day (Social Insurance Law art. 86)."""
+    """What paying on `paid_on` would cost, each month from its own payment day (Social Insurance Law art. 86)."""
     rates = tables.late_fee_rates(policies.read_all())
     total, days = ZERO, 0
     arrears: dict[str, Decimal] = {}
