@@ -1,8 +1,8 @@
 """Words of the notice to a person and of the reminders of watched dates. Pure: facts in, bilingual text out.
 
 Invariants: outside the person's own page a number is masked; a value that rests on sample data says so; the zh text
-holds no English sentences and the other way round (names and numbers apart). Law: 社会保险法 art. 60 (the unit tells each
-employee the premiums paid).
+holds no English sentences and the other way round (names and numbers apart). Law: 社会保险法 art. 60
+(the unit tells each employee the premiums paid).
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,10 @@ from schemas.notices import CardGuide, Notice, WatchRule
 CARDS = "notice_texts.yaml"
 WATCH = "watch_rules.yaml"
 WATCH_KINDS = ("permit_expires", "residence_expires", "id_expires", "certificate_due")
+NUMBERS = {
+    "social_bureau": Text(zh="社会保障号码", en="Social-security number"),
+    "medical_bureau": Text(zh="医保个人编号", en="Medical insurance number"),
+}
 _HEAD, _TAIL = 3, 4
 
 
@@ -93,9 +97,8 @@ def _zh(n: Notice, masked: bool) -> list[str]:
     if n.sample:
         lines.append("注意：以上金额使用示例费率或基数计算，以税务部门征集单为准。")
     if n.certificate_by is not None:
-        lines.append(
-            f"请在 {n.certificate_by.isoformat()} 前提交协议国参保证明；逾期的，自提交当月起免缴，此前已缴费用不退。"
-        )
+        note = f"{n.certificate_note.zh}。" if n.certificate_note else ""
+        lines.append(f"请在 {n.certificate_by.isoformat()} 前（含当日）提交协议国参保证明。{note}")
     if n.card is not None:
         lines.append(f"{n.card.title.zh}{'（示例，以当地窗口为准）' if n.card.sample else ''}：")
         lines += [f"{i}. {s.zh}" for i, s in enumerate(n.card.steps, start=1)]
@@ -121,10 +124,8 @@ def _en(n: Notice, masked: bool) -> list[str]:
     if n.sample:
         lines.append("Note: these amounts rest on sample rates or limits; the tax authority's bill is what counts.")
     if n.certificate_by is not None:
-        lines.append(
-            f"Please hand in your certificate of coverage by {n.certificate_by.isoformat()}. Handed in later, it "
-            "exempts you from the month of submission only, and premiums already paid are not refunded."
-        )
+        note = f" {n.certificate_note.en}." if n.certificate_note else ""
+        lines.append(f"Please hand in your certificate of coverage by {n.certificate_by.isoformat()}.{note}")
     if n.card is not None:
         lines.append(f"{n.card.title.en}{' (sample; ask at the local counter)' if n.card.sample else ''}:")
         lines += [f"{i}. {s.en}" for i, s in enumerate(n.card.steps, start=1)]

@@ -55,6 +55,7 @@ class Notice(Payload):
     months: list[NoticeMonth] = []
     card: CardGuide | None = None
     certificate_by: date | None = None
+    certificate_note: Text | None = None  # what handing it in late costs, from the rule
     sample: bool = False
 
 
@@ -65,6 +66,7 @@ class NoticeView(Payload):
     text: Text
     at: datetime
     mail: str
+    masked: bool = True
     notice: Notice | None = None  # the parts, for the person alone
 
 

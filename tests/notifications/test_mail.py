@@ -1,7 +1,6 @@
 """Delivery: real mail server, files, refusals, outages, reminders that became pointless, rest days."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
@@ -25,11 +24,11 @@ SUNDAY = datetime(2026, 11, 29, 2, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[datetime]]:
+def machine(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """The machine's clock, movable: `machine[0]`."""
     now = [WEDNESDAY]
     monkeypatch.setattr(clock, "real_now", lambda: now[0])
-    yield now
+    return now
 
 
 async def put(key: str, recipient: str = "clerk@example.edu", **more: object) -> None:

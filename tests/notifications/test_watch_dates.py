@@ -127,7 +127,12 @@ def test_broken_rules_are_refused(name: str, old: str, new: str, says: str) -> N
 
 @pytest.mark.parametrize(
     ("number", "shown"),
-    [("510000199001011234", "510***********1234"), ("DEU0C01X00T47", "DEU******0T47"), ("C01X00T47", "*******47"), ("A1", "**")],
+    [
+        ("510000199001011234", "510***********1234"),
+        ("DEU0C01X00T47", "DEU******0T47"),
+        ("C01X00T47", "*******47"),
+        ("A1", "**"),
+    ],
 )
 def test_masking(number: str, shown: str) -> None:
     assert mask(number) == shown
