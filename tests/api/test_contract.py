@@ -1,0 +1,111 @@
+"""By the contract alone, on real servers: PostgreSQL, Temporal, the worker's workflows and activities, the agencies."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.registry import all_activities
+from api import engine, starts
+from runtime.settings import Settings
+from simulators.launch import Running, running
+from store.database import session
+from store.users import create_user
+from tests.api.conftest import PASSWORD, Office
+from tests.api.contract import Program
+from worker.sandbox import workflow_runner
+from workflows.registry import WORKFLOWS
+
+
+@pytest.fixture(scope="module")
+def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("agencies")) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def school(office: Office, client: Client, database: Settings, agencies: Running) -> AsyncIterator[Office]:
+    """The office with a real engine behind it."""
+    database.simulators_url = agencies.url
+    database.update_timeout_seconds = 8.0
+    engine.use_client(client)
+    async with session() as s:
+        await create_user(s, "finance", PASSWORD, name_zh="财务", roles=["finance"])
+    async with Worker(
+        client, task_queue=database.temporal_task_queue, workflows=WORKFLOWS, activities=all_activities(),
+        workflow_runner=workflow_runner(),
+    ):  # fmt: skip
+        yield office
+        engine.use_client(None)
+
+
+def behave(url: str, **fields: Any) -> None:
+    for agency in ("social_bureau", "medical_bureau", "tax_office"):
+        quick = {"accept_after_seconds": 0, "decide_after_seconds": 0, "sync_after_seconds": 0}
+        httpx2.put(f"{url}/{agency}/behaviour", json=quick | fields).raise_for_status()
+
+
+async def drive(office: Office, case: str, *, until: int = 90) -> tuple[Program, dict[str, Any]]:
+    """Finishes tasks until the case is closed, or nothing moves for `until` rounds."""
+    names = ("clerk", "college", "supervisor", "payroll", "finance", "clerk2")
+    program = Program({n: await office.sign_in(n) for n in names})
+    clerk = program.clients["clerk"]
+    view: dict[str, Any] = {}
+    for _ in range(until):
+        await program.round()
+        view = (await clerk.get(f"/api/v1/processes/{case}")).json()
+        if view["state"] in ("closed", "cancelled"):
+            break
+        await asyncio.sleep(0.5)
+    return program, view
+
+
+async def test_a_case_from_start_to_closed_by_the_gateway(school: Office, agencies: Running) -> None:
+    behave(agencies.url)
+    case = await school.case(contract_start="2026-11-01")
+    assert await starts.start_pending([case]) == 1
+    program, view = await drive(school, case)
+    log = [f"{t['kind']}: {t['text']['zh']}" for t in view["timeline"]]
+    incidents = [t for t in view["tasks"] if t["kind"] == "incident.resolve"]
+    assert not incidents, log
+    assert view["state"] == "closed", "\n".join(log)
+    kinds = [k for _, k, _ in program.done]
+    assert kinds[:2] == ["enrolment.materials", "enrolment.verification"]
+    assert {"tax_payment.freeze", "tax_payment.confirm", "tax_payment.approval", "withholding.confirm"} <= set(kinds)
+
+
+async def test_suspend_resume_cancel_over_http(school: Office, agencies: Running) -> None:
+    behave(agencies.url)
+    case = await school.case(contract_start="2026-11-01", id_number="E77777777")
+    await starts.start_pending([case])
+    clerk, auditor = await school.sign_in("clerk"), await school.sign_in("auditor")
+    college = await school.sign_in("college")
+    for _ in range(40):
+        items = (await college.get("/api/v1/tasks", params={"view": "group"})).json()["items"]
+        if items:
+            break
+        await asyncio.sleep(0.25)
+    reason = {"reason": "等待本人确认"}
+    assert (await auditor.post(f"/api/v1/processes/{case}/suspend", json=reason)).status_code == 403
+    suspended = await clerk.post(f"/api/v1/processes/{case}/suspend", json=reason)
+    assert suspended.json()["state"] == "suspended", suspended.text
+    again = await clerk.post(f"/api/v1/processes/{case}/suspend", json=reason)
+    assert (again.status_code, again.json()["code"]) == (409, "not_allowed_now")
+    task = (await college.get(f"/api/v1/tasks/{items[0]['id']}")).json()
+    body = {"outcome": "submit", "data": task["data"], "version": task["version"]}
+    blocked = await college.post(f"/api/v1/tasks/{task['id']}/complete", json=body, headers={"Idempotency-Key": "a"})
+    assert (blocked.status_code, blocked.json()["code"]) == (409, "task_suspended")
+    assert (await clerk.post(f"/api/v1/processes/{case}/resume", json=reason)).json()["state"] == "running"
+    cancelled = await clerk.post(f"/api/v1/processes/{case}/cancel", json={"reason": "放弃入职", "ground": "left"})
+    assert cancelled.status_code == 200
+    for _ in range(40):
+        view = (await clerk.get(f"/api/v1/processes/{case}")).json()
+        if view["state"] == "cancelled":
+            break
+        await asyncio.sleep(0.25)
+    assert view["state"] == "cancelled" and {t["state"] for t in view["tasks"]} == {"obsolete"}
