@@ -140,6 +140,7 @@ def words(lang: str) -> dict[str, Any]:
         "roles": roles,
         "agencies": agencies,
         "day": lambda value: show.show_day(lang, value, clock.today()),
+        "short": lambda value: show.show_short(lang, value),
         "moment": show.show_moment,
         "clock": show.show_clock,
         "money": show.show_money,

@@ -47,6 +47,14 @@ def show_day(lang: str, value: object, today: date) -> str:
     )
 
 
+def show_short(lang: str, value: object) -> str:
+    """`11月24日` or `24 Nov`."""
+    day = day_of(value)
+    if day is None:
+        return ""
+    return f"{day.month}月{day.day}日" if lang == "zh" else f"{day.day} {translate(lang, f'month_{day.month}')}"
+
+
 def show_moment(value: object) -> str:
     """`2026-11-24 10:30`, Shanghai time."""
     moment = local(value)

@@ -12,7 +12,7 @@ from web.routes import router as make_router
 
 router = make_router()
 COLUMNS = ("open", "held", "overdue", "due_today", "at_risk", "waiting")
-TABLES = ("by_process", "by_org_unit", "by_person", "by_agency")
+SIDES = (("by_process", "by_person", "by_agency"), ("by_org_unit",))
 
 
 @router.get("/board")
@@ -20,7 +20,7 @@ async def board(visit: Guest) -> Response:
     """The whole board."""
     async with session() as s:
         view = await room.board(s, visit.viewer)
-    return await page(visit, "board.html", board=view, tables=[_table(view, code) for code in TABLES])
+    return await page(visit, "board.html", board=view, sides=[[_table(view, code) for code in side] for side in SIDES])
 
 
 def _table(view: BoardView, code: str) -> dict[str, Any]:

@@ -34,6 +34,12 @@ document.addEventListener("click", (event) => {
     document.getElementById("sign-in").requestSubmit();
   }
 });
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  if (input.type !== "file") { return; }
+  const said = input.form && input.form.querySelector("[data-chosen]");
+  if (said && input.files.length) { said.textContent = input.files[0].name; }
+});
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("[data-once]") || form.hasAttribute("hx-post")) { return; }

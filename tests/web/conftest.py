@@ -1,0 +1,68 @@
+"""The pages on a live server: real PostgreSQL, real Temporal, the application on a port, Chromium in front of it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest_asyncio
+import uvicorn
+from temporalio.client import Client
+
+import web.app
+from api import engine
+from api.app import create_app
+from cli.demo_university import create_demo
+from runtime.settings import Settings
+from store.database import session
+from web.pages.sign_in import DEMO_PASSWORD
+
+
+@dataclass
+class Site:
+    """The application under its address, and the browser."""
+
+    url: str
+    browser: Any
+    settings: Settings
+
+    async def visitor(self, username: str, lang: str = "zh", *, script: bool = True) -> Any:
+        """A page of somebody who has signed in by the form."""
+        context = await self.browser.new_context(
+            base_url=self.url, viewport={"width": 1366, "height": 768}, locale="zh-CN", java_script_enabled=script
+        )
+        await context.add_cookies([{"name": "lang", "value": lang, "url": self.url}])
+        page = await context.new_page()
+        page.set_default_timeout(10_000)
+        await page.goto("/sign-in")
+        await page.fill("#username", username)
+        await page.fill("#password", DEMO_PASSWORD)
+        await page.click("#sign-in .btn-primary")
+        await page.wait_for_selector("#nav")
+        return page
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(database: Settings, client: Client, chromium: Any) -> AsyncIterator[Site]:
+    """The application with the demo university's people and no case yet."""
+    async with session() as s:
+        await create_demo(s)
+    database.demo = True
+    database.temporal_ui_url = "http://127.0.0.1:8233"
+    engine.use_client(client)
+    app = create_app(database)
+    web.app.mount(app)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    task = asyncio.create_task(server.serve([listener]))
+    while not server.started:
+        await asyncio.sleep(0.05)
+    yield Site(f"http://127.0.0.1:{port}", chromium, database)
+    for context in chromium.contexts:
+        await context.close()
+    server.should_exit = True
+    await task
+    engine.use_client(None)

@@ -1,0 +1,60 @@
+"""The pages in Chromium: every page in both languages is whole, translated and accessible."""
+
+import os
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+
+from tests.web.conftest import Site
+from tests.web.office import open_case, task_id
+
+pytestmark = pytest.mark.browser
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+PICTURES = os.environ.get("PICTURES")  # a folder: what the browser saw is kept there
+
+
+async def check(page: Any, lang: str) -> list[str]:
+    """What is wrong with a page: anything that axe finds; Chinese on an English page; a key of the catalogue."""
+    if PICTURES:
+        name = re.sub(r"[^a-z0-9]+", "-", page.url.split("/", 3)[3])[:60].strip("-")
+        await page.screenshot(path=f"{PICTURES}/{lang}-{name}.png")
+    found = await Axe().run(page)
+    wrong = [found.generate_report()] if found.violations_count else []
+    text = await page.inner_text("body")
+    if lang == "en":
+        wrong += [line for line in text.splitlines() if CHINESE.search(line) and line.strip() != "中文"]
+    wrong += re.findall(r"\b(?:ctx|col|kind|role|state|legal|figure|view|choice|flag)_[a-z_]+", text)
+    return [f"{page.url}: {w}" for w in wrong]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+async def test_every_page_is_translated_and_accessible(site: Site, lang: str) -> None:
+    late = await open_case(1, ["materials"], -3)
+    today = await open_case(2, ["verification"], 0, done=["materials"])
+    both = await open_case(3, ["social_bureau", "medical_bureau"], 1, done=["materials", "verification"])
+    await open_case(4, ["tax_payment"], 40, done=["materials", "verification", "social_bureau"])
+    wrong: list[str] = []
+    page = await site.visitor("clerk", lang)
+    for path in (
+        "/inbox", "/inbox?view=all", "/inbox?view=behalf", "/inbox?view=done", "/inbox?view=all&overdue=true", "/cases",
+        "/cases?overdue=true", f"/cases/{late}", f"/cases/{both}", "/board", "/start", "/messages",
+        f"/tasks/{task_id(late, 'materials')}", f"/tasks/{task_id(today, 'verification')}",
+        f"/tasks/{task_id(today, 'verification')}?outcome=return", f"/tasks/{task_id(today, 'materials')}",
+        f"/tasks/{task_id(both, 'medical_bureau')}?outcome=refused", f"/tasks/{task_id(both, 'social_bureau')}",
+        "/tasks/00000000-0000-0000-0000-000000000000",
+    ):  # fmt: skip
+        answer = await page.goto(path)
+        assert answer.status == (404 if "0000-0000" in path else 200), path
+        wrong += await check(page, lang)
+    other = await site.visitor("employee", lang)
+    await other.goto("/my")
+    wrong += await check(other, lang)
+    guest = await (
+        await site.browser.new_context(base_url=site.url, viewport={"width": 1366, "height": 768})
+    ).new_page()
+    await guest.goto(f"/sign-in?lang={lang}")
+    found = await Axe().run(guest)
+    assert found.violations_count == 0, found.generate_report()
+    assert not wrong, "\n".join(wrong)
