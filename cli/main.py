@@ -73,35 +73,49 @@ def worker(
     asyncio.run(worker_main.run(settings, ready_file))
 
 
-@app.command()
-def api(data: Data = None) -> None:
-    """运行接口与页面 Run the API and the pages."""
+Fd = Annotated[int | None, typer.Option("--fd", hidden=True, help="An inherited listening socket")]
+
+
+def _serve(app: str | object, host: str, port: int, fd: int | None, proxied: bool = False) -> None:
+    """Serves an ASGI app on an address, or on a listening socket that the supervisor holds."""
+    import socket
+
     import uvicorn
 
-    settings = load_settings(data)
-    uvicorn.run(
-        "cli.asgi:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
+    config = uvicorn.Config(
+        app,  # pyright: ignore[reportArgumentType] - an app, or the import path of its factory
+        factory=isinstance(app, str),
+        host=host,
+        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(settings.public_url),
+        proxy_headers=proxied,
         timeout_graceful_shutdown=3,  # open event streams never end by themselves
     )
+    uvicorn.Server(config).run(sockets=None if fd is None else [socket.socket(fileno=fd)])
+
+
+@app.command()
+def api(data: Data = None, fd: Fd = None) -> None:
+    """运行接口与页面 Run the API and the pages."""
+    settings = load_settings(data)
+    _serve("cli.asgi:create_app", settings.host, settings.port, fd, proxied=bool(settings.public_url))
 
 
 @app.command()
 def simulators(
     data: Data = None,
     port: Annotated[int | None, typer.Option("--port", help="端口 Port")] = None,
+    fd: Fd = None,
 ) -> None:
     """运行模拟的社保局、医保局、税务 Run the simulated social bureau, medical bureau and tax office."""
-    from simulators import server
+    from runtime import logging
+    from simulators.server import create_app
 
     settings = load_settings(data)
-    server.main(port or settings.simulators_port, settings.data_dir / "simulators")
+    logging.configure(settings, "simulators")
+    _serve(create_app(settings.data_dir / "simulators"), "127.0.0.1", port or settings.simulators_port, fd)
 
 
 @app.command()

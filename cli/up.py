@@ -11,7 +11,9 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,7 +21,7 @@ from sqlalchemy import text
 
 from cli.init import migrate, prepare_temporal
 from cli.progress import Progress
-from embedded.ports import NoPort, Ports
+from embedded.ports import NoPort, Ports, is_free
 from embedded.postgres import PostgresUnusable, embedded_postgres
 from embedded.processes import Child, ChildFailed, Launch, Leftovers, http_answers
 from embedded.temporal import TemporalUnusable, temporal_launch
@@ -28,6 +30,8 @@ from store import database
 
 ROOT = Path(__file__).resolve().parent.parent
 RESTART_FIRST, RESTART_LONGEST = 0.5, 10.0
+IMPATIENT_AFTER = 1.5
+PORT_ATTEMPTS = 3
 
 
 class AlreadyRunning(RuntimeError):
@@ -45,6 +49,9 @@ class Supervisor:
         self.stopping = asyncio.Event()
         self._watchers: list[asyncio.Task[None]] = []
         self._lock: TextIO | None = None
+        # Held here and inherited by the children: nobody takes the port while a child is starting or being replaced.
+        self._app_socket: socket.socket | None = None
+        self._simulators_socket: socket.socket | None = None
         self.users: list[dict[str, Any]] = []
 
     # -- before anything starts -------------------------------------------------------------------------------------
@@ -78,11 +85,13 @@ class Supervisor:
             self.progress.say(f"已结束上次遗留的进程：{names}。 Ended what an earlier run left behind: {names}.")
         settings = Settings(data_dir=self.data)
         ports = Ports(self.data / "ports.json")
-        settings.port = ports.choose("app", settings.port, settings.host)
+        self._app_socket = ports.hold("app", settings.port, settings.host)
+        settings.port = self._app_socket.getsockname()[1]
         await self._postgres(settings, ports)
         await self._temporal(settings, ports)
         if settings.simulators and not settings.simulators_url:
-            settings.simulators_port = ports.choose("simulators", settings.simulators_port)
+            self._simulators_socket = ports.hold("simulators", settings.simulators_port)
+            settings.simulators_port = self._simulators_socket.getsockname()[1]
             settings.simulators_url = f"http://127.0.0.1:{settings.simulators_port}"
         ports.save()
         use_settings(settings)
@@ -102,9 +111,14 @@ class Supervisor:
     async def _postgres(self, settings: Settings, ports: Ports) -> None:
         if not settings.database_url:
             with self.progress.step("数据库 PostgreSQL", "started") as remarks:
-                server = embedded_postgres(settings, ports.choose("postgres", settings.database_port))
+                server = embedded_postgres(settings, settings.database_port)
                 await asyncio.to_thread(server.prepare)
-                await self._child(server.launch())
+
+                def launch() -> Launch:
+                    server.port = ports.choose("postgres", settings.database_port)
+                    return server.launch()
+
+                await self._child_with_port(launch, lambda: server.port)
                 await server.ensure_database()
                 settings.database_url = server.database_url
                 remarks.append(f"127.0.0.1:{server.port}")
@@ -114,9 +128,15 @@ class Supervisor:
     async def _temporal(self, settings: Settings, ports: Ports) -> None:
         if not settings.temporal_address:
             with self.progress.step("流程引擎 Temporal", "started") as remarks:
-                port = ports.choose("temporal", settings.temporal_port)
-                ui_port = ports.choose("temporal_ui", settings.temporal_ui_port)
-                await self._child(temporal_launch(settings, port, ui_port, f"{settings.base_url}/codec"))
+                port = ui_port = 0
+
+                def launch() -> Launch:
+                    nonlocal port, ui_port
+                    port = ports.choose("temporal", settings.temporal_port)
+                    ui_port = ports.choose("temporal_ui", settings.temporal_ui_port)
+                    return temporal_launch(settings, port, ui_port, f"{settings.base_url}/codec")
+
+                await self._child_with_port(launch, lambda: port)
                 settings.temporal_address = f"127.0.0.1:{port}"
                 settings.temporal_ui_url = f"http://127.0.0.1:{ui_port}"
                 remarks.append(settings.temporal_address)
@@ -147,10 +167,11 @@ class Supervisor:
         if settings.simulators and simulated:
             with self.progress.step("模拟经办机构", "simulated agencies") as remarks:
                 url = settings.simulators_url
-                argv = [*own, "simulators", "--port", str(settings.simulators_port), "--data", str(self.data)]
-                await self._child(
-                    Launch("simulators", argv, logs / "simulators.log", lambda: http_answers(f"{url}/healthz"), env=env)
-                )
+                argv = [*own, "simulators", "--data", str(self.data), *_inherit(self._simulators_socket)]
+                healthy = f"{url}/healthz"
+                launch = Launch("simulators", argv, logs / "simulators.log", lambda: http_answers(healthy), env=env)
+                launch.fds = _numbers(self._simulators_socket)
+                await self._child(launch)
                 remarks.append(url)
         ready_file = self.data / "worker.ready"
 
@@ -163,7 +184,9 @@ class Supervisor:
                 "worker", [*own, "worker", "--ready-file", str(ready_file)], logs / "worker.log", worker_ready, env=env
             )
             health = f"{settings.local_url}/healthz"
-            app = Launch("app", [*own, "api"], logs / "app.log", lambda: http_answers(health), env=env)
+            argv = [*own, "api", *_inherit(self._app_socket)]
+            app = Launch("app", argv, logs / "app.log", lambda: http_answers(health), env=env)
+            app.fds = _numbers(self._app_socket)
             await asyncio.gather(self._child(worker), self._child(app))
             remarks.append(settings.base_url)
 
@@ -173,6 +196,16 @@ class Supervisor:
         self.leftovers.remember(self.children)
         await child.wait_ready()
         self._watchers.append(asyncio.create_task(self._watch(child)))
+
+    async def _child_with_port(self, make: Callable[[], Launch], port: Callable[[], int]) -> None:
+        """Starts a server that opens its port itself; another program may be faster, then the next port is tried."""
+        for attempt in range(PORT_ATTEMPTS):
+            try:
+                return await self._child(make())
+            except ChildFailed:
+                await self.children.pop().stop()
+                if attempt + 1 == PORT_ATTEMPTS or is_free(port()):
+                    raise
 
     async def _watch(self, child: Child) -> None:
         """Starts a child again when it ends by itself, ever more slowly while it keeps failing."""
@@ -242,6 +275,15 @@ class Supervisor:
         self.progress.plain("READY")
 
 
+def _numbers(held: socket.socket | None) -> tuple[int, ...]:
+    return () if held is None else (held.fileno(),)
+
+
+def _inherit(held: socket.socket | None) -> list[str]:
+    """The option by which a child takes over a listening socket."""
+    return [] if held is None else ["--fd", str(held.fileno())]
+
+
 def _for_other_commands(settings: Settings) -> dict[str, Any]:
     """What a second command needs to reach the servers."""
     return {
@@ -271,9 +313,13 @@ async def run(data: Path, empty: bool) -> int:
         return 1
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
+    first_told = 0.0
 
     def tell() -> None:
-        if told.is_set():  # a second time: now
+        # `make` passes on a signal that the whole group got already: only a later one means "at once".
+        nonlocal first_told
+        first_told = first_told or loop.time()
+        if loop.time() - first_told > IMPATIENT_AFTER:
             for child in supervisor.children:
                 if child.process.returncode is None:
                     child.process.kill()

@@ -49,5 +49,19 @@ class Ports:
             f"All {STEPS} ports from {preferred} on are busy ({name})."
         )
 
+    def hold(self, name: str, preferred: int, host: str = "127.0.0.1") -> socket.socket:
+        """A free port for `name`, taken at once: the listening socket, for a child that inherits it."""
+        while True:
+            port = self.choose(name, preferred, host)
+            held = socket.socket()
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                held.bind((host, port))
+                held.listen(512)
+            except OSError:
+                held.close()  # somebody was faster: the next one
+                continue
+            return held
+
     def save(self) -> None:
         self._file.write_text(json.dumps(self._known, indent=1))

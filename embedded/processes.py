@@ -48,6 +48,7 @@ class Launch:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 25.0
     ready_seconds: float = 60.0
+    fds: tuple[int, ...] = ()  # open files the child inherits under the same numbers, such as a listening socket
 
     def environment(self) -> dict[str, str]:
         """The child's environment: ours, without `unset`, with `env`."""
@@ -84,6 +85,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=launch.environment(),
                 start_new_session=True,
+                pass_fds=launch.fds,
             )
         return cls(launch, process)
 
@@ -98,8 +100,12 @@ class Child:
             if self.process.returncode is not None:
                 raise ChildFailed(self._failure(f"exit {self.process.returncode}"))
             if await self.launch.ready():
-                return
-            await asyncio.sleep(0.05)
+                # What answered may be a stranger who took the port first: then ours is just giving up.
+                await asyncio.sleep(0.1)
+                if self.process.returncode is None:
+                    return
+            else:
+                await asyncio.sleep(0.05)
         raise ChildFailed(self._failure(f"> {self.launch.ready_seconds:.0f} s"))
 
     async def stop(self) -> None:
@@ -192,7 +198,7 @@ class Leftovers:
             rows = json.loads(self._file.read_text())
         except (OSError, ValueError):
             return []
-        alive = [row for row in rows if row["birth"] and birth_of(row["pid"]) == row["birth"]]
+        alive = [r for r in rows if r["birth"] and birth_of(r["pid"]) == r["birth"] and not _zombie(r["pid"])]
         for row in alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(row["pid"], row["signal"])

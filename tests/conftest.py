@@ -63,7 +63,9 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Po
     from cli.init import migrate
 
     folder = tmp_path_factory.mktemp("postgres")
-    server = embedded_postgres(Settings(data_dir=folder), Ports(folder / "ports.json").choose("postgres", 25433))
+    server = embedded_postgres(
+        Settings(data_dir=folder), Ports(folder / "ports.json").choose("postgres", 20000 + os.getpid() % 10000)
+    )
     server.forgetful = True
     await asyncio.to_thread(server.prepare)
     child = await Child.start(server.launch())
@@ -166,7 +168,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = [r for r in terminalreporter.stats.get("skipped", []) if "Chromium" in str(r.longrepr)]
     if skipped:
         terminalreporter.write_line(
-            f"!!! {len(skipped)} 个浏览器测试未运行：没有 Chromium。 {len(skipped)} browser tests skipped: no Chromium.",
+            f"!!! {len(skipped)} 个浏览器测试未运行：没有 Chromium。 {len(skipped)} browser tests skipped.",
             red=True,
             bold=True,
         )

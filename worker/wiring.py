@@ -6,7 +6,7 @@ seconds. Chores run in one worker at a time, however many workers there are: eac
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -85,7 +85,7 @@ async def run_alone(chore: Chore) -> None:
         log.exception("chore_failed", chore=name)
 
 
-def build_chores(chores: list[tuple[float, Chore]]) -> AsyncIOScheduler:
+def build_chores(chores: Sequence[tuple[float, Chore]]) -> AsyncIOScheduler:
     """A scheduler with every chore at its interval; missed runs are made up once."""
     scheduler = AsyncIOScheduler(timezone="UTC")
     for seconds, chore in chores:

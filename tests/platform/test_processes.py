@@ -116,7 +116,7 @@ async def test_root_serves_postgres_below_a_closed_folder_without_opening_it(tmp
     settings.data_dir.mkdir()
     from embedded.ports import Ports
 
-    server = embedded_postgres(settings, Ports(tmp_path / "ports.json").choose("postgres", 25633))
+    server = embedded_postgres(settings, Ports(tmp_path / "ports.json").choose("postgres", 30000 + os.getpid() % 9000))
     await asyncio.to_thread(server.prepare)
     child = await Child.start(server.launch())
     await child.wait_ready()
