@@ -17,6 +17,7 @@ from domain.exemptions import Treaty, TreatyTable
 from domain.identity import Patterns
 from domain.late_fee import LateFeeRate
 from domain.materials import MaterialItem, Materials, RejectionReason, required_of
+from domain.notices import check_notice_files
 from domain.policy import PolicyError, Texts, deadline_rules, load_list, load_mapping, snapshot, text_of
 from domain.retirement import RetirementGroup
 from schemas.base import Text
@@ -170,6 +171,7 @@ def check_all(texts: Texts) -> str:
         tables.expand(insurances)
     for parse in (late_fee_rates, filing_table, treaty_table, rejection_reasons, materials, check_rules):
         parse(texts)
+    check_notice_files(texts)
     return snapshot(texts).version
 
 

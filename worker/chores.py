@@ -7,8 +7,12 @@ from collections.abc import Awaitable, Callable
 
 from api.completion import resend_pending_submissions
 from api.starts import start_pending
+from worker.mail import deliver_mail
+from worker.watch import tell_watched_dates
 
 CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (10, resend_pending_submissions),
     (10, start_pending),
+    (10, deliver_mail),
+    (60, tell_watched_dates),
 ]

@@ -11,6 +11,7 @@ from api.problems import BadForm
 from runtime.settings import get_settings
 from schemas.api import CommandBody, ProcessQuery, ProcessView, TaskItem
 from schemas.process import Stage, StageState
+from store import notifications
 from store.database import session
 from web import choices
 from web.forms import Choice
@@ -85,6 +86,7 @@ async def case(visit: Guest, process_id: str) -> Response:
     """One case."""
     async with session() as s:
         view = await room.get_process(s, visit.viewer, process_id)
+        notice = await notifications.of_case(s, visit.viewer, process_id)
     open_tasks = [t for t in view.tasks if t.closed_at is None]
     done = sorted(
         (t for t in view.tasks if t.closed_at is not None),
@@ -95,6 +97,7 @@ async def case(visit: Guest, process_id: str) -> Response:
         visit,
         "case.html",
         case=view,
+        notice=notice,
         columns=columns_of(view.stages, open_tasks),
         open_tasks=open_tasks,
         done_tasks=done,

@@ -2,10 +2,10 @@
 
 from starlette.responses import Response
 
-from api import notices as messages_room
 from api import processes as room
 from api import tasks as tasks_room
 from schemas.api import ProcessQuery, TaskQuery
+from store import notifications
 from store.database import session
 from web.frame import Guest, page
 from web.pages.case import columns_of
@@ -22,11 +22,11 @@ async def my(visit: Guest) -> Response:
         found = await room.list_processes(s, visit.viewer, ProcessQuery(subject=subject)) if subject else None
         views = [await room.get_process(s, visit.viewer, item.id) for item in (found.items if found else [])]
         tasks = await tasks_room.list_tasks(s, visit.viewer, TaskQuery(view="group")) if subject else None
-        notices = await messages_room.messages(s, visit.viewer)
+        notices = await notifications.of_person(s, visit.viewer)
     cases = [
         {**v.model_dump(include={"id", "kind_title", "case_no", "state"}), "columns": columns_of(v.stages, [])}
         for v in views
     ]
     return await page(
-        visit, "my.html", cases=cases, tasks=tasks.items if tasks else [], amounts=[], notices=notices.items
+        visit, "my.html", cases=cases, tasks=tasks.items if tasks else [], amounts=[], notices=notices
     )
