@@ -5,11 +5,12 @@ know its pages, and neither knows the worker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
 
 import api.app
 import web.app
-from fastapi import FastAPI
-
 from runtime import logging
 from runtime.settings import get_settings
 from store import database
@@ -25,7 +26,7 @@ def create_app() -> FastAPI:
     inner = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(served: FastAPI) -> AsyncIterator[object]:
+    async def lifespan(served: FastAPI) -> AsyncIterator[Any]:
         async with following_clock(), inner(served) as state:
             yield state
         await database.dispose()
