@@ -1,32 +1,33 @@
 """The record behind an enrolment: facts for the workflow, corrected values, the confirmed exemption.
 
-No personal data in what goes back: dates, codes and ids only.
+Invariants: no personal data in what goes back (dates, codes and ids only); the same call again changes nothing; nothing
+is exempt that no agreement exempts, whatever was confirmed.
 """
 
-from datetime import date
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
-import policies
-from domain import enrolment_checks, exemptions, tables
+from domain import enrolment_checks, exemptions
+from domain.exemptions import TreatyTable
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.enrolment import Certificate, EnrolmentFacts, ForeignHire, HireKind
-from store import people, submissions
+from store import people, rule_tables, submissions, watch_dates
 from store.database import session
-from store.ledger import process_now, shanghai_day
+from store.premium_lines import process_now, shanghai_day
+from store.tables.people import Hire
+
+CERTIFICATE_DUE = "certificate_due"  # policies/watch_rules.yaml
 
 
 async def _facts(s: AsyncSession, process_id: str) -> EnrolmentFacts:
     row = await people.hire_row(s, process_id)
     hire = await people.hire_of(s, process_id)
     today = shanghai_day(await process_now(s, process_id))
-    texts = policies.read_all()
-    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, tables.check_rules(texts))
-    insurances = row.insurances
-    if insurances is None:
-        _, groups = tables.category_insurances(texts)[row.category]
-        insurances = tables.contribution_tables(texts).expand(groups)
+    loaded = rule_tables.load()
+    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, loaded.checks)
     return EnrolmentFacts(
         country=row.country,
         permit_issued=row.permit_issued,
@@ -37,10 +38,17 @@ async def _facts(s: AsyncSession, process_id: str) -> EnrolmentFacts:
         certificate=Certificate(row.certificate),
         org_unit=row.org_unit,
         category=row.category,
-        insurances=list(insurances),
+        insurances=row.insurances if row.insurances is not None else _all_insurances(row),
         findings=[f.code for f in findings],
         today=today,
     )
+
+
+def _all_insurances(row: Hire) -> list[str]:
+    """Every insurance of the hire's category, in the order of the bill."""
+    loaded = rule_tables.load()
+    _, groups = loaded.categories[row.category]
+    return loaded.contributions.expand(groups)
 
 
 @activity.defn(name="load_enrolment_facts")
@@ -52,12 +60,22 @@ async def load_enrolment_facts(arg: CaseArg) -> EnrolmentFacts:
 
 @activity.defn(name="apply_record")
 async def apply_record(arg: AppliedForm) -> EnrolmentFacts:
-    """Makes the corrected record of a submission the valid one; the earlier version is kept."""
+    """Makes the corrected record of a submission the valid one; the earlier version is kept.
+
+    A document number that belongs to another person becomes an incident: the API refuses it before it gets here.
+    """
     async with session() as s:
         form = await submissions.read_form(s, arg.submission_id)
         hire = ForeignHire.model_validate(form.model_dump(include=set(ForeignHire.model_fields)))
         now = await process_now(s, arg.process_id)
-        await people.save_hire(s, arg.process_id, arg.person_id, hire, source=arg.submission_id, now=now)
+        try:
+            await people.save_hire(s, arg.process_id, arg.person_id, hire, source=arg.submission_id, now=now)
+        except people.NumberTaken:
+            raise ApplicationError(
+                "证件号码已属于另一人员，请核对后由管理员处理。 The document number belongs to another person on record.",
+                type="NumberTaken",
+                non_retryable=True,
+            ) from None
         return await _facts(s, arg.process_id)
 
 
@@ -65,26 +83,43 @@ async def apply_record(arg: AppliedForm) -> EnrolmentFacts:
 async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
     """Stores what is paid and what is exempt; a certificate to come is remembered with its last day."""
     async with session() as s:
-        row = await people.hire_row(s, arg.process_id)
-        texts = policies.read_all()
-        _, groups = tables.category_insurances(texts)[row.category]
-        every = tables.contribution_tables(texts).expand(groups)
-        row.exempt = [i for i in every if i in arg.exempt]
-        row.insurances = [i for i in every if i not in arg.exempt]
-        row.certificate = arg.certificate
-        if arg.certificate == Certificate.PENDING.value:
-            today = shanghai_day(await process_now(s, arg.process_id))
-            by = _certificate_by(row.country, row.hire_kind, row.permit_issued, row.contract_start, today)
-            if by is not None:
-                await people.watch(s, arg.person_id, arg.process_id, "certificate_due", by)
+        now = await process_now(s, arg.process_id)
+        row = await _with_certificate(s, arg, now)
+        treaties = rule_tables.load().treaties
+        every = _all_insurances(row)
+        exempt = set(arg.exempt) & _exemptible(treaties)
+        row.exempt = [i for i in every if i in exempt]
+        row.insurances = [i for i in every if i not in exempt]
         await s.flush()
+        if arg.certificate == Certificate.PENDING.value:
+            proposal = exemptions.propose(
+                row.country,
+                HireKind(row.hire_kind),
+                Certificate.PENDING,
+                row.permit_issued,
+                row.contract_start,
+                shanghai_day(now),
+                treaties,
+            )
+            if proposal.certificate_by is not None:
+                await people.watch(s, arg.person_id, arg.process_id, CERTIFICATE_DUE, proposal.certificate_by)
+        else:
+            await watch_dates.done(s, arg.process_id, CERTIFICATE_DUE, now)
         return await _facts(s, arg.process_id)
 
 
-def _certificate_by(country: str, kind: str, permit: date, start: date, today: date) -> date | None:
-    """The last day on which a certificate works back to the start (three months from the permit)."""
-    table = tables.treaty_table(policies.read_all())
-    return exemptions.propose(country, HireKind(kind), Certificate.PENDING, permit, start, today, table).certificate_by
+async def _with_certificate(s: AsyncSession, arg: ExemptionDecision, now: datetime) -> Hire:
+    """The valid record with the certificate as confirmed, so that a later correction does not bring the old one back."""
+    hire = await people.hire_of(s, arg.process_id)
+    confirmed = hire.model_copy(update={"certificate": Certificate(arg.certificate)})
+    return await people.save_hire(
+        s, arg.process_id, arg.person_id, confirmed, source=f"verification/{arg.certificate}", now=now
+    )
+
+
+def _exemptible(treaties: TreatyTable) -> set[str]:
+    """What any agreement exempts; medical with maternity and work injury stand in none."""
+    return {i for t in treaties.treaties.values() for i in (*t.exempt, *t.local_exempt)}
 
 
 ACTIVITIES = [load_enrolment_facts, apply_record, record_exemption]

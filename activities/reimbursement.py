@@ -1,4 +1,7 @@
-"""The voucher of a paid bill and its settlement."""
+"""The voucher of a paid bill and its settlement.
+
+Invariant: the voucher's person part equals what is withheld, to the cent; where it does not, an administrator is asked.
+"""
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -40,6 +43,7 @@ async def prepare_voucher(arg: BillDecision) -> VoucherRef:
 
 @activity.defn(name="settle_voucher")
 async def settle_voucher(arg: BillDecision) -> None:
+    """Finance has paid out: voucher and bill are closed."""
     async with session() as s:
         form = await submissions.read_form(s, arg.submission_id)
         if not isinstance(form, SettlementForm):

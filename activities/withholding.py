@@ -1,4 +1,8 @@
-"""The person part for payroll: the list as .xlsx, and how payroll confirmed it."""
+"""The person part for payroll: the list as .xlsx, and how payroll confirmed it.
+
+Invariants: the file is made once a bill; texts are text cells (no formula comes from a name), amounts are numbers with
+two places and add up to the bill's person part.
+"""
 
 import io
 import uuid
@@ -7,11 +11,10 @@ import xlsxwriter
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
-import policies
-from domain import tables
 from schemas.calls import BillArg, BillDecision
-from store import documents, ledger, people, vouchers
+from store import documents, ledger, people, rule_tables, vouchers
 from store.database import session
+from store.tables.office import Document
 
 HEADINGS = ("姓名 Name", "学院 College", "费款所属期 Month", "险种 Insurance", "缴费基数 Base", "个人缴费 Person part")
 
@@ -22,6 +25,9 @@ async def withholding_list(arg: BillArg) -> str:
     document_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"baoqi:withholding:{arg.bill_id}"))
     async with session() as s:
         await vouchers.list_withholdings(s, arg.bill_id)
+        known = await s.get(Document, document_id)
+        if known is not None:
+            return known.id
         scope = await ledger.scope_of_bill(s, arg.bill_id)
         await documents.store(
             s,
@@ -38,10 +44,11 @@ async def withholding_list(arg: BillArg) -> str:
 
 
 async def _workbook(s: AsyncSession, bill_id: str) -> bytes:
+    """One row per person, month and insurance with a person part, and their sum."""
     lines = [x for x in await ledger.lines_of_bill(s, bill_id) if x.person_amount]
     names = await people.names_of(s, [x.person_id for x in lines])
     colleges = await people.org_units(s)
-    titles = tables.contribution_tables(policies.read_all()).lines
+    titles = rule_tables.load().contributions.lines
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     sheet = book.add_worksheet("代扣明细")
@@ -66,9 +73,10 @@ async def _workbook(s: AsyncSession, bill_id: str) -> bytes:
 
 @activity.defn(name="record_withholding")
 async def record_withholding(arg: BillDecision) -> None:
+    """How payroll takes the person part: the outcome is this_month, next_month or receivable."""
     async with session() as s:
-        scope = await ledger.scope_of_bill(s, arg.bill_id)
-        now = await ledger.process_now(s, scope.process_id)
+        now = await ledger.process_now(s, f"reimbursement-{arg.bill_id}")
+        await vouchers.list_withholdings(s, arg.bill_id)
         await vouchers.confirm_withholdings(s, arg.bill_id, arg.outcome, arg.actor, now)
 
 

@@ -23,6 +23,10 @@ class PartsDiffer(ValueError):
     """The voucher's person part and the withheld lines do not agree."""
 
 
+class NotPrepared(LookupError):
+    """The bill has no voucher yet."""
+
+
 async def withheld(session: AsyncSession, bill_id: str) -> dict[str, Decimal]:
     """The person part of each person on the bill."""
     amounts: dict[str, Decimal] = defaultdict(lambda: ZERO)
@@ -60,18 +64,24 @@ async def split(session: AsyncSession, bill_id: str) -> Split:
 
 
 def part(amounts: Split, name: str) -> Decimal:
+    """The total of `unit` or `person`, in yuan."""
     return sum((v for k, v in amounts.items() if k[0] == name), ZERO)
 
 
 async def prepare(
     session: AsyncSession, bill_id: str, *, voucher_no: str, budget_line: str, actor: str, now: datetime
 ) -> Voucher:
-    """Makes the voucher, or makes it anew after it was sent back. PartsDiffer when the person part does not agree."""
+    """Makes the voucher, or makes it anew after it was sent back; a settled one stays as it is.
+
+    PartsDiffer when the person part is not the sum of what is withheld.
+    """
     amounts = await split(session, bill_id)
     taken = sum((w.amount for w in await list_withholdings(session, bill_id)), ZERO)
     if part(amounts, "person") != taken:
         raise PartsDiffer(f"{part(amounts, 'person')} != {taken}")
     voucher = await of_bill(session, bill_id)
+    if voucher is not None and voucher.status == "settled":
+        return voucher
     if voucher is None:
         voucher = Voucher(
             id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"baoqi:voucher:{bill_id}")),
@@ -96,6 +106,7 @@ async def prepare(
 
 
 async def of_bill(session: AsyncSession, bill_id: str) -> Voucher | None:
+    """The voucher of a bill, if one was prepared."""
     return await session.scalar(select(Voucher).where(Voucher.bill_id == bill_id))
 
 
@@ -103,7 +114,9 @@ async def settle(session: AsyncSession, bill_id: str, *, settlement_no: str, act
     """Finance has settled: voucher and bill are closed. A second call changes nothing."""
     voucher = await of_bill(session, bill_id)
     bill = await ledger.get_bill(session, bill_id)
-    if voucher is None or voucher.status == "settled":
+    if voucher is None:
+        raise NotPrepared(bill_id)
+    if voucher.status == "settled":
         return
     voucher.status, voucher.settlement_no, voucher.settled_by, voucher.settled_at = "settled", settlement_no, actor, now
     bill.status, bill.settled_at = "settled", now

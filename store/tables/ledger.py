@@ -1,8 +1,8 @@
 """The ledger: premium lines, bills, the agency's bill beside ours, withholding and vouchers. Yuan with two places.
 
 Invariants: `premium_lines` is append-only, a correction is a new line that names the line it corrects (a trigger
-refuses UPDATE and DELETE); a line stands on one bill at most; every amount shows how it was computed (base, rates, period,
-explanation, source).
+refuses UPDATE and DELETE); a line stands on one bill at most; every amount shows how it was computed (base, rates,
+period, explanation, source).
 """
 
 from datetime import date, datetime

@@ -1,0 +1,47 @@
+"""The parsed tables of the rules: limits and rates, late fee, categories, treaties, checks of a hire.
+
+Read from the files on every call (they are small), parsed only when their text has changed. Calendars and deadlines
+are in `store/policies.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import policies
+from domain import tables
+from domain.contributions import ContributionTables
+from domain.enrolment_checks import CheckRules
+from domain.exemptions import TreatyTable
+from domain.late_fee import LateFeeRate
+from domain.materials import RejectionReason
+
+
+@dataclass(frozen=True)
+class RuleTables:
+    """`categories`: category -> (pension scheme, insurances or groups)."""
+
+    contributions: ContributionTables
+    late_fees: list[LateFeeRate]
+    categories: Mapping[str, tuple[str, list[str]]]
+    treaties: TreatyTable
+    checks: CheckRules
+    reasons: Mapping[str, RejectionReason]
+
+
+def load() -> RuleTables:
+    """The tables in force. PolicyError when a file is missing or broken."""
+    return _parsed(tuple(sorted(policies.read_all().items())))
+
+
+@lru_cache(maxsize=2)
+def _parsed(files: tuple[tuple[str, str], ...]) -> RuleTables:
+    texts = dict(files)
+    return RuleTables(
+        contributions=tables.contribution_tables(texts),
+        late_fees=tables.late_fee_rates(texts),
+        categories=tables.category_insurances(texts),
+        treaties=tables.treaty_table(texts),
+        checks=tables.check_rules(texts),
+        reasons=tables.rejection_reasons(texts),
+    )
