@@ -41,6 +41,7 @@ class Registration:
         self.agency = agency
         self.attempt = 0
         self.handed_in = False
+        self.begun = False  # a hand-in through the gateway was begun: its answer may have been lost
         self.approved = False
         self.policy = case.policy.agency(agency)
 
@@ -120,12 +121,14 @@ class Registration:
         )
         self.case.wait_on(self.agency, self.agency)
         reminding = asyncio.create_task(clock.wait())
+        self.begun = True
         try:
-            await calls.submit_application(self._arg())
+            answer = await calls.submit_application(self._arg())
         finally:
             submitted = True
             reminding.cancel()
-        self._handed_in()
+        if answer.receipt:  # without one the interface refused the data: the date is not met
+            self._handed_in()
         try:
             code = await self._answer_by_http()
         except asyncio.CancelledError:
@@ -216,7 +219,7 @@ class Registration:
 
     async def undo(self) -> None:
         """Takes the registration back at the agency: a clerk confirms, and in `http` mode the gateway withdraws it."""
-        if not self.handed_in:
+        if not self.handed_in and not self.begun:
             return
         result = await self._ask(
             "undo",

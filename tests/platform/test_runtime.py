@@ -1,5 +1,6 @@
 """Keys, ciphers, settings, ports: what every process relies on."""
 
+import logging
 import os
 import socket
 import stat
@@ -13,6 +14,7 @@ from temporalio.client import Client
 
 from embedded.ports import Ports
 from runtime import clock, crypto
+from runtime import logging as logging_module
 from runtime.settings import Settings, SettingsMissing, get_settings
 from runtime.temporal import codec
 from store.database import session
@@ -109,3 +111,23 @@ async def test_payloads_are_unreadable_without_the_key(settings: Settings, clien
     assert "内部编号".encode() not in payloads[0].SerializeToString()
     decoded = await codec(settings).decode(payloads)
     assert "内部编号".encode() in decoded[0].data
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_traceback_in_the_log_shows_no_values(
+    settings: Settings, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    """The locals of a failed step hold people's names and numbers."""
+    before = logging.getLogger().handlers[:]
+    settings.log_format = log_format  # type: ignore[assignment]
+    logging_module.configure(settings, "test")
+    try:
+        passport = "".join(["E1234", "5678"])
+        raise ValueError(len(passport))
+    except ValueError:
+        logging.getLogger("test").exception("a step failed")
+    finally:
+        logging.getLogger().handlers[:] = before
+    written = capsys.readouterr().err
+    assert "ValueError" in written
+    assert "E12345678" not in written
