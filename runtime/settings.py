@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     )
 
     smtp_url: str = Field(
-        default="", description="smtp://user:password@host:587?starttls=1; empty: mail is only kept as rows."
+        default="", description="smtp://user:password@host:587?starttls=1; empty: files in DATA/mail."
     )
     mail_from: str = "baoqi@localhost"
     secret_key: SecretStr = Field(default=SecretStr(""), description="32 bytes as base64; empty: DATA/keys/baoqi.key.")
