@@ -27,6 +27,4 @@ async def my(visit: Guest) -> Response:
         {**v.model_dump(include={"id", "kind_title", "case_no", "state"}), "columns": columns_of(v.stages, [])}
         for v in views
     ]
-    return await page(
-        visit, "my.html", cases=cases, tasks=tasks.items if tasks else [], amounts=[], notices=notices
-    )
+    return await page(visit, "my.html", cases=cases, tasks=tasks.items if tasks else [], amounts=[], notices=notices)

@@ -15,7 +15,7 @@ from api.problems import BadFile, NotAllowed, Problem
 from api.spreadsheets import reader
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
-from schemas.imports import ImportView
+from schemas.imports import ImportView, RowRemark
 from store.database import session
 from web import choices, forms
 from web.forms import Choice, SaidFault
@@ -87,6 +87,11 @@ async def _page(
     )
 
 
+def _said(remark: RowRemark) -> SaidFault:
+    """A remark; the column is named where its sentence does not begin with it anyway."""
+    return SaidFault("" if remark.message.startswith(remark.column) else remark.column, remark.message)
+
+
 def _result(view: ImportView) -> dict[str, Any]:
     return {
         "preview": view.mode == "preview",
@@ -101,9 +106,10 @@ def _result(view: ImportView) -> dict[str, Any]:
                 "name": r.name,
                 "outcome": r.outcome,
                 "process_id": r.process_id,
-                "faults": [SaidFault(f.column, f.message) for f in r.faults],
-                "repairs": [SaidFault(f.column, f.message) for f in r.repairs],
-                "watch": [SaidFault(f.column, f.message) for f in r.watch],
+                "case_no": (r.process_id or "").removeprefix(f"{KIND}-"),
+                "faults": [_said(f) for f in r.faults],
+                "repairs": [_said(f) for f in r.repairs],
+                "watch": [_said(f) for f in r.watch],
             }
             for r in view.rows
         ],
