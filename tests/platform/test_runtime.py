@@ -113,7 +113,7 @@ async def test_payloads_are_unreadable_without_the_key(settings: Settings, clien
     assert "内部编号".encode() in decoded[0].data
 
 
-@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("log_format", ["console", "json"])
 def test_a_traceback_in_the_log_shows_no_values(
     settings: Settings, capsys: pytest.CaptureFixture[str], log_format: str
 ) -> None:
