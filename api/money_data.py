@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.calls import PaymentScope
 from schemas.tasks import TaskSpec
-from store import documents, ledger, people, registrations, vouchers
+from store import documents, ledger, people, policies, registrations, vouchers
 
 ZERO = Decimal("0.00")
 
@@ -52,6 +52,7 @@ async def bill(session: AsyncSession, bill_id: str) -> dict[str, Any]:
     pairs = await ledger.beside_agency(session, bill_id)
     names = await people.names_of(session, [person for person, _, _ in pairs])
     units = await people.org_units(session)
+    numbers = await _numbers(session, {x.person_id for x in lines}, row.levy)
     found: dict[str, Any] = {
         "bill_kind": ref.kind,
         "levy": row.levy,
@@ -67,6 +68,7 @@ async def bill(session: AsyncSession, bill_id: str) -> dict[str, Any]:
         "lines": [
             {
                 "person_name": names.get(x.person_id, ""),
+                "number": numbers.get(x.person_id),
                 "org_unit": units[x.org_unit].model_dump() if x.org_unit in units else x.org_unit,
                 "premium_month": x.premium_month,
                 "insurance": x.insurance,
@@ -98,6 +100,16 @@ async def bill(session: AsyncSession, bill_id: str) -> dict[str, Any]:
             }
             for (person, month, insurance), (ours, theirs) in pairs.items()
         ]
+    return found
+
+
+async def _numbers(session: AsyncSession, persons: set[str], levy: str) -> dict[str, str | None]:
+    """The agency's number of each person: what a clerk compares with the agency's bill."""
+    agency = next((a.id for a in policies.snapshot().agencies if a.levy == levy), "")
+    found: dict[str, str | None] = {}
+    for person in sorted(persons):
+        registered = await registrations.approved(session, person, agency)
+        found[person] = registrations.number_of(registered) if registered is not None else None
     return found
 
 

@@ -160,9 +160,12 @@ async def _acceptance(ask: Ask) -> Prefill:
 
 
 async def _result(ask: Ask) -> Prefill:
-    """The number is the agency's to give. Until it is typed, the document number stands as the example to replace."""
+    """The number is the agency's to give and always wins; proposed is the one that the rule of Order 16's annex makes
+    (country, 0, document number), for the clerk to compare with the agency's paper."""
     made = await _reason_codes(ask)
-    made.data = {"approved_on": ask.today}
+    hire = await people.hire_of(ask.session, ask.process.id)
+    made.data = {"approved_on": ask.today, "number": f"{hire.country}0{hire.id_number}"}
+    made.context["number_proposed"] = True
     made.context |= await money_data.application(ask.session, ask.process.id, ask.spec)
     return made
 

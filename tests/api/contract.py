@@ -37,7 +37,9 @@ class Program:
             return 0
         for slot in task["documents"]:
             if slot["required"] and not slot["received"]:
-                content, suffix = (PDF, "pdf") if "pdf" in slot["accept"] else (self.sheet(task, slot), slot["accept"][0])
+                content, suffix = (
+                    (PDF, "pdf") if "pdf" in slot["accept"] else (self.sheet(task, slot), slot["accept"][0])
+                )
                 sent = await client.post(
                     f"/api/v1/tasks/{task_id}/documents",
                     data={"code": slot["code"]},
