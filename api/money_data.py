@@ -1,4 +1,4 @@
-"""What a task about money or an agency shows for reading: the application, the bill beside the agency's lines, the split.
+"""What a task about money or an agency shows for reading: application, bill beside the agency's lines, the split.
 
 Amounts are strings of yuan with two places, as they came from the books; nothing is computed here that decides
 anything. Every premium line carries its base, rates, explanation and source.

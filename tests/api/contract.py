@@ -37,9 +37,7 @@ class Program:
             return 0
         for slot in task["documents"]:
             if slot["required"] and not slot["received"]:
-                content, suffix = (
-                    (PDF, "pdf") if "pdf" in slot["accept"] else (self.sheet(task, slot), slot["accept"][0])
-                )
+                content, suffix = (PDF, "pdf") if "pdf" in slot["accept"] else (self.sheet(task, slot), "csv")
                 sent = await client.post(
                     f"/api/v1/tasks/{task_id}/documents",
                     data={"code": slot["code"]},
@@ -66,7 +64,7 @@ class Program:
             f"{x['number']},{x['insurance']},{x['premium_month']},{x['unit_amount']},{x['person_amount']}"
             for x in task["context"]["lines"]
         ]
-        assert slot["accept"]
+        assert "csv" in slot["accept"]
         return "\n".join(lines).encode()
 
 

@@ -124,7 +124,7 @@ async def test_suspend_resume_cancel_over_http(school: Office, agencies: Running
 async def test_by_hand_at_every_agency_with_a_refusal_at_each(
     school: Office, agencies: Running, database: Settings
 ) -> None:
-    """Mode portal everywhere: receipts, results, the bill and the certificate come from clerks; both bureaus refuse once."""
+    """Mode portal everywhere: receipts, results, bill and certificate come from clerks; each bureau refuses once."""
     behave(agencies.url)
     database.agency_modes = dict.fromkeys(("social_bureau", "medical_bureau", "tax_office"), "portal")
     case = await school.case(contract_start="2026-11-01", id_number="F55555555")
