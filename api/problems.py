@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic_core import ErrorDetails
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -180,6 +180,16 @@ class BadFile(Problem):
     status, code = 422, "bad_file"
 
 
+class BadCharacter(Problem):
+    """PostgreSQL stores no NUL character, and no half of a surrogate pair can be sent to it."""
+
+    status, code = 422, "bad_character"
+    text = Text(
+        zh="内容含有无法保存的控制字符或超出范围的数值，请删除后重试。",
+        en="The content holds a character or a number that cannot be stored: remove it and try again.",
+    )
+
+
 class TooLarge(Problem):
     status, code = 413, "too_large"
 
@@ -277,7 +287,12 @@ def install(app: FastAPI) -> None:
         del error
         return answer(request, Unavailable(headers={"Retry-After": "3"}))
 
+    async def unstorable(request: Request, error: Exception) -> Response:
+        del error
+        return answer(request, BadCharacter())
+
     handlers: dict[Any, Any] = {Problem: named, RequestValidationError: invalid, HTTPException: http}
+    handlers |= {DataError: unstorable, UnicodeEncodeError: unstorable}
     handlers |= {OperationalError: away, InterfaceError: away, PoolTimeout: away}
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
