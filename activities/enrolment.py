@@ -72,7 +72,7 @@ async def apply_record(arg: AppliedForm) -> EnrolmentFacts:
             await people.save_hire(s, arg.process_id, arg.person_id, hire, source=arg.submission_id, now=now)
         except people.NumberTaken:
             raise ApplicationError(
-                "证件号码已属于另一人员，请核对后由管理员处理。 The document number belongs to another person on record.",
+                "证件号码已属于另一人员，请核对后由管理员处理。 The document number belongs to another person.",
                 type="NumberTaken",
                 non_retryable=True,
             ) from None
@@ -109,7 +109,7 @@ async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
 
 
 async def _with_certificate(s: AsyncSession, arg: ExemptionDecision, now: datetime) -> Hire:
-    """The valid record with the certificate as confirmed, so that a later correction does not bring the old one back."""
+    """The valid record with the certificate as confirmed, so that a later correction keeps it."""
     hire = await people.hire_of(s, arg.process_id)
     confirmed = hire.model_copy(update={"certificate": Certificate(arg.certificate)})
     return await people.save_hire(

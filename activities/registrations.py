@@ -1,7 +1,7 @@
 """What a clerk recorded of an agency (mode `portal`), and the undoing of a registration (both modes).
 
-Invariants: what is recorded once stays (a receipt, an instant); the agency's number always wins; nothing of a case is in
-force at an agency after `undone`.
+Invariants: what is recorded once stays (a receipt, an instant); the agency's number always wins; nothing of a case is
+in force at an agency after `undone`.
 """
 
 from datetime import date, datetime

@@ -1,7 +1,7 @@
 """Bills: freezing the open lines of a month, our lines beside the agency's, corrections, payment.
 
-Invariants: a line stands on one bill at most; the same round and kind freeze once; equal means equal to the cent for every
-person, month and insurance, on both parts; corrections are lines of their own. Writing lines is in
+Invariants: a line stands on one bill at most; the same round and kind freeze once; equal means equal to the cent for
+every person, month and insurance, on both parts; corrections are lines of their own. Writing lines is in
 `store/premium_lines.py`.
 """
 

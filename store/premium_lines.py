@@ -240,7 +240,7 @@ async def _owed(session: AsyncSession, process_id: str, levy: str) -> dict[str, 
         )
         .group_by(PremiumLine.premium_month)
     )
-    return {str(month): amount for month, amount in rows.tuples()}
+    return {str(row[0]): row[1] for row in rows}
 
 
 def payment_day(month: str) -> date:

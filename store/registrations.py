@@ -12,6 +12,7 @@ from store.tables.registrations import Registration
 
 
 async def get(session: AsyncSession, process_id: str, agency: str, attempt: int) -> Registration | None:
+    """The row of one attempt, if there is one."""
     return await session.scalar(
         select(Registration).where(
             Registration.process_id == process_id, Registration.agency == agency, Registration.attempt == attempt
@@ -53,6 +54,7 @@ async def approved(session: AsyncSession, person_id: str, agency: str) -> Regist
 
 
 async def by_number(session: AsyncSession, agency: str, number: str) -> Registration | None:
+    """The registration in force under an agency's number, however it was typed."""
     return await session.scalar(
         select(Registration)
         .where(
@@ -80,21 +82,26 @@ def submitted(row: Registration, receipt_no: str, at: datetime) -> None:
 
 
 def accepted(row: Registration, at: datetime) -> None:
+    """The agency took the application in; nothing later is set back."""
     if row.state in ("filled", "submitted"):
         row.state = "accepted"
         row.accepted_at = row.accepted_at or at
 
 
 def approve(row: Registration, number: str, at: datetime) -> None:
-    """The agency's number wins, whatever stood there."""
+    """The agency's number wins, whatever stood there; a registration that was undone stays undone."""
+    if row.state == "undone":
+        return
     row.state = "approved"
-    row.number = seal(number)
-    row.number_hash = number_hash(number)
+    if number_of(row) != number:
+        row.number = seal(number)
+        row.number_hash = number_hash(number)
     row.accepted_at = row.accepted_at or at
     row.decided_at = row.decided_at or at
 
 
 def refuse(row: Registration, code: str, note: str, at: datetime) -> None:
+    """The agency refused, with a code of rejection_reasons.yaml."""
     row.state = "refused"
     row.refused_code = code
     row.refused_note = note or None
@@ -102,5 +109,6 @@ def refuse(row: Registration, code: str, note: str, at: datetime) -> None:
 
 
 def undo(row: Registration, at: datetime) -> None:
+    """Taken back at the agency."""
     row.state = "undone"
     row.undone_at = row.undone_at or at
