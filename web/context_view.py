@@ -11,10 +11,11 @@ from typing import Any, cast
 from schemas.enrolment import ForeignHire
 from web.forms import Choices, fields_of
 from web.language import has, pick, translate
-from web.show import show_money
+from web.show import show_moment, show_money
 
 Context = Mapping[str, Any]
 SCHEMA = ForeignHire.model_json_schema()
+FOLD_ABOVE = 8
 _MONEY = ("amount", "total", "fee", "unit", "person", "difference", "base", "ours", "theirs", "withheld", "sum")
 _DONE_ELSEWHERE = frozenset(
     {"org_units", "reasons", "reason_codes", "labels", "changes", "record", "proposal", "findings", "defects", "code"}
@@ -23,7 +24,7 @@ _DONE_ELSEWHERE = frozenset(
 
 @dataclass
 class Note:
-    """One sentence, with a tone: bad, warn or plain."""
+    """One sentence, with a tone: bad, warn, good or plain."""
 
     text: str
     tone: str = "plain"
@@ -46,6 +47,7 @@ class Block:
     facts: list[tuple[str, str, bool]] = field(default_factory=list[tuple[str, str, bool]])
     head: list[Cell] = field(default_factory=list[Cell])
     links: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    summary: str = ""  # a long table is folded behind these words
     rows: list[tuple[list[Cell], bool]] = field(default_factory=list[tuple[list[Cell], bool]])
 
 
@@ -163,21 +165,35 @@ def _tables(context: Context, choices: Choices, lang: str) -> list[Block]:
         columns = [c for c in dict.fromkeys(k for line in lines for k in line) if has(f"col_{c}")]
         head = [Cell(translate(lang, f"col_{c}"), is_money(c)) for c in columns]
         rows = [
-            (
-                [Cell(value_of(c, line.get(c), choices, lang), is_money(c)) for c in columns],
-                line.get("equal") is False or line.get("differs") is True,
-            )
+            ([Cell(value_of(c, line.get(c), choices, lang), is_money(c)) for c in columns], _differs(line))
             for line in lines
         ]
-        found.append(Block(f"ctx-{key}", translate(lang, f"ctx_{key}"), "table", head=head, rows=rows))
+        rows.sort(key=lambda row: not row[1])  # what differs comes first
+        block = Block(f"ctx-{key}", translate(lang, f"ctx_{key}"), "table", head=head, rows=rows)
+        differing = sum(1 for _, differs in rows if differs)
+        if key == "comparison":
+            block.notes.append(_compared(len(rows), differing, lang))
+        if len(rows) > FOLD_ABOVE and not differing:
+            block.summary = translate(lang, "ctx_show_lines", n=len(rows))
+        found.append(block)
     return found
+
+
+def _differs(line: Mapping[str, Any]) -> bool:
+    return line.get("equal") is False or line.get("differs") is True
+
+
+def _compared(lines: int, differing: int, lang: str) -> Note:
+    if differing:
+        return Note(translate(lang, "ctx_comparison_differs", n=differing), "bad")
+    return Note(translate(lang, "ctx_comparison_equal", n=lines), "good")
 
 
 def is_money(column: str) -> bool:
     """Whether a column holds yuan."""
     return any(
         column == m or column.startswith(f"{m}_") or column.endswith(f"_{m}") for m in _MONEY
-    ) and not column.endswith("_name")
+    ) and not column.endswith(("_name", "_rate"))
 
 
 def value_of(key: str, value: Any, choices: Choices, lang: str) -> str:
@@ -191,6 +207,8 @@ def value_of(key: str, value: Any, choices: Choices, lang: str) -> str:
     if isinstance(value, list):
         return translate(lang, "list_comma").join(value_of(key, v, choices, lang) for v in cast("list[Any]", value))
     text = str(value)
+    if key.endswith("_at"):
+        return show_moment(text)
     for group in (key, "insurance", "agency", "levy", "state", "bill_kind", "part"):
         if has(f"{group}_{text}"):
             return translate(lang, f"{group}_{text}")

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jinja2
-from fastapi import Depends, Request
-from starlette.datastructures import FormData, UploadFile
+from fastapi import Depends, Request, UploadFile
+from starlette.datastructures import FormData
+from starlette.datastructures import UploadFile as PlainUpload
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import notices as messages_room
@@ -37,6 +38,7 @@ TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
+PAYMENT_PARTS = 4  # unit, levy, year, month
 EVENTS = "/api/v1/events"
 _OFFICE = ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor", "policy")
 _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -131,8 +133,18 @@ def words(lang: str) -> dict[str, Any]:
     def agencies(names: list[str]) -> str:
         return translate(lang, "list_comma").join(code("agency", n.split("-", 1)[0]) for n in names)
 
+    def case_name(case_no: str) -> str:
+        """What people call a case: its number; a payment by levy and month; a voucher by the head of its bill's id."""
+        kind, _, rest = case_no.partition("-")
+        parts = rest.split("-")
+        if kind == "tax_payment" and len(parts) >= PAYMENT_PARTS:
+            return translate(lang, "name_tax_payment", levy=code("levy", parts[1]), month="-".join(parts[2:4]))
+        return translate(lang, "name_reimbursement", ref=parts[0]) if kind == "reimbursement" else case_no
+
     return {
         "lang": lang,
+        "case_name": case_name,
+        "known": lambda group, names: [n for n in names if has(f"{group}_{n}")],
         "t": partial(translate, lang),
         "tx": partial(pick, lang),
         "code": code,
@@ -222,7 +234,9 @@ def values_of(form: FormData) -> dict[str, list[str]]:
 def file_of(form: FormData, name: str = "file") -> UploadFile | None:
     """The file of a form; None when nothing was chosen."""
     value = form.get(name)
-    return value if isinstance(value, UploadFile) and value.filename else None
+    if not isinstance(value, PlainUpload) or not value.filename:
+        return None
+    return UploadFile(value.file, size=value.size, filename=value.filename, headers=value.headers)
 
 
 def sentence(visit: Visit, text: Text) -> str:

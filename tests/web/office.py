@@ -88,13 +88,20 @@ def deadline(due: date, kind: LegalKind, zh: str, en: str, *, need: int = 2, pro
         provisional=provisional,
         sample=kind is LegalKind.INTERNAL,
         met_by="handed_in",
-        consequence=Text(zh="自欠缴之日起按日加收万分之五滞纳金", en="A late fee of 0.05 % a day from the day of default"),
+        consequence=Text(
+            zh="自欠缴之日起按日加收万分之五滞纳金", en="A late fee of 0.05 % a day from the day of default"
+        ),
         derivation=[
-            DerivationStep(kind="article", text=Text(zh="人社部令第16号第四条：三十日内", en="MOHRSS Order 16 art. 4: within thirty days")),
-            DerivationStep(kind="anchor", text=Text(zh="起算：工作许可签发日", en="Counted from: issue of the work permit")),
+            DerivationStep(
+                kind="article",
+                text=Text(zh="人社部令第16号第四条：三十日内", en="MOHRSS Order 16 art. 4: within thirty days"),
+            ),
+            DerivationStep(
+                kind="anchor", text=Text(zh="起算：工作许可签发日", en="Counted from: issue of the work permit")
+            ),
             DerivationStep(kind="result", text=Text(zh=f"到期日：{due}", en=f"Due: {due}")),
         ],
-    )  # fmt: skip
+    )
 
 
 async def open_case(number: int, stages: list[str], due_in: int, *, done: list[str] | None = None) -> str:
@@ -120,32 +127,54 @@ async def open_case(number: int, stages: list[str], due_in: int, *, done: list[s
         tasks.append(await _done(_task(process_id, stage, person, unit, [law], now), values, now))
     rows = [
         Stage(
-            code=code, title=Text(zh=zh, en=en), column=column,
+            code=code,
+            title=Text(zh=zh, en=en),
+            column=column,
             state=StageState.DONE if code in done else StageState.ACTIVE if code in stages else StageState.PENDING,
             entered_at=now - timedelta(days=3) if code in (*done, *stages) else None,
             left_at=now - timedelta(days=1) if code in done else None,
             waiting_on="social_bureau" if code == "social_bureau" and code in stages else None,
         )
         for code, zh, en, column in STAGES
-    ]  # fmt: skip
+    ]
     timeline = [
-        TimelineEntry(seq=1, at=now - timedelta(days=3), kind="started", text=Text(zh="个案已发起", en="The case was started"), actor="clerk"),
+        TimelineEntry(
+            seq=1,
+            at=now - timedelta(days=3),
+            kind="started",
+            text=Text(zh="个案已发起", en="The case was started"),
+            actor="clerk",
+        ),
         *(
             TimelineEntry(
-                seq=2 + i, at=now - timedelta(days=2), kind="task_opened", task_id=t.id,
+                seq=2 + i,
+                at=now - timedelta(days=2),
+                kind="task_opened",
+                task_id=t.id,
                 text=Text(zh=f"任务到达：{t.spec.title.zh}", en=f"Task opened: {t.spec.title.en}"),
             )
             for i, t in enumerate(tasks)
         ),
-    ]  # fmt: skip
+    ]
     reminder = Reminder(
-        task_id=tasks[0].id, to="holder", at=now, text=Text(zh=f"提醒：{tasks[0].spec.title.zh} 即将到期", en=f"Reminder: {tasks[0].spec.title.en} is due soon"),
+        task_id=tasks[0].id,
+        to="holder",
+        at=now,
+        text=Text(zh=f"提醒：{tasks[0].spec.title.zh} 即将到期", en=f"Reminder: {tasks[0].spec.title.en} is due soon"),
         rungs=[RungInstant(key=f"{process_id}:1", deadline_id=law.id, rung="d1", to="holder", at=now)],
-    )  # fmt: skip
+    )
     snapshot = ProcessSnapshot(
-        id=process_id, kind="enrolment", revision=1, state=ProcessState.RUNNING, subject=person, org_unit=unit,
-        stages=rows, deadlines=[law, target], started_at=now - timedelta(days=3), flags=["late_at_birth"] if due_in < 0 else [],
-    )  # fmt: skip
+        id=process_id,
+        kind="enrolment",
+        revision=1,
+        state=ProcessState.RUNNING,
+        subject=person,
+        org_unit=unit,
+        stages=rows,
+        deadlines=[law, target],
+        started_at=now - timedelta(days=3),
+        flags=["late_at_birth"] if due_in < 0 else [],
+    )
     async with session() as s:
         await projection.apply(
             s, Transition(process=snapshot, tasks=tasks, timeline=timeline, reminders=[reminder]), now
@@ -169,13 +198,22 @@ def _hire(number: int, today: date) -> dict[str, Any]:
     units = ("business", "foreign_languages", "physics", "law", "arts", "mathematics", "history", "computer_science")
     i = number % len(names)
     return {
-        "name": names[i], "sex": "female" if i % 2 == 0 else "male", "country": countries[i], "birth": "1985-03-14",
-        "id_number": f"C{number:02d}X00T4{number % 10}", "id_expires": "2033-01-31", "work_permit_no": f"51002026{number:08d}",
-        "permit_issued": (today - timedelta(days=8)).isoformat(), "permit_expires": (today + timedelta(days=720)).isoformat(),
-        "residence_expires": (today + timedelta(days=720)).isoformat(), "org_unit": units[i], "post": "Lecturer",
-        "contract_start": (today - timedelta(days=4)).isoformat(), "contract_end": (today + timedelta(days=700)).isoformat(),
+        "name": names[i],
+        "sex": "female" if i % 2 == 0 else "male",
+        "country": countries[i],
+        "birth": "1985-03-14",
+        "id_number": f"C{number:02d}X00T4{number % 10}",
+        "id_expires": "2033-01-31",
+        "work_permit_no": f"51002026{number:08d}",
+        "permit_issued": (today - timedelta(days=8)).isoformat(),
+        "permit_expires": (today + timedelta(days=720)).isoformat(),
+        "residence_expires": (today + timedelta(days=720)).isoformat(),
+        "org_unit": units[i],
+        "post": "Lecturer",
+        "contract_start": (today - timedelta(days=4)).isoformat(),
+        "contract_end": (today + timedelta(days=700)).isoformat(),
         "monthly_wage": "18000.00",
-    }  # fmt: skip
+    }
 
 
 def _task(
@@ -188,15 +226,27 @@ def _task(
         else []
     )
     return TaskSnapshot(
-        id=task_id(process_id, stage), process_id=process_id, revision=1, state=TaskState.READY, version=1,
-        opened_at=now - timedelta(days=2), deadlines=deadlines,
+        id=task_id(process_id, stage),
+        process_id=process_id,
+        revision=1,
+        state=TaskState.READY,
+        version=1,
+        opened_at=now - timedelta(days=2),
+        deadlines=deadlines,
         spec=TaskSpec(
-            key=f"{stage}/1", kind=kind, title=Text(zh=zh, en=en), roles=roles, org_unit=unit, subject=person,
-            stage=stage, outcomes=outcomes, documents=documents,
+            key=f"{stage}/1",
+            kind=kind,
+            title=Text(zh=zh, en=en),
+            roles=roles,
+            org_unit=unit,
+            subject=person,
+            stage=stage,
+            outcomes=outcomes,
+            documents=documents,
             authority=stage if stage.endswith("bureau") else None,
             data={"agency": stage, "attempt": 1} if stage.endswith("bureau") else {},
         ),
-    )  # fmt: skip
+    )
 
 
 async def _done(task: TaskSnapshot, hire: dict[str, Any], now: datetime) -> TaskSnapshot:
@@ -204,15 +254,28 @@ async def _done(task: TaskSnapshot, hire: dict[str, Any], now: datetime) -> Task
     spec = task.spec
     form = outcome(spec.kind, spec.outcomes[0]).form
     answers: dict[str, dict[str, Any]] = {
-        "materials": hire, "social_bureau": {"handed_in_on": now.date(), "receipt_no": "SL202611240001"},
+        "materials": hire,
+        "social_bureau": {"handed_in_on": now.date(), "receipt_no": "SL202611240001"},
         "medical_bureau": {"approved_on": now.date(), "number": "DEU0C01X00T47"},
-    }  # fmt: skip
+    }
     body = form.model_validate(answers.get(spec.stage, {})).model_dump(mode="json")
     async with session() as s:
         row = await submissions.add(
-            s, task_id=task.id, process_id=task.process_id, kind=spec.kind, key="done", digest="done", form=body,
-            outcome_code=spec.outcomes[0], version=1, actor="clerk2", on_behalf=False, reason=None, document_id=None, now=now,
-        )  # fmt: skip
+            s,
+            task_id=task.id,
+            process_id=task.process_id,
+            kind=spec.kind,
+            key="done",
+            digest="done",
+            form=body,
+            outcome_code=spec.outcomes[0],
+            version=1,
+            actor="clerk2",
+            on_behalf=False,
+            reason=None,
+            document_id=None,
+            now=now,
+        )
     result = TaskResult(outcome=spec.outcomes[0], actor="clerk2", submission_id=row.id, at=now)
     closed = {
         "state": TaskState.COMPLETED,
