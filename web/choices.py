@@ -33,6 +33,13 @@ def insurances(lang: str) -> list[Choice]:
     return [Choice(str(i["insurance"]), str(i["title"][lang])) for i in lines]
 
 
+@lru_cache(maxsize=4)
+def document_titles(lang: str) -> dict[str, str]:
+    """Titles of the papers of the checklists, by code."""
+    papers = yaml.safe_load(policies.read("materials.yaml"))["documents"]
+    return {str(code): str(paper[lang]) for code, paper in papers.items()}
+
+
 def reasons(lang: str) -> list[Choice]:
     """Codes of refusal and defect with their sentences."""
     return [Choice(code, f"{code} {getattr(text, lang)}") for code, text in rules.reasons().items()]

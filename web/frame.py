@@ -29,6 +29,7 @@ from store.database import session
 from store.users import Viewer
 from web import show
 from web.assets import assets
+from web.choices import document_titles
 from web.language import has, pick, translate
 
 TEMPLATES = jinja2.Environment(
@@ -141,8 +142,14 @@ def words(lang: str) -> dict[str, Any]:
             return translate(lang, "name_tax_payment", levy=code("levy", parts[1]), month="-".join(parts[2:4]))
         return translate(lang, "name_reimbursement", ref=parts[0]) if kind == "reimbursement" else case_no
 
+    def paper(name: str) -> str:
+        """The title of a stored document by its code."""
+        title = document_titles(lang).get(name)
+        return f"{name} {title}" if title else code("document", name)
+
     return {
         "lang": lang,
+        "paper": paper,
         "case_name": case_name,
         "known": lambda group, names: [n for n in names if has(f"{group}_{n}")],
         "t": partial(translate, lang),
