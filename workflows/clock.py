@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from domain import ladder
 
 if TYPE_CHECKING:
-    from workflows.process import Process
+    from workflows.casefile import CaseFile
 
 RECIPIENT = {
     "holder": Text(zh="办理人", en="holder"),
@@ -43,7 +43,7 @@ class Clock:
 
     def __init__(
         self,
-        process: "Process",
+        process: "CaseFile",
         deadlines: Callable[[], Sequence[Deadline]],
         done: Callable[[], bool],
         *,

@@ -8,6 +8,7 @@ The case owns no payment: it writes its premium lines and waits until the month'
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
 from temporalio import workflow
 
@@ -225,6 +226,17 @@ class Enrolment(Process):
         except TimeoutError:
             workflow.logger.info("%s: one bureau is still open before the payment day", self.id)
         open_side = [a for a in AGENCIES if not self.registrations[a].approved]
+        month = pay_day.due.strftime("%Y-%m")
+        fees: dict[str, str] = {}
+        for choice, paid_on in (("pay_approved", pay_day.due), ("wait", self._payment_deadline(_next(month)).due)):
+            # What waiting costs: everything that is approved now would be paid with next month's payment.
+            total = Decimal(0)
+            for agency in AGENCIES:
+                if self.registrations[agency].approved:
+                    levy = self.policy.agency(agency).levy or agency
+                    arg = LateFeeArg(process_id=self.id, levy=levy, payment_month=month, paid_on=paid_on)
+                    total += Decimal((await calls.late_fee_estimate(arg)).amount)
+            fees[f"fee_{choice}"] = str(total)
         question = asyncio.create_task(
             self.desk.ask(
                 TaskSpec(
@@ -239,7 +251,7 @@ class Enrolment(Process):
                     stage="tax_payment",
                     outcomes=["pay_approved", "wait"],
                     deadlines=[pay_day],
-                    data={"open": open_side, "payment_month": pay_day.due.strftime("%Y-%m")},
+                    data={"open": open_side, "payment_month": month, **fees},
                 )
             )
         )

@@ -21,7 +21,7 @@ from schemas.tasks import Completion, Refusal, TaskResult, TaskSnapshot, TaskSpe
 from workflows.clock import Clock
 
 if TYPE_CHECKING:
-    from workflows.process import Process
+    from workflows.casefile import CaseFile
 
 
 def task_id(process_id: str, key: str) -> str:
@@ -32,7 +32,7 @@ def task_id(process_id: str, key: str) -> str:
 class HumanTask:
     """One open or finished task, as the workflow knows it."""
 
-    def __init__(self, process: "Process", spec: TaskSpec) -> None:
+    def __init__(self, process: "CaseFile", spec: TaskSpec) -> None:
         self.spec = spec
         self.id = task_id(process.id, spec.key)
         self.state = TaskState.SUSPENDED if process.suspended else TaskState.READY
@@ -66,7 +66,7 @@ class HumanTask:
 class Desk:
     """All tasks of one process."""
 
-    def __init__(self, process: "Process") -> None:
+    def __init__(self, process: "CaseFile") -> None:
         self._process = process
         self.tasks: dict[str, HumanTask] = {}
         self._occurrences: dict[str, int] = {}

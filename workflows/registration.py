@@ -175,7 +175,9 @@ class Registration:
             as_id=f"DL-AGENCY-NORM@{self.agency}/{self.attempt}",
             authority=self.agency,
         )
-        return self.case.hold(norm)
+        at_agency = self.policy.title
+        title = Text(zh=f"{norm.title.zh}（{at_agency.zh}）", en=f"{norm.title.en} ({at_agency.en})")
+        return self.case.hold(norm.model_copy(update={"title": title}))
 
     async def _chase(self, norm: Deadline) -> None:
         """Some days before the agency's norm ends, a clerk asks how the matter stands."""

@@ -104,6 +104,7 @@ class TaxPayment(Process):
             if lines.earlier:
                 arg = FreezeArg(scope=self.scope, kind=BillKind.BACK_PAYMENT, round=self._round)
                 bills.append(await calls.freeze_bill(arg))
+            bills = [b for b in bills if b.lines]  # a line can be reversed between the question and the freezing
             for bill in bills:
                 if bill.sample:
                     self.flag("sample")

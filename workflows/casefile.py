@@ -1,0 +1,349 @@
+"""The file of one case: its time, its deadlines, its stages and timeline, and their projection into the inbox.
+
+What changes is collected here and carried to the inbox by one activity per transition, ordered by `revision` (a
+counter, not a flag: a change during the write is not lost). How a process runs, and what people send to it, is in
+`workflows/process.py`. Nothing here decides anything: a breach is recorded, never acted upon.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from schemas.base import Text
+from schemas.deadlines import Deadline, LegalKind, PolicySnapshot
+from schemas.process import (
+    ProcessCommand,
+    ProcessSnapshot,
+    ProcessStart,
+    ProcessState,
+    Reminder,
+    Stage,
+    StageState,
+    TimelineEntry,
+    Transition,
+)
+from workflows import calls
+from workflows.human_task import Desk, HumanTask
+
+with workflow.unsafe.imports_passed_through():
+    from domain import deadlines as deadline_rules
+    from domain import ladder
+    from domain.calendar import WorkCalendar, work_calendar
+    from domain.times import at, day_of
+
+CASE_TYPE = SearchAttributeKey.for_keyword("CaseType")
+STAGE = SearchAttributeKey.for_keyword("Stage")
+
+
+class CaseFile:
+    """What a process knows of itself. `kind` and `plan_stages` are given by each process."""
+
+    kind: str
+
+    def __init__(self, start: ProcessStart) -> None:
+        self.start = start
+        self.id = start.process_id
+        self.desk = Desk(self)
+        self.policy = PolicySnapshot(version="", calendars=[], rules=[], ladder=[], durations=[], agencies=[])
+        self.stages: list[Stage] = self.plan_stages()
+        self.deadlines: dict[str, Deadline] = {}  # those of the case; targets of single tasks live with the task
+        self._carried: dict[str, Deadline] = {}  # as the inbox knows them
+        self._targets: dict[str, int] = {}
+        self.fired: set[str] = set()
+        self.reminders: list[Reminder] = []
+        self.flags: list[str] = []
+        self.suspended = False
+        self.cancelling: ProcessCommand | None = None
+        self.reason: str | None = None
+        self.plan = 0  # counts up when deadlines or suspension change: wakes every clock
+        self.wakes: int = 0  # counts signals
+        self._ended: ProcessState | None = None
+        self._version = 0
+        self._projected = 0
+        self._revision_base = 0
+        self._changed: dict[str, HumanTask] = {}
+        self._timeline: list[TimelineEntry] = []
+        self._seq = 0
+        self._started_at = self.now()
+        self._closed_at: datetime | None = None
+
+    def plan_stages(self) -> list[Stage]:
+        """The stages in their order; those with the same column run side by side."""
+        raise TypeError(f"{type(self).__name__} names no stages")
+
+    # --- time and deadlines -----------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The process's time, UTC. The offset is the demo's clock, fixed when the process started."""
+        return workflow.now() + timedelta(seconds=self.start.clock_offset_seconds)
+
+    def today(self) -> date:
+        """The Shanghai day."""
+        return day_of(self.now())
+
+    def deadline(
+        self,
+        rule_id: str,
+        anchor: date | str,
+        steps: Sequence[str] = (),
+        *,
+        as_id: str | None = None,
+        authority: str = "",
+    ) -> Deadline:
+        """Computes a deadline from its rule; `as_id` names one of several of the same rule (one per agency)."""
+        rule = self.policy.rule(rule_id)
+        if authority:
+            rule = rule.model_copy(update={"authority": authority})
+        computed = deadline_rules.compute(rule, anchor, self.policy, remaining_steps=list(steps))
+        known = self.deadlines.get(as_id or rule_id)
+        return computed.model_copy(
+            update={
+                "id": as_id or rule_id,
+                "generation": known.generation if known else 1,
+                "breached": known.breached if known else False,
+                "met_at": known.met_at if known else None,
+            }
+        )
+
+    def internal(self, rule_id: str) -> Deadline:
+        """The school's own target for a step, counted from today. Each occurrence is a deadline of its own."""
+        self._targets[rule_id] = self._targets.get(rule_id, 0) + 1
+        target = self.deadline(rule_id, self.today(), as_id=f"{rule_id}/{self._targets[rule_id]}")
+        self._disarm_past(target)  # a target of two days is not announced seven days before: that was before it began
+        return target
+
+    def hold(self, deadline: Deadline) -> Deadline:
+        """Registers a deadline of the case; a changed due day re-arms future rungs only."""
+        known = self.deadlines.get(deadline.id)
+        if known is not None and known.due_at != deadline.due_at:
+            deadline = deadline.model_copy(update={"generation": known.generation + 1, "breached": False})
+            self._disarm_past(deadline)
+            self.desk.replace_deadline(deadline.id, deadline)
+            self.note(
+                "moved",
+                Text(
+                    zh=f"{deadline.title.zh}期限由 {known.due} 改为 {deadline.due}",
+                    en=f"{deadline.title.en} moved from {known.due} to {deadline.due}",
+                ),
+                data={"deadline": deadline.id},
+            )
+            self.plan += 1
+        self.deadlines[deadline.id] = deadline
+        return deadline
+
+    def meet(self, deadline_id: str, when: datetime | None = None) -> None:
+        """The event that meets a deadline has happened; its clock falls silent."""
+        known = self.deadlines.get(deadline_id)
+        if known is None or known.met_at is not None:
+            return
+        met = known.model_copy(update={"met_at": when or self.now()})
+        self.deadlines[deadline_id] = met
+        self.desk.replace_deadline(deadline_id, met)
+        if known.legal_kind is not LegalKind.INTERNAL:
+            self.note(
+                "met",
+                Text(zh=f"已完成：{known.title.zh}", en=f"Met: {known.title.en}"),
+                data={"deadline": deadline_id},
+            )
+        self.plan += 1
+        self.touch()
+
+    def reopen(self, deadline_id: str) -> None:
+        """A refusal re-opens a deadline with its old due date."""
+        known = self.deadlines.get(deadline_id)
+        if known is not None and known.met_at is not None:
+            self.deadlines[deadline_id] = known.model_copy(update={"met_at": None})
+            self.plan += 1
+
+    def breach(self, deadline: Deadline) -> None:
+        """A statutory or payment date passed unmet: recorded with its consequence; nothing is decided by it."""
+        broken = self.deadlines.get(deadline.id, deadline).model_copy(update={"breached": True})
+        self.deadlines[deadline.id] = broken
+        self.desk.replace_deadline(deadline.id, broken)
+        cost = broken.consequence
+        self.note(
+            "breached",
+            Text(
+                zh=f"已逾期：{broken.title.zh}（{broken.due}）" + (f"。{cost.zh}" if cost else ""),
+                en=f"Breached: {broken.title.en} ({broken.due})" + (f". {cost.en}" if cost else ""),
+            ),
+            data={"deadline": deadline.id},
+        )
+
+    def working_days_left(self, deadline: Deadline) -> int:
+        """Working days from today to the due day, on the deadline's calendar; negative when overdue."""
+        return self.calendar(deadline.authority).working_days_between(self.today(), deadline.due)
+
+    def extended(self, deadline: Deadline, working_days: int) -> Deadline:
+        """The same internal target, with so many working days left from today: how resuming gives time back."""
+        calendar = self.calendar(deadline.authority)
+        due = calendar.add_working_days(self.today(), working_days)
+        shift = due - deadline.due
+        moved = deadline.model_copy(
+            update={
+                "due": due,
+                "due_at": deadline.due_at + shift,
+                "internal_due": due,
+                "latest_start": at(due, "08:30"),
+                "generation": deadline.generation + 1,
+            }
+        )
+        self._disarm_past(moved)
+        if moved.id in self.deadlines:
+            self.deadlines[moved.id] = moved
+        return moved
+
+    def _disarm_past(self, deadline: Deadline) -> None:
+        """A moved deadline re-arms future rungs only: those already past are not fired a second time."""
+        now = self.now()
+        self.fired.update(r.key for r in ladder.rungs([deadline], self.policy.ladder, self.policy) if r.at <= now)
+
+    def calendar(self, authority: str) -> WorkCalendar:
+        return work_calendar(self.policy.calendar(authority))
+
+    # --- stages, timeline, projection -------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def stage(self, code: str, waiting_on: str | None = None) -> AsyncGenerator[Stage]:
+        """Enters a stage and leaves it as done, or as cancelled when the wait inside is cancelled."""
+        stage = self.enter(code, waiting_on)
+        try:
+            yield stage
+        except (asyncio.CancelledError, Exception):
+            stage.state, stage.left_at, stage.waiting_on = StageState.CANCELLED, self.now(), None
+            self.touch()
+            raise
+        self.leave(code)
+
+    def find_stage(self, code: str) -> Stage:
+        return next(s for s in self.stages if s.code == code)
+
+    def enter(self, code: str, waiting_on: str | None = None) -> Stage:
+        stage = self.find_stage(code)
+        if stage.state is not StageState.ACTIVE:
+            stage.state, stage.entered_at, stage.left_at = StageState.ACTIVE, self.now(), None
+            self.note("stage_entered", Text(zh=f"进入：{stage.title.zh}", en=f"Entered: {stage.title.en}"))
+            self.index(STAGE.value_set(code))
+        stage.waiting_on = waiting_on
+        self.touch()
+        return stage
+
+    def leave(self, code: str, state: StageState = StageState.DONE) -> None:
+        stage = self.find_stage(code)
+        stage.state, stage.left_at, stage.waiting_on = state, self.now(), None
+        self.touch()
+
+    def wait_on(self, code: str, waiting_on: str | None) -> None:
+        """Says what a stage waits for (an agency, another process), or that it waits no longer."""
+        self.find_stage(code).waiting_on = waiting_on
+        self.touch()
+
+    def note(
+        self,
+        kind: str,
+        text: Text,
+        *,
+        actor: str | None = None,
+        task_id: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Adds a line to the timeline. Ids and codes only: a timeline entry stands in the history."""
+        self._seq += 1
+        self._timeline.append(
+            TimelineEntry(
+                seq=self._revision_base + self._seq,
+                at=self.now(),
+                kind=kind,
+                text=text,
+                actor=actor,
+                task_id=task_id,
+                data=data or {},
+            )
+        )
+
+    def touch(self, *tasks: HumanTask) -> None:
+        """Something changed that the inbox must show."""
+        self._version += 1
+        for task in tasks:
+            task.revision = self._revision_base + self._version
+            self._changed[task.id] = task
+
+    @staticmethod
+    def index(update: SearchAttributeUpdate[str]) -> None:
+        """A search attribute for operators in the Temporal UI; people's lists come from PostgreSQL."""
+        workflow.upsert_search_attributes([update])  # pyright: ignore[reportUnknownMemberType]
+
+    def flag(self, name: str) -> None:
+        if name not in self.flags:
+            self.flags.append(name)
+
+    async def projected(self) -> None:
+        """Waits until everything changed so far is in the rows that people read."""
+        target = self._version
+        await workflow.wait_condition(lambda: self._projected >= target)
+
+    async def _project(self) -> None:
+        """Carries changes to the inbox, one activity per transition."""
+        while True:
+            await workflow.wait_condition(lambda: self._version > self._projected)
+            # Let the process run on until it waits again: the answered task closes and the next opens in one write.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            version = self._version
+            tasks, self._changed = list(self._changed.values()), {}
+            timeline, self._timeline = self._timeline, []
+            reminders, self.reminders = self.reminders, []
+            transition = Transition(
+                process=self._snapshot(self._revision_base + version),
+                tasks=[t.snapshot(self.id) for t in tasks],
+                timeline=timeline,
+                reminders=reminders,
+            )
+            workflow.set_current_details(self._details())
+            await calls.record_transition(transition, self._summary())
+            self._projected = version
+
+    def _state(self) -> ProcessState:
+        if self._ended is not None:
+            return self._ended
+        if self.suspended:
+            return ProcessState.SUSPENDED
+        waiting = any(s.state is StageState.ACTIVE and s.waiting_on for s in self.stages)
+        return ProcessState.WAITING if waiting and not self.desk.open_tasks else ProcessState.RUNNING
+
+    def _snapshot(self, revision: int) -> ProcessSnapshot:
+        changed = [d for i, d in self.deadlines.items() if self._carried.get(i) != d]
+        dropped = [i for i in self._carried if i not in self.deadlines]
+        self._carried = dict(self.deadlines)
+        return ProcessSnapshot(
+            id=self.id,
+            kind=self.kind,
+            revision=revision,
+            state=self._state(),
+            subject=self.start.subject,
+            org_unit=self.start.org_unit,
+            stages=[s.model_copy() for s in self.stages],
+            deadlines=changed,
+            dropped=dropped,
+            started_at=self._started_at,
+            closed_at=self._closed_at,
+            reason=self.reason,
+            flags=list(self.flags),
+        )
+
+    def _summary(self) -> str:
+        active = [s.title.zh for s in self.stages if s.state is StageState.ACTIVE]
+        return " ∥ ".join(active) or self._state().value
+
+    def _details(self) -> str:
+        """What the Temporal UI shows for the running process: who must do what by when."""
+        lines = [f"**{self._summary()}** · {self._state().value}"]
+        for task in self.desk.open_tasks:
+            due = min((d.due for d in task.deadlines if d.met_at is None), default=None)
+            lines.append(f"- {task.spec.title.zh} · {'/'.join(task.spec.roles)} · {due or '—'} · {task.state.value}")
+        return "\n".join(lines)
