@@ -1,0 +1,102 @@
+"""Where the time goes: the round trip of an update cut up by its history, and what the probe and the processors say."""
+
+from dataclasses import dataclass, field
+from statistics import mean
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
+
+
+@dataclass
+class RoundTrip:
+    """Milliseconds between the events of one completion, each a list over all completions looked at."""
+
+    accepted: list[float] = field(default_factory=list[float])  # update at the server → checked and accepted
+    queued: list[float] = field(default_factory=list[float])  # activity scheduled → a worker starts it
+    written: list[float] = field(default_factory=list[float])  # activity runs: the transaction
+    answered: list[float] = field(default_factory=list[float])  # activity done → update completed
+    events: list[float] = field(default_factory=list[float])  # events of the history a task
+
+    def means(self) -> dict[str, float]:
+        return {name: mean(values) if values else 0.0 for name, values in vars(self).items()}
+
+
+def _at(event: HistoryEvent) -> float:
+    return event.event_time.seconds + event.event_time.nanos / 1e9
+
+
+async def round_trips(client: Client, process_ids: list[str], since: float, until: float) -> RoundTrip:
+    """Reads the histories; completions accepted between the two instants count."""
+    found = RoundTrip()
+    for process_id in process_ids:
+        history = await client.get_workflow_handle(process_id).fetch_history()
+        events = {e.event_id: e for e in history.events}
+        inside = [e for e in history.events if since <= _at(e) <= until]
+        updates = 0
+        for event in inside:
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+                updates += 1
+                _cut(found, events, event)
+        if updates:
+            found.events.append(len(inside) / updates)
+    return found
+
+
+def _cut(found: RoundTrip, events: dict[int, HistoryEvent], accepted: HistoryEvent) -> None:
+    step = accepted.event_id
+    while events[step].event_type != EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+        step -= 1
+    update = accepted.workflow_execution_update_accepted_event_attributes.protocol_instance_id
+    started = done = answered = None
+    scheduled: HistoryEvent | None = None
+    for number in range(accepted.event_id + 1, len(events) + 1):
+        event = events[number]
+        kind = event.event_type
+        if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED and scheduled is None:
+            if event.activity_task_scheduled_event_attributes.activity_type.name == "record_transition":
+                scheduled = event
+        elif scheduled is not None and done is None:
+            if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                if event.activity_task_started_event_attributes.scheduled_event_id == scheduled.event_id:
+                    started = event
+            elif kind == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+                if event.activity_task_completed_event_attributes.scheduled_event_id == scheduled.event_id:
+                    done = event
+        if kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
+            meta = event.workflow_execution_update_completed_event_attributes.meta.update_id
+            if meta == update:
+                answered = event
+                break
+    if scheduled is None or started is None or done is None or answered is None:
+        return
+    found.accepted.append(1000 * (_at(accepted) - _at(events[step])))
+    found.queued.append(1000 * (_at(started) - _at(scheduled)))
+    found.written.append(1000 * (_at(done) - _at(started)))
+    found.answered.append(1000 * (_at(answered) - _at(done)))
+
+
+def processor_lines(before: dict[str, float], after: dict[str, float], tasks: int) -> list[tuple[str, float]]:
+    """Processor milliseconds a task, by process, the dearest first."""
+    spent = [(name, 1000 * (after[name] - before.get(name, 0.0)) / tasks) for name in after]
+    return sorted((s for s in spent if s[1] >= 0.05), key=lambda s: -s[1])
+
+
+def step_lines(findings: dict[str, Any]) -> list[str]:
+    """Known steps inside of app and worker, with their mean duration under load."""
+    lines: list[str] = []
+    for process, found in findings.items():
+        for name, step in sorted(found["steps"].items(), key=lambda s: -s[1]["mean_ms"]):
+            lines.append(f"| {process} | `{name}` | {step['n']} | {step['mean_ms']:.1f} |")
+    return lines
+
+
+def busy_lines(findings: dict[str, Any], key: str, top: int) -> list[str]:
+    """Shares of the samples in which a thread was busy."""
+    lines: list[str] = []
+    for process, found in findings.items():
+        total = sum(n for _, n in found[key]) or 1
+        for name, n in found[key][:top]:
+            lines.append(f"| {process} | {name} | {100 * n / total:.0f} % |")
+    return lines
