@@ -62,11 +62,11 @@ async def _workbook(s: AsyncSession, bill_id: str) -> bytes:
         sheet.write_string(row, 1, college.zh if college else line.org_unit)
         sheet.write_string(row, 2, line.premium_month)
         sheet.write_string(row, 3, titles[line.insurance].title.zh)
-        sheet.write_number(row, 4, line.base, money)
-        sheet.write_number(row, 5, line.person_amount, money)
+        sheet.write_number(row, 4, line.base, money)  # pyright: ignore[reportArgumentType] - xlsxwriter takes Decimal
+        sheet.write_number(row, 5, line.person_amount, money)  # pyright: ignore[reportArgumentType] - the same
     total = sum((x.person_amount for x in lines), ledger.ZERO)
     sheet.write_string(len(lines) + 1, 0, "合计 Total", bold)
-    sheet.write_number(len(lines) + 1, 5, total, money)
+    sheet.write_number(len(lines) + 1, 5, total, money)  # pyright: ignore[reportArgumentType] - the same
     book.close()
     return out.getvalue()
 

@@ -232,10 +232,15 @@ def pick(text: Text, language: str) -> str:
 
 
 def language_of(request: Request) -> str:
-    """zh or en: `?lang=`, then the cookie `lang`, then Accept-Language; Chinese by default."""
+    """zh or en: `?lang=`, then the cookie `lang`, then for the API Accept-Language; Chinese by default.
+
+    A page is Chinese until someone switches: a campus browser often still says English.
+    """
     asked = request.query_params.get("lang") or request.cookies.get("lang")
     if asked in ("zh", "en"):
         return asked
+    if not request.url.path.startswith("/api/"):
+        return "zh"
     first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
     return "en" if first.startswith("en") else "zh"
 

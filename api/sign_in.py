@@ -56,18 +56,18 @@ async def sign_in(username: str, password: str) -> tuple[str, SessionView]:
             raise BadCredentials
         if user.locked_until is not None and user.locked_until > now:
             raise LockedOut(headers={"Retry-After": str(int((user.locked_until - now).total_seconds()) + 1)})
+        opened: tuple[str, SessionView] | None = None
         right = users.verify_password(password, user.password_hash)
         if right:
             user.failures, user.locked_until = 0, None
             token, row = await users.open_session(s, username, now)
             audit.record(s, username, "session.open", username)
-            view = SessionView(
-                user=user_view(users.viewer_of(user)), csrf_token=row.csrf_token, expires_at=row.expires_at
-            )
-    if not right:
+            view = user_view(users.viewer_of(user))
+            opened = token, SessionView(user=view, csrf_token=row.csrf_token, expires_at=row.expires_at)
+    if opened is None:
         await _failed(username)
         raise BadCredentials
-    return token, view
+    return opened
 
 
 async def _failed(username: str) -> None:

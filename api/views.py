@@ -5,6 +5,7 @@ A `Lookup` holds the names that one answer needs; it is made per request.
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -72,7 +73,7 @@ def task_item(task: Task, process: Process, look: Lookup) -> TaskItem:
     return TaskItem(**task_fields(task, process, look))
 
 
-def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, object]:
+def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
     """The fields of a line of the inbox."""
     moment = look.moment(process)
     stored = [Deadline.model_validate(d) for d in task.deadlines]
@@ -143,7 +144,7 @@ def process_item(process: Process, look: Lookup, holders: list[str]) -> ProcessI
     return ProcessItem(**process_fields(process, look, holders))
 
 
-def process_fields(process: Process, look: Lookup, holders: list[str]) -> dict[str, object]:
+def process_fields(process: Process, look: Lookup, holders: list[str]) -> dict[str, Any]:
     """The fields of a line in the list of cases."""
     moment = look.moment(process)
     is_open = process.closed_at is None

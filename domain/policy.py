@@ -17,6 +17,7 @@ from schemas.deadlines import (
     AgencyPolicy,
     Calendar,
     CalendarYear,
+    ChecklistItem,
     DeadlineRule,
     PolicySnapshot,
     Rung,
@@ -33,8 +34,10 @@ SNAPSHOT_FILES = (
     "step_durations.yaml",
     "agencies.yaml",
     "process_settings.yaml",
+    "materials.yaml",
 )
 MODES = ("portal", "http")
+CONDITIONS = ("if_treaty_claimed", "if_exemption_claimed", "if_prior_service", "if_transfer")
 
 
 class PolicyError(ValueError):
@@ -200,6 +203,7 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
             ladder=ladder(texts),
             durations=step_durations(texts),
             agencies=agencies,
+            checklists=checklists(texts),
             partial_payment_days=settings["partial_payment_days"],
             partial_payment_grace_minutes=settings["partial_payment_grace_minutes"],
         )
@@ -207,6 +211,39 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
         raise PolicyError(
             f"process_settings.yaml 不完整：{error}", f"process_settings.yaml is incomplete: {error}"
         ) from error
+
+
+def checklists(texts: Texts) -> dict[str, list[ChecklistItem]]:
+    """The documents asked for, by category. PolicyError when a list names an unknown document or condition."""
+    name = "materials.yaml"
+    loaded = load_mapping(texts, name)
+    documents = cast("dict[str, dict[str, Any]]", loaded.get("documents") or {})
+    lists = cast("dict[str, list[dict[str, Any]]]", loaded.get("checklists") or {})
+    if not lists:
+        raise PolicyError(f"{name} 缺少 checklists。", f"{name}: checklists is missing.")
+
+    def item(row: dict[str, Any]) -> ChecklistItem:
+        code, required = str(row["code"]), row["required"]
+        if code not in documents:
+            raise PolicyError(f"{name}：没有材料 {code}。", f"{name}: there is no document {code}.")
+        if not isinstance(required, bool) and required not in CONDITIONS:
+            raise PolicyError(
+                f"{name}：{code} 的 required 应为 true、false 或 {'、'.join(CONDITIONS)}。",
+                f"{name}: required of {code} must be true, false or one of {', '.join(CONDITIONS)}.",
+            )
+        document = documents[code]
+        check = document.get("check")
+        extra = {"accept": document["accept"]} if "accept" in document else {}
+        return ChecklistItem(
+            code=code,
+            title=Text(zh=document["zh"], en=document["en"]),
+            required=required is True,
+            when="" if isinstance(required, bool) else required,
+            note=Text(zh=check["zh"], en=check["en"]) if check else None,
+            **extra,
+        )
+
+    return {category: [item(row) for row in rows] for category, rows in lists.items()}
 
 
 def _digest(*parts: str) -> str:

@@ -16,7 +16,7 @@ from domain.enrolment_checks import CheckRules, Country
 from domain.exemptions import Treaty, TreatyTable
 from domain.identity import Patterns
 from domain.late_fee import LateFeeRate
-from domain.materials import MaterialItem, Materials, RejectionReason, required_of
+from domain.materials import RejectionReason
 from domain.notices import check_notice_files
 from domain.policy import PolicyError, Texts, deadline_rules, load_list, load_mapping, snapshot, text_of
 from domain.retirement import RetirementGroup
@@ -90,27 +90,6 @@ def rejection_reasons(texts: Texts) -> dict[str, RejectionReason]:
     return {r.code: r for r in found}
 
 
-def materials(texts: Texts) -> Materials:
-    """All checklists with the titles of their documents."""
-    name = "materials.yaml"
-    loaded = load_mapping(texts, name)
-    documents = cast("dict[str, dict[str, Any]]", loaded.get("documents") or {})
-
-    def item(row: dict[str, Any]) -> MaterialItem:
-        document = documents[row["code"]]
-        required, condition = required_of(row["required"])
-        check = document.get("check")
-        replaces = tuple(str(c) for c in row.get("replaces", ()))
-        return MaterialItem(
-            row["code"], _text(document), required, condition, _text(check) if check else None, replaces
-        )
-
-    lists = cast("dict[str, list[dict[str, Any]]]", loaded.get("checklists") or {})
-    if not lists:
-        raise PolicyError(f"{name} 缺少 checklists。", f"{name}: checklists is missing.")
-    return Materials({k: [_guard(name, i, item) for i in v] for k, v in lists.items()}, bool(loaded.get("sample")))
-
-
 def category_insurances(texts: Texts) -> dict[str, tuple[str, list[str]]]:
     """Category -> (pension scheme, insurances or groups)."""
     name = "categories.yaml"
@@ -169,7 +148,7 @@ def check_all(texts: Texts) -> str:
     tables = contribution_tables(texts)
     for _, insurances in category_insurances(texts).values():
         tables.expand(insurances)
-    for parse in (late_fee_rates, filing_table, treaty_table, rejection_reasons, materials, check_rules):
+    for parse in (late_fee_rates, filing_table, treaty_table, rejection_reasons, check_rules):
         parse(texts)
     check_notice_files(texts)
     return snapshot(texts).version

@@ -87,7 +87,8 @@ class DerivationStep(Payload):
 
 class Deadline(Payload):
     """A computed deadline. `due` is the legal day; `due_at` the instant it ends; `internal_due` the last working day on
-    or before it; `latest_start` the instant at which work must have begun for the date to be kept (slack as an instant)."""
+    or before it; `latest_start` the instant at which work must have begun for the date to be kept (slack as an
+    instant)."""
 
     id: str
     title: Text
@@ -113,8 +114,8 @@ class Deadline(Payload):
 class Rung(Payload):
     """One rung of a reminder ladder (`policies/ladders.yaml`).
 
-    `to`: holder, supervisor, head. `offset`: working days before the due day (positive) or after it (negative), 0 on the
-    day. `at`: Shanghai hour. `kinds`: legal kinds it applies to. `on_breach`: fires at `due_at` itself.
+    `to`: holder, supervisor, head. `offset`: working days before the due day (positive) or after it (negative), 0 on
+    the day. `at`: Shanghai hour. `kinds`: legal kinds it applies to. `on_breach`: fires at `due_at` itself.
     """
 
     id: str
@@ -158,8 +159,8 @@ class AgencyPolicy(Payload):
 
 
 class ChecklistItem(Payload):
-    """One line of `materials.yaml` for a category. `when` is empty (always), or the condition under which it is required:
-    if_treaty_claimed, if_exemption_claimed, if_prior_service, if_transfer."""
+    """One line of `materials.yaml` for a category. `when` is empty (always), or the condition under which it is
+    required: if_treaty_claimed, if_exemption_claimed, if_prior_service, if_transfer."""
 
     code: str
     title: Text
@@ -197,7 +198,8 @@ class PolicySnapshot(Payload):
 
 
 class DeadlineView(Payload):
-    """A deadline as the API shows it (contract: id, due, internal_due, legal_kind, latest_start, provisional, derivation)."""
+    """A deadline as the API shows it (contract: id, due, internal_due, legal_kind, latest_start, provisional,
+    derivation)."""
 
     id: str
     title: Text
@@ -212,4 +214,4 @@ class DeadlineView(Payload):
     breached: bool = False
     overdue: bool = False
     consequence: Text | None = None
-    derivation: list[DerivationStep] = Field(default_factory=list)
+    derivation: list[DerivationStep] = Field(default_factory=list[DerivationStep])

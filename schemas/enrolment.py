@@ -39,7 +39,10 @@ class ForeignHire(Form):
     """A foreign member of staff to be enrolled: one row of the college's spreadsheet, in clean values."""
 
     name: Annotated[str, PERSONAL] = Field(
-        min_length=2, max_length=80, examples=["Anna Muster"], json_schema_extra=label("姓名（护照）", "Name as in passport")
+        min_length=2,
+        max_length=80,
+        examples=["Anna Muster"],
+        json_schema_extra=label("姓名（护照）", "Name as in passport"),
     )
     name_zh: Annotated[str | None, PERSONAL] = Field(
         default=None, max_length=40, json_schema_extra=label("中文名", "Chinese name")
@@ -48,14 +51,19 @@ class ForeignHire(Form):
     country: str = Field(
         pattern=r"^[A-Z]{3}$", examples=["DEU"], json_schema_extra=label("国籍代码", "Country (ISO alpha-3)")
     )
-    birth: Annotated[date, PERSONAL] = Field(examples=["1985-03-14"], json_schema_extra=label("出生日期", "Date of birth"))
+    birth: Annotated[date, PERSONAL] = Field(
+        examples=["1985-03-14"], json_schema_extra=label("出生日期", "Date of birth")
+    )
     id_type: str = Field(default="PASSPORT", json_schema_extra=label("证件类型", "Document type"))
     id_number: Annotated[str, PERSONAL] = Field(
         min_length=5, max_length=30, examples=["E12345678"], json_schema_extra=label("证件号码", "Document number")
     )
     id_expires: date = Field(examples=["2031-01-31"], json_schema_extra=label("证件有效期至", "Document valid until"))
     work_permit_no: Annotated[str, PERSONAL] = Field(
-        min_length=4, max_length=30, examples=["5100202699999999"], json_schema_extra=label("工作许可证号", "Work permit no.")
+        min_length=4,
+        max_length=30,
+        examples=["5100202699999999"],
+        json_schema_extra=label("工作许可证号", "Work permit no."),
     )
     permit_issued: date = Field(
         examples=["2026-11-16"], json_schema_extra=label("工作许可签发日期", "Work permit issued on")
@@ -71,10 +79,18 @@ class ForeignHire(Form):
     contract_start: date = Field(examples=["2026-11-20"], json_schema_extra=label("合同开始日期", "Contract from"))
     contract_end: date = Field(examples=["2028-11-19"], json_schema_extra=label("合同结束日期", "Contract until"))
     monthly_wage: Annotated[Decimal, PERSONAL] = Field(
-        gt=0, le=Decimal("1000000"), decimal_places=2, examples=["18000.00"], json_schema_extra=label("月工资（元）", "Monthly wage (yuan)")
+        gt=0,
+        le=Decimal("1000000"),
+        decimal_places=2,
+        examples=["18000.00"],
+        json_schema_extra=label("月工资（元）", "Monthly wage (yuan)"),
     )
-    phone: Annotated[str | None, PERSONAL] = Field(default=None, max_length=30, json_schema_extra=label("手机", "Phone"))
-    email: Annotated[str | None, PERSONAL] = Field(default=None, max_length=120, json_schema_extra=label("邮箱", "E-mail"))
+    phone: Annotated[str | None, PERSONAL] = Field(
+        default=None, max_length=30, json_schema_extra=label("手机", "Phone")
+    )
+    email: Annotated[str | None, PERSONAL] = Field(
+        default=None, max_length=120, json_schema_extra=label("邮箱", "E-mail")
+    )
     hire_kind: HireKind = Field(default=HireKind.LOCAL_HIRE, json_schema_extra=label("聘用方式", "Kind of hire"))
     certificate: Certificate = Field(
         default=Certificate.NONE, json_schema_extra=label("协议国参保证明", "Certificate of coverage")
@@ -187,4 +203,3 @@ register(
     "incident.resolve",
     Outcome("retry", Text(zh="重试", en="Retry"), EmptyForm),
 )
-

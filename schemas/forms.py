@@ -53,7 +53,10 @@ class ReasonForm(Form):
     """A decision that must say why."""
 
     reason: str = Field(
-        min_length=2, max_length=500, examples=["情况属实"], json_schema_extra=label("理由", "Reason", widget="textarea")
+        min_length=2,
+        max_length=500,
+        examples=["情况属实"],
+        json_schema_extra=label("理由", "Reason", widget="textarea"),
     )
 
 

@@ -43,9 +43,9 @@ class Stage(Payload):
 
 
 class TimelineEntry(Payload):
-    """One line of the history that people read. `kind`: started, stage_entered, stage_left, task_opened, task_completed,
-    task_obsolete, reminded, escalated, breached, met, submitted, accepted, approved, refused, chased, suspended,
-    resumed, cancelled, closed, incident, note. `data` holds ids and codes, never personal data."""
+    """One line of the history that people read. `kind`: started, stage_entered, stage_left, task_opened,
+    task_completed, task_obsolete, reminded, escalated, breached, met, submitted, accepted, approved, refused, chased,
+    suspended, resumed, cancelled, closed, incident, note. `data` holds ids and codes, never personal data."""
 
     seq: int
     at: datetime
@@ -69,8 +69,9 @@ class Reminder(Payload):
 
 
 class ProcessSnapshot(Payload):
-    """The process's row. `deadlines` holds those that changed since the last transition (they are merged by id), so that
-    a long case does not carry all of them through its history again and again; `dropped` names those that ended."""
+    """The process's row. `deadlines` holds those that changed since the last transition (they are merged by id), so
+    that a long case does not carry all of them through its history again and again; `dropped` names those that
+    ended."""
 
     id: str
     kind: str
@@ -108,8 +109,8 @@ class ProcessStart(Payload):
 
 
 class ProcessOpened(Payload):
-    """What the first activity of a process gives back: the rules snapshot, and the revision to go on from when a process
-    of the same id ran before."""
+    """What the first activity of a process gives back: the rules snapshot, and the revision to go on from when a
+    process of the same id ran before."""
 
     policy: dict[str, Any] = {}
     revision_base: int = 0

@@ -31,14 +31,19 @@ class ApprovedForm(Form):
 
     approved_on: date = Field(examples=["2026-11-24"], json_schema_extra=label("办结日期", "Approved on"))
     number: Annotated[str, PERSONAL] = Field(
-        min_length=4, max_length=40, examples=["DEU0C01X00T47"], json_schema_extra=label("参保编号", "Number given by the agency")
+        min_length=4,
+        max_length=40,
+        examples=["DEU0C01X00T47"],
+        json_schema_extra=label("参保编号", "Number given by the agency"),
     )
 
 
 class RefusedForm(Form):
     """The agency refused, with a code of rejection_reasons.yaml."""
 
-    code: str = Field(pattern=r"^R\d{2}$", examples=["R08"], json_schema_extra=label("退回原因", "Reason", widget="reason"))
+    code: str = Field(
+        pattern=r"^R\d{2}$", examples=["R08"], json_schema_extra=label("退回原因", "Reason", widget="reason")
+    )
     note: str = Field(default="", max_length=300, json_schema_extra=label("窗口说明", "What the agency wrote"))
 
 
@@ -64,6 +69,9 @@ register(
     Outcome("approved", Text(zh="已办结", en="Approved"), ApprovedForm),
     Outcome("refused", Text(zh="被退回", en="Refused"), RefusedForm, tone="danger"),
 )
-register("registration.correction", Outcome("corrected", Text(zh="已更正，重新提交", en="Corrected, hand in again"), CorrectionForm))
+register(
+    "registration.correction",
+    Outcome("corrected", Text(zh="已更正，重新提交", en="Corrected, hand in again"), CorrectionForm),
+)
 register("registration.chase", Outcome("chased", Text(zh="已催办", en="Chased"), EmptyForm))
 register("registration.undo", Outcome("undone", Text(zh="已撤销登记", en="Registration undone"), UndoneForm))

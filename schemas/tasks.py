@@ -15,8 +15,8 @@ from schemas.deadlines import Deadline
 
 
 class TaskState(StrEnum):
-    """Life cycle. The workflow writes ready, suspended, completed, obsolete; reserved (someone holds it) and in_progress
-    (the holder has a draft) are shown by the inbox while the workflow's own state is ready."""
+    """Life cycle. The workflow writes ready, suspended, completed, obsolete; reserved (someone holds it) and
+    in_progress (the holder has a draft) are shown by the inbox while the workflow's own state is ready."""
 
     READY = "ready"
     RESERVED = "reserved"
@@ -41,7 +41,8 @@ class DocumentRequest(Payload):
 
 class TaskSpec(Payload):
     """What a process asks for. `kind` names the form models (`schemas.forms`); `step` names its duration for the slack;
-    `subject` is a person's id; `excluded` are users who may not complete it (four eyes); `data` are ids and codes only."""
+    `subject` is a person's id; `excluded` are users who may not complete it (four eyes); `data` are ids and codes
+    only."""
 
     key: str  # unique in the process, with occurrence: "verification/1"
     kind: str  # "enrolment.verification"
@@ -86,8 +87,8 @@ class TaskSnapshot(Payload):
 
 
 class Completion(Payload):
-    """The Update that completes a task. Its id is `f"{task_id}/{Idempotency-Key}"`. `data` is the public part of the form;
-    personal fields are already stored with the submission."""
+    """The Update that completes a task. Its id is `f"{task_id}/{Idempotency-Key}"`. `data` is the public part of the
+    form; personal fields are already stored with the submission."""
 
     task_id: str
     outcome: str

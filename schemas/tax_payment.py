@@ -59,9 +59,14 @@ class PaymentForm(Form):
 
     paid_on: date = Field(examples=["2026-11-24"], json_schema_extra=label("缴款日期", "Paid on"))
     certificate_no: str = Field(
-        min_length=4, max_length=60, examples=["351016261100000001"], json_schema_extra=label("完税证明号", "Certificate no.")
+        min_length=4,
+        max_length=60,
+        examples=["351016261100000001"],
+        json_schema_extra=label("完税证明号", "Certificate no."),
     )
-    amount: Decimal = Field(ge=0, decimal_places=2, examples=["1000.00"], json_schema_extra=label("缴款金额（元）", "Amount (yuan)"))
+    amount: Decimal = Field(
+        ge=0, decimal_places=2, examples=["1000.00"], json_schema_extra=label("缴款金额（元）", "Amount (yuan)")
+    )
 
 
 register("tax_payment.freeze", Outcome("freeze", Text(zh="锁定名单", en="Freeze the list"), FreezeForm))

@@ -1,1 +1,2 @@
-"""Tables, migrations and queries. One transaction per request or activity, committed by `store.database.session` alone."""
+"""Tables, migrations and queries. One transaction per request or activity, committed by `store.database.session`
+alone."""

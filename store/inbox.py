@@ -109,7 +109,7 @@ def _filters(query: TaskQuery, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-def _select(*columns: Any) -> Select[Any]:
+def _select(*columns: Any) -> "Select[*tuple[Any, ...]]":
     return select(*columns).select_from(Task).join(Process, Process.id == Task.process_id)
 
 
@@ -159,20 +159,19 @@ async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: d
     return TaskCounts(**row._asdict())
 
 
-async def find(session: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task, Process] | None:
-    """A task that the viewer may see, open or closed."""
+async def find(
+    session: AsyncSession, viewer: Viewer, task_id: str, *, lock: bool = False
+) -> tuple[Task, Process] | None:
+    """A task that the viewer may see, open or closed; with `lock` its row is locked until the transaction ends."""
     seen = or_(
         process_visible(viewer), candidate(viewer), Task.holder == viewer.username,
         Task.completed_by == viewer.username,
     )  # fmt: skip
-    row = (await session.execute(_select(Task, Process).where(Task.id == task_id, seen))).one_or_none()
+    statement = _select(Task, Process).where(Task.id == task_id, seen)
+    if lock:
+        statement = statement.with_for_update(of=Task).execution_options(populate_existing=True)
+    row = (await session.execute(statement)).one_or_none()
     return (row[0], row[1]) if row is not None else None
-
-
-async def lock(session: AsyncSession, task_id: str) -> Task | None:
-    """The task row, locked until the transaction ends."""
-    statement = select(Task).where(Task.id == task_id).with_for_update(of=Task)
-    return await session.scalar(statement.execution_options(populate_existing=True))
 
 
 def is_candidate(viewer: Viewer, task: Task) -> bool:

@@ -21,7 +21,7 @@ def case_now(now: datetime) -> ColumnElement[datetime]:
     return literal(now) + Process.clock_offset_seconds * text("interval '1 second'")
 
 
-def shanghai_day(instant: ColumnElement[Any]) -> DayColumn:
+def shanghai_day(instant: Any) -> DayColumn:
     return cast(func.timezone("UTC", instant + text("interval '8 hours'")), Date)
 
 

@@ -23,6 +23,7 @@ from workflows.process import Process
 from workflows.registration import Registration, stop
 
 with workflow.unsafe.imports_passed_through():
+    from domain.materials import document_requests
     from domain.times import at
 
 AGENCIES = ("social_bureau", "medical_bureau")
@@ -144,17 +145,8 @@ class Enrolment(Process):
 
     def _checklist(self) -> list[DocumentRequest]:
         """The category's checklist; a conditional paper is required only where its condition holds."""
-        claimed = {"if_treaty_claimed": self.facts.certificate.value == "held"}
-        return [
-            DocumentRequest(
-                code=item.code,
-                title=item.title,
-                required=item.required if not item.when else claimed.get(item.when, False),
-                accept=item.accept,
-                note=item.note,
-            )
-            for item in self.policy.checklists.get(self.facts.category, [])
-        ]
+        conditions = ["if_treaty_claimed"] if self.facts.certificate.value == "held" else []
+        return document_requests(self.policy.checklists[self.facts.category], conditions)
 
     def _registration_deadline(self, steps: list[str]) -> Deadline:
         """DL-REG-FOR: thirty days from the permit. Computed anew, because a corrected permit date moves it."""

@@ -11,7 +11,8 @@ import policies
 from domain.enrolment_checks import HireFacts, Severity, check, faults
 from domain.exemptions import propose
 from domain.materials import document_requests
-from domain.tables import check_rules, materials, rejection_reasons, treaty_table
+from domain.policy import checklists
+from domain.tables import check_rules, rejection_reasons, treaty_table
 from schemas.enrolment import Certificate, ForeignHire, HireKind
 
 TEXTS = policies.read_all()
@@ -140,14 +141,12 @@ def test_certificate_date_and_what_comes_after_it() -> None:
 
 
 def test_checklist_of_foreign_staff() -> None:
-    listed = materials(TEXTS)
-    plain = {d.code: d.required for d in document_requests("FOREIGN_WORK_PERMIT", [], listed)}
+    listed = checklists(TEXTS)["FOREIGN_WORK_PERMIT"]
+    plain = {d.code: d.required for d in document_requests(listed, [])}
     assert list(plain) == [f"M0{n}" for n in range(1, 10)]
     assert [c for c, required in plain.items() if not required] == ["M06", "M07"]
-    claimed = {d.code: d.required for d in document_requests("FOREIGN_WORK_PERMIT", ["treaty_claimed"], listed)}
+    claimed = {d.code: d.required for d in document_requests(listed, ["if_treaty_claimed"])}
     assert claimed["M06"]
-    with pytest.raises(ValueError, match="没有材料清单"):
-        document_requests("NOBODY", [], listed)
 
 
 def test_twenty_reasons_in_two_languages() -> None:

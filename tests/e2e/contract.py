@@ -1,7 +1,8 @@
 """A program that knows only the contract of the JSON API, and takes demo cases to their end.
 
-It knows nothing of processes or forms: it asks every user's lists, sends back what a task already knows, fills a missing
-required field from the schema's examples, uploads a small file where a document is required, and takes the first outcome.
+It knows nothing of processes or forms: it asks every user's lists, sends back what a task already knows, fills a
+missing required field from the schema's examples, uploads a small file where a document is required, and takes the
+first outcome.
 """
 
 import io

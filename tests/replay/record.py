@@ -1,8 +1,8 @@
 """Records the histories that every later version of the workflows must replay: `python -m tests.replay.record`.
 
-The scripted cases go through every branch that a real case can take: returns, refusals in both modes, cancel, suspension,
-late birth, every rung of a ladder. A new history is added when a workflow changes behind `workflow.patched`; an old one is
-never recorded anew, because it stands for the cases that are open in the field.
+The scripted cases go through every branch that a real case can take: returns, refusals in both modes, cancel,
+suspension, late birth, every rung of a ladder. A new history is added when a workflow changes behind
+`workflow.patched`; an old one is never recorded anew, because it stands for the cases that are open in the field.
 """
 
 import asyncio
@@ -30,8 +30,9 @@ START = shanghai("2026-02-02 09:00")
 
 
 async def refused_twice(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
-    """Returned once, refused twice by both agencies, paid, settled, closed; with every rung of the materials' ladder."""
-    answers = [PollAnswer(state="accepted"), PollAnswer(state="refused", code="R08")] * 2 + [PollAnswer(state="approved")]
+    """Returned once, refused twice by both agencies, paid, settled, closed; every rung of the materials' ladder."""
+    refusals = [PollAnswer(state="accepted"), PollAnswer(state="refused", code="R08")] * 2
+    answers = [*refusals, PollAnswer(state="approved")]
     office.answers = {a: list(answers) for a in ("social_bureau", "medical_bureau")}
     handle = await s.begin(at=START)
     await office.task("enrolment.materials")
@@ -73,9 +74,7 @@ async def cancelled(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     await office.settle(lambda: len(office.tax_scopes) == 2)
     await handle.execute_update("cancel", ProcessCommand(reason="离职", actor="clerk", ground="left"))
     for agency in ("social_bureau", "medical_bureau"):
-        await complete(
-            handle, await office.task("registration.undo", where=lambda t, a=agency: t.spec.authority == a)
-        )
+        await complete(handle, await office.task("registration.undo", where=lambda t, a=agency: t.spec.authority == a))
     await handle.result()
     return handle
 
@@ -134,7 +133,9 @@ async def a_bill_settled(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     handle = await s.begin("Reimbursement", at=START, bill_id="b1")
     await complete(handle, await office.task("withholding.confirm"), actor="payroll")
     await complete(handle, await office.task("reimbursement.voucher"))
-    await complete(handle, await office.task("reimbursement.approval"), "return", {"reason": "请修改"}, actor="supervisor")
+    await complete(
+        handle, await office.task("reimbursement.approval"), "return", {"reason": "请修改"}, actor="supervisor"
+    )
     await complete(handle, await office.task("reimbursement.voucher"))
     await complete(handle, await office.task("reimbursement.approval"), actor="supervisor")
     await complete(handle, await office.task("reimbursement.settlement"), actor="finance")

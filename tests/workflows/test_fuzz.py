@@ -1,8 +1,8 @@
 """Three parallel branches with random updates, timers, moved deadlines, queries and slow activities: every history
 replays and no case is left stuck.
 
-The branches are the real ones of an enrolment (both bureaus and the question about the open side, with their clocks), the
-commands are those people give. The seed of a failing case is in the test's name.
+The branches are the real ones of an enrolment (both bureaus and the question about the open side, with their clocks),
+the commands are those people give. The seed of a failing case is in the test's name.
 """
 
 import asyncio
@@ -42,7 +42,8 @@ def script(rng: random.Random) -> list[PollAnswer]:
 
 
 async def people(rng: random.Random, office: Office, handle: WorkflowHandle[Any, Any]) -> None:
-    """Clicks at random until the case has ended: completions (some stale, some twice), suspensions, wake-ups, queries."""
+    """Clicks at random until the case has ended: completions (some stale, some twice), suspensions, wake-ups,
+    queries."""
     commands = ("suspend", "resume")
     for turn in range(400):
         if office.state(handle.id) in ("closed", "cancelled"):
