@@ -13,9 +13,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import engine, permissions, tasks, views
+from api.answer_checks import faults_of_answer
 from api.problems import (
     BadForm,
     BadOutcome,
@@ -35,11 +37,10 @@ from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from schemas.api import Answer, CompleteBody, ProcessItem, SubmissionView, TaskItem
 from schemas.base import Text
-from schemas.enrolment import ForeignHire
 from schemas.forms import Form
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import Completion, CompletionAnswer, Refusal, TaskSpec
-from store import audit, cases, people, submissions
+from store import audit, cases, submissions
 from store.database import session
 from store.tables.office import Document
 from store.tables.processes import Process, Submission, Task
@@ -86,10 +87,11 @@ async def complete(viewer: Viewer, task_id: str, body: CompleteBody, key: str | 
         raise KeyMissing
     digest = submissions.body_hash({"actor": viewer.username, **body.model_dump(mode="json")})
     async with session() as s:
-        await tasks.find_task(s, viewer, task_id)
+        # Locked first: of the same click twice at once the second waits here, and then finds the first one's answer.
+        task, process = await tasks.locked_task(s, viewer, task_id)
         known = await submissions.by_key(s, task_id, key)
         if known is None:
-            known = await _store(s, viewer, task_id, body, key, digest)
+            known = await _store(s, viewer, task, process, body, key, digest)
         if known.body_hash != digest:
             raise KeyReused
         if known.status == "refused":
@@ -100,12 +102,9 @@ async def complete(viewer: Viewer, task_id: str, body: CompleteBody, key: str | 
 
 
 async def _store(
-    s: AsyncSession, viewer: Viewer, task_id: str, body: CompleteBody, key: str, digest: str
+    s: AsyncSession, viewer: Viewer, task: Task, process: Process, body: CompleteBody, key: str, digest: str
 ) -> Submission:
-    task, process = await tasks.locked_task(s, viewer, task_id)
-    again = await submissions.by_key(s, task_id, key)  # the same click twice at once: the lock made the second wait
-    if again is not None:
-        return again
+    """Checks the answer to a locked task and keeps it."""
     permissions.require_work(viewer, task)
     tasks.require_open(task)
     if body.version != task.version:
@@ -119,7 +118,7 @@ async def _store(
     reason, document_id = await _behalf(s, viewer, task, body)
     row = await submissions.add(
         s,
-        task_id=task_id,
+        task_id=task.id,
         process_id=task.process_id,
         kind=task.kind,
         key=key,
@@ -134,7 +133,7 @@ async def _store(
         now=real_now(),
     )
     audit.record(
-        s, viewer.username, "task.complete", task_id, on_behalf=reason is not None, outcome=body.outcome,
+        s, viewer.username, "task.complete", task.id, on_behalf=reason is not None, outcome=body.outcome,
         submission=row.id,
     )  # fmt: skip
     return row
@@ -146,21 +145,9 @@ async def _form(s: AsyncSession, task: Task, process: Process, body: CompleteBod
         form = form_outcome(task.kind, body.outcome).form.model_validate(body.data)
     except ValidationError as error:
         raise BadForm(faults=faults_of(error.errors(), "/data")) from error
-    if isinstance(form, ForeignHire):
-        faults: list[tuple[str, str, Text]] = []
-        units = await people.org_units(s)
-        if form.org_unit not in units:
-            text = Text(zh=f"没有这个学院：{form.org_unit[:40]}。", en=f"There is no college {form.org_unit[:40]!r}.")
-            faults.append(("/data/org_unit", "unknown_org_unit", text))
-        other = await people.find_person(s, form.id_number)
-        if other is not None and other.id != process.subject:
-            text = Text(
-                zh="该证件号码已登记在另一人名下，请核对。",
-                en="This document number belongs to another person on record.",
-            )
-            faults.append(("/data/id_number", "number_taken", text))
-        if faults:
-            raise BadForm(faults=faults)
+    faults = await faults_of_answer(s, task, process, form)
+    if faults:
+        raise BadForm(faults=faults)
     return form
 
 
@@ -256,8 +243,8 @@ def _stored_refusal(row: Submission) -> Problem:
 
 
 async def _completed(s: AsyncSession, viewer: Viewer, task_id: str) -> Completed:
-    task = await s.get_one(Task, task_id, populate_existing=True)
-    process = await s.get_one(Process, task.process_id, populate_existing=True)
+    statement = select(Task, Process).join(Process, Process.id == Task.process_id).where(Task.id == task_id)
+    task, process = (await s.execute(statement.execution_options(populate_existing=True))).one()
     look = await views.lookup(s, viewer, [task.subject, process.subject])
     holders = await cases.holders(s, [process.id])
     return Completed(

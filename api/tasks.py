@@ -28,7 +28,7 @@ from schemas.api import (
 from schemas.deadlines import Deadline
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
-from store import audit, cases, documents, inbox, submissions
+from store import audit, cases, documents, inbox, submissions, users
 from store.database import session
 from store.inbox import BadCursor as CursorUnreadable
 from store.sealed import seal, unseal
@@ -130,11 +130,10 @@ def _slot(request: DocumentRequest, rows: list[Document]) -> DocumentSlot:
 
 async def locked_task(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task, Process]:
     """The task, visible to the viewer and locked."""
-    await find_task(s, viewer, task_id)
-    task = await inbox.lock(s, task_id)
-    if task is None:
+    found = await inbox.find(s, viewer, task_id, lock=True)
+    if found is None:
         raise NotFound
-    return task, await s.get_one(Process, task.process_id)
+    return found
 
 
 def require_open(task: Task) -> None:
@@ -147,8 +146,8 @@ def require_open(task: Task) -> None:
 
 async def hold(s: AsyncSession, viewer: Viewer, task: Task) -> None:
     """Makes the viewer the holder of a locked open task. TaskHeld when somebody else is."""
-    look = await views.lookup(s, viewer, [])
-    permissions.require_free(viewer, task, look.users)
+    if task.holder not in (None, viewer.username):
+        permissions.require_free(viewer, task, await users.names(s))
     if task.holder is None:
         task.holder, task.held_since = viewer.username, real_now()
         audit.record(s, viewer.username, "task.claim", task.id)

@@ -19,12 +19,12 @@ import httpx2
 
 from workflows.human_task import task_id
 
-PASSWORD = "bench-of-clerks"  # noqa: S105 - of an installation that lives for two minutes
+PASSWORD = "bench-of-clerks"  # of an installation that lives for two minutes
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n%%EOF\n"
 POLL_SECONDS = 0.01
 PATIENCE_SECONDS = 30.0
-NAMES = "Anna Lena Clara Jonas Felix Emma Lucy Hugo Elena Marta Ivan Olga Rafael Julia Kenji Yui".split()
-SURNAMES = "Becker Keller Martin Girard Roy Fraser Miller Davis Taylor Cooper Lopez Torres Ilic Savic Costa".split()
+NAMES = "Anna Lena Clara Jonas Felix Emma Lucy Hugo Elena Marta Ivan Olga Rafael Julia Kenji Yui".split()  # noqa: SIM905
+SURNAMES = "Becker Keller Martin Girard Roy Fraser Miller Davis Taylor Cooper Lopez Torres Ilic Savic Costa".split()  # noqa: SIM905
 Json = dict[str, Any]
 
 
@@ -34,6 +34,7 @@ class Unexpected(RuntimeError):
 
 def hire(number: int, today: date, org_unit: str) -> Json:
     """One of many distinct foreign hires, as the body of a form; nobody is late."""
+
     def year(years: int, days: int) -> str:
         return (today + timedelta(days=365 * years + days)).isoformat()
 
@@ -41,8 +42,8 @@ def hire(number: int, today: date, org_unit: str) -> Json:
         "name": f"{NAMES[number % len(NAMES)]} {SURNAMES[number % len(SURNAMES)]}",
         "sex": "female" if number % 2 else "male", "country": ("DEU", "FRA", "CAN", "GBR", "IND")[number % 5],
         "birth": (today - timedelta(days=365 * 30 + 97 * number)).isoformat(), "id_number": f"E{10_000_000 + number}",
-        "id_expires": year(5, 0), "work_permit_no": f"5100202{100_000_000 + number}", "permit_issued": today.isoformat(),
-        "permit_expires": year(1, 0), "residence_expires": year(1, 15), "org_unit": org_unit,
+        "id_expires": year(5, 0), "work_permit_no": f"5100202{100_000_000 + number}", "permit_issued":
+        today.isoformat(), "permit_expires": year(1, 0), "residence_expires": year(1, 15), "org_unit": org_unit,
         "contract_start": year(0, 3), "contract_end": year(2, 2), "monthly_wage": "18000.00",
     }  # fmt: skip
 

@@ -195,8 +195,8 @@ def report(run: Run, load: float, day: date) -> str:
         f"Events of the history a task: {trip['events']:.1f}. Statements a task (BEGIN, COMMIT and checks of the pool "
         f"not counted): " + ", ".join(f"{name} {n:.0f}" for name, n in statements.items()) + ".",
         "",
-        f"Steps inside of the processes, while {last.clerks} clerks click and the probe watches (means; a step contains "
-        "those it calls, and waits for its turn):",
+        f"Steps inside of the processes, while {last.clerks} clerks click and the probe watches (means; a step "
+        "contains those it calls, and waits for its turn):",
         "",
         "| process | step | times | ms |",
         "|---|---|---|---|",

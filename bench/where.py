@@ -53,22 +53,26 @@ def _cut(found: RoundTrip, events: dict[int, HistoryEvent], accepted: HistoryEve
     scheduled: HistoryEvent | None = None
     for number in range(accepted.event_id + 1, len(events) + 1):
         event = events[number]
-        kind = event.event_type
-        if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED and scheduled is None:
-            if event.activity_task_scheduled_event_attributes.activity_type.name == "record_transition":
-                scheduled = event
-        elif scheduled is not None and done is None:
-            if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
-                if event.activity_task_started_event_attributes.scheduled_event_id == scheduled.event_id:
+        match event.event_type:
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                name = event.activity_task_scheduled_event_attributes.activity_type.name
+                if scheduled is None and name == "record_transition":
+                    scheduled = event
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                about = event.activity_task_started_event_attributes.scheduled_event_id
+                if scheduled is not None and about == scheduled.event_id:
                     started = event
-            elif kind == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-                if event.activity_task_completed_event_attributes.scheduled_event_id == scheduled.event_id:
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+                about = event.activity_task_completed_event_attributes.scheduled_event_id
+                if scheduled is not None and about == scheduled.event_id:
                     done = event
-        if kind == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
-            meta = event.workflow_execution_update_completed_event_attributes.meta.update_id
-            if meta == update:
-                answered = event
-                break
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
+                meta = event.workflow_execution_update_completed_event_attributes.meta
+                if meta.update_id == update:
+                    answered = event
+                    break
+            case _:
+                continue
     if scheduled is None or started is None or done is None or answered is None:
         return
     found.accepted.append(1000 * (_at(accepted) - _at(events[step])))

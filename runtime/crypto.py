@@ -38,6 +38,7 @@ class Keyring:
                 "密钥必须是 32 字节的 base64(见 .env.example)。 The key must be 32 bytes in base64 (see .env.example)."
             )
         self._secrets = secrets
+        self._made: dict[str, Cipher] = {}
 
     def _derive(self, secret: bytes, purpose: str) -> bytes:
         return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"baoqi/{purpose}".encode()).derive(secret)
@@ -49,8 +50,10 @@ class Keyring:
         }
 
     def cipher(self, purpose: str) -> "Cipher":
-        """The cipher for one purpose, such as `fields` or `payloads`."""
-        return Cipher(self._ciphers(purpose))
+        """The cipher for one purpose, such as `fields` or `payloads`; its key is derived once."""
+        if purpose not in self._made:
+            self._made[purpose] = Cipher(self._ciphers(purpose))
+        return self._made[purpose]
 
     def hash_key(self) -> bytes:
         """Key of look-up hashes: the oldest secret, so that hashes outlive a new secret."""

@@ -6,10 +6,11 @@ rung is claimed by the insert of its key, and all rungs of one transition reach 
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
-from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Table, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.slack import most_urgent, urgency_key
@@ -27,26 +28,58 @@ AGENCIES = ("social_bureau", "medical_bureau", "tax_office")
 WAITING_KINDS = ("registration.acceptance", "registration.result")  # by hand: the bureau decides, a clerk records it
 NEVER = datetime(9999, 12, 30, tzinfo=UTC)
 
+# Statements of every transition are made once: to build and compare them each time costs more than to run them.
+_TASKS, _TIMELINE = cast("Table", Task.__table__), cast("Table", Timeline.__table__)
+_WORKFLOW_COLUMNS = (
+    "title_zh", "title_en", "roles", "excluded", "org_unit", "stage", "authority", "spec", "deadlines", "state",
+    "version", "revision", "opened_at", "closed_at", "sort_day", "legal_rank", "sort_at", "next_due_at", "latest_start",
+)  # fmt: skip
+_RESULT_COLUMNS = ("outcome", "result", "completed_by", "on_behalf", "submission_id")
+_FIXED_COLUMNS = ("id", "process_id", "process_kind", "case_no", "key", "kind", "subject", "search")
+
+
+def _upsert(*changing: str) -> Insert:
+    """Inserts a task's row with `on_behalf` and the columns named, or changes these where the row is older."""
+    columns = dict.fromkeys((*_FIXED_COLUMNS, "on_behalf", *changing))
+    statement = insert(_TASKS).values({c: bindparam(c) for c in columns})
+    return statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={c: statement.excluded[c] for c in changing},
+        where=_TASKS.c.revision < statement.excluded.revision,
+    )
+
+
+_WRITE_TASK = _upsert(*_WORKFLOW_COLUMNS)
+_WRITE_CLOSED_TASK = _upsert(*_WORKFLOW_COLUMNS, *_RESULT_COLUMNS)
+_WRITE_TIMELINE = insert(_TIMELINE).on_conflict_do_nothing()
+_NOTIFY = text("SELECT pg_notify(:channel, :what)")
+
 
 async def apply(session: AsyncSession, transition: Transition, now: datetime) -> None:
     """Everything that changed, in the caller's transaction."""
     snapshot = transition.process
     process = await _locked(session, snapshot)
     fresh = snapshot.revision > process.revision
-    if fresh:
-        _update_process(process, snapshot)
-        await session.flush()
-    for task in transition.tasks:
-        await _write_task(session, process, task)
-    await _write_timeline(session, transition)
-    if fresh:
-        await _urgency(session, process, snapshot)
+    with session.no_autoflush:  # the process's row is written once, when all about it is known
+        if fresh:
+            _update_process(process, snapshot)
+        for task in transition.tasks:
+            await _write_task(session, process, task)
+        await _write_timeline(session, transition)
+        if fresh:
+            await _urgency(session, process, snapshot)
+    await session.flush()
     await _remind(session, process, transition.reminders, now)
-    await session.execute(text("SELECT pg_notify(:channel, :what)"), {"channel": INBOX_CHANNEL, "what": process.id})
+    await session.execute(_NOTIFY, {"channel": INBOX_CHANNEL, "what": process.id})
 
 
 async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
     """The process row, locked; made when the process was started by nobody's form."""
+    locked = select(Process).where(Process.id == snapshot.id).with_for_update()
+    locked = locked.execution_options(populate_existing=True)
+    found = await session.scalar(locked)
+    if found is not None:
+        return found
     await session.execute(
         insert(Process)
         .values(
@@ -71,7 +104,7 @@ async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
         )
         .on_conflict_do_nothing()
     )
-    return (await session.execute(select(Process).where(Process.id == snapshot.id).with_for_update())).scalar_one()
+    return (await session.execute(locked)).scalar_one()
 
 
 def _update_process(process: Process, snapshot: ProcessSnapshot) -> None:
@@ -129,21 +162,21 @@ async def _write_task(session: AsyncSession, process: Process, task: TaskSnapsho
         "key": spec.key,
         "kind": spec.kind,
         "subject": spec.subject,
-        "search": f"{process.search} {people.search_text(spec.title.zh)} {spec.title.en.lower()}",
+        "search": f"{process.search} {_words_of_title(spec.title.zh)} {spec.title.en.lower()}",
         "on_behalf": workflow_columns.get("on_behalf", False),
     }
-    statement = insert(Task).values(**values)
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["id"], set_=workflow_columns, where=Task.revision < statement.excluded.revision
-        )
-    )
+    await session.execute(_WRITE_CLOSED_TASK if task.result is not None else _WRITE_TASK, values)
     if task.state is TaskState.COMPLETED and task.result is not None:
         await session.execute(
             update(Submission)
             .where(Submission.id == task.result.submission_id)
             .values(status="done", answer={"status": 200, "code": task.result.outcome})
         )
+
+
+@lru_cache(maxsize=256)
+def _words_of_title(title: str) -> str:
+    return people.search_text(title)
 
 
 async def _write_timeline(session: AsyncSession, transition: Transition) -> None:
@@ -163,7 +196,7 @@ async def _write_timeline(session: AsyncSession, transition: Transition) -> None
         }
         for e in transition.timeline
     ]
-    await session.execute(insert(Timeline).values(rows).on_conflict_do_nothing())
+    await session.execute(_WRITE_TIMELINE, rows)
 
 
 async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSnapshot) -> None:

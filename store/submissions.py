@@ -68,9 +68,9 @@ async def add(
             created_at=now,
         )
         .on_conflict_do_nothing(constraint="uq_submissions_key")
+        .returning(Submission)
     )
-    await session.execute(statement)
-    found = await by_key(session, task_id, key)
+    found = await session.scalar(statement) or await by_key(session, task_id, key)
     if found is None:
         raise UnknownSubmission(key)
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pwdlib import PasswordHash
-from sqlalchemy import ColumnElement, delete, false, select, true
+from sqlalchemy import ColumnElement, bindparam, delete, false, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.base import ROLES, Text
@@ -120,12 +120,34 @@ async def open_session(session: AsyncSession, username: str, now: datetime) -> t
     return token, row
 
 
+# Every request asks this: one statement, made once.
+_SIGNED_IN = (
+    select(
+        Session,
+        User.username,
+        User.name_zh,
+        User.name_en,
+        User.person_id,
+        select(func.array_agg(UserRole.role)).where(UserRole.username == User.username).scalar_subquery(),
+        select(func.array_agg(UserOrgUnit.org_unit)).where(UserOrgUnit.username == User.username).scalar_subquery(),
+    )
+    .join(User, User.username == Session.username)
+    .where(Session.token_hash == bindparam("token"), User.active)
+)
+
+
 async def find_session(session: AsyncSession, token: str, now: datetime) -> tuple[Session, Viewer] | None:
-    row = await session.get(Session, token_hash(token))
-    if row is None or row.expires_at < now:
+    found = (await session.execute(_SIGNED_IN, {"token": token_hash(token)})).one_or_none()
+    if found is None or found[0].expires_at < now:
         return None
-    user = await session.get(User, row.username)
-    return (row, viewer_of(user)) if user is not None and user.active else None
+    row, username, zh, en, person_id, roles, units = found
+    return row, Viewer(
+        username=username,
+        name=Text(zh=zh, en=en),
+        roles=frozenset(roles or ()),
+        org_units=frozenset(units or ()),
+        person_id=person_id,
+    )
 
 
 async def close_session(session: AsyncSession, token: str) -> None:
