@@ -1,0 +1,78 @@
+"""Checks of an answer that its form alone cannot make: against the record, the rules and the books.
+
+Each fault is a pointer, a code and a sentence; the form stays as typed, nothing is lost. What a check needs is read
+here; nothing is written.
+"""
+
+from decimal import Decimal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+import policies
+from domain import enrolment_checks, tables
+from domain.times import day_of
+from runtime import clock
+from schemas.base import Text
+from schemas.enrolment import ApproveForm, ForeignHire
+from schemas.forms import Form
+from schemas.tax_payment import PaymentForm
+from store import ledger, people
+from store.tables.processes import Process, Task
+
+Fault = tuple[str, str, Text]
+
+
+async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: Form) -> list[Fault]:
+    """What is wrong with an answer whose fields are each well formed; empty when nothing is."""
+    if isinstance(form, ForeignHire):
+        return await _record(s, process, form)
+    if isinstance(form, ApproveForm):
+        return _exemption(form)
+    if isinstance(form, PaymentForm):
+        return await _payment(s, task, form)
+    return []
+
+
+async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[Fault]:
+    """The checks that an uploaded row goes through, on the record as the college or the clerk left it."""
+    found: list[Fault] = []
+    if form.org_unit not in await people.org_units(s):
+        text = Text(zh=f"没有这个学院：{form.org_unit[:40]}。", en=f"There is no college {form.org_unit[:40]!r}.")
+        found.append(("/data/org_unit", "unknown_org_unit", text))
+    other = await people.find_person(s, form.id_number)
+    if other is not None and other.id != process.subject:
+        text = Text(
+            zh="该证件号码已登记在另一人名下，请核对。",
+            en="This document number belongs to another person on record.",
+        )
+        found.append(("/data/id_number", "number_taken", text))
+    rules = tables.check_rules(policies.read_all())
+    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(form), day_of(clock.now()), rules)
+    found += [(f"/data/{f.field}", f.code, f.message) for f in enrolment_checks.faults(findings)]
+    return found
+
+
+def _exemption(form: ApproveForm) -> list[Fault]:
+    """Only what some agreement exempts can be exempt: never medical, never work injury."""
+    possible = sorted({i for t in tables.treaty_table(policies.read_all()).treaties.values() for i in t.exempt})
+    wrong = [i for i in form.exempt if i not in possible]
+    if not wrong:
+        return []
+    text = Text(
+        zh=f"{'、'.join(wrong)} 不能免缴；互免协议只涉及：{'、'.join(possible)}。",
+        en=f"{', '.join(wrong)} cannot be exempt; agreements concern only {', '.join(possible)}.",
+    )
+    return [("/data/exempt", "not_exemptible", text)]
+
+
+async def _payment(s: AsyncSession, task: Task, form: PaymentForm) -> list[Fault]:
+    """The amount paid is the bill's, to the cent; a late fee charged by the tax office is not part of it."""
+    ref = await ledger.bill_ref(s, str(task.spec["data"]["bill_id"]))
+    total = Decimal(ref.unit_total) + Decimal(ref.person_total)
+    if form.amount == total:
+        return []
+    text = Text(
+        zh=f"缴款金额 {form.amount} 元与征集单合计 {total} 元不一致，请核对。",
+        en=f"The amount {form.amount} is not the bill's total of {total} yuan; please check.",
+    )
+    return [("/data/amount", "amount_differs", text)]
