@@ -8,15 +8,14 @@ from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import policies
-from domain import enrolment_checks, tables
+from domain import enrolment_checks
 from domain.times import day_of
 from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
 from schemas.tax_payment import PaymentForm
-from store import ledger, people
+from store import ledger, people, rule_tables
 from store.tables.processes import Process, Task
 
 Fault = tuple[str, str, Text]
@@ -46,7 +45,7 @@ async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[
             en="This document number belongs to another person on record.",
         )
         found.append(("/data/id_number", "number_taken", text))
-    rules = tables.check_rules(policies.read_all())
+    rules = rule_tables.load().checks
     findings = enrolment_checks.check(enrolment_checks.HireFacts.of(form), day_of(clock.now()), rules)
     found += [(f"/data/{f.field}", f.code, f.message) for f in enrolment_checks.faults(findings)]
     return found
@@ -54,7 +53,7 @@ async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[
 
 def _exemption(form: ApproveForm) -> list[Fault]:
     """Only what some agreement exempts can be exempt: never medical, never work injury."""
-    possible = sorted({i for t in tables.treaty_table(policies.read_all()).treaties.values() for i in t.exempt})
+    possible = sorted({i for t in rule_tables.load().treaties.treaties.values() for i in t.exempt})
     wrong = [i for i in form.exempt if i not in possible]
     if not wrong:
         return []

@@ -3,6 +3,7 @@
 Read anew when a file has changed; the settings' agency modes replace those of the data.
 """
 
+import os
 from functools import lru_cache
 
 import policies
@@ -13,17 +14,22 @@ from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
 
 
+def stamp() -> tuple[tuple[str, int, int], ...]:
+    """Changes when a file of the rules does: its name, size and time. Asked on every click, so it reads no file."""
+    with os.scandir(policies.path("deadlines.yaml").parent) as entries:
+        files = [(e.name, e.stat()) for e in entries if e.name.endswith((".yaml", ".csv"))]
+    return tuple(sorted((name, found.st_size, found.st_mtime_ns) for name, found in files))
+
+
 @lru_cache(maxsize=4)
-def _snapshot(stamp: tuple[int, ...], modes: tuple[tuple[str, str], ...]) -> PolicySnapshot:
+def _snapshot(stamp: tuple[tuple[str, int, int], ...], modes: tuple[tuple[str, str], ...]) -> PolicySnapshot:
     del stamp  # part of the cache's key: another content is another snapshot
     return policy.snapshot(policies.read_all(), dict(modes))
 
 
 def snapshot() -> PolicySnapshot:
     """What one case needs of the rules. PolicyError when a file is missing or broken."""
-    folder = policies.path("deadlines.yaml").parent
-    stamp = tuple(p.stat().st_mtime_ns for p in sorted(folder.iterdir()) if p.suffix in (".yaml", ".csv"))
-    return _snapshot(stamp, tuple(sorted(get_settings().agency_modes.items())))
+    return _snapshot(stamp(), tuple(sorted(get_settings().agency_modes.items())))
 
 
 def calendar(authority: str) -> WorkCalendar:

@@ -1,7 +1,6 @@
 """The parsed tables of the rules: limits and rates, late fee, categories, treaties, checks of a hire.
 
-Read from the files on every call (they are small), parsed only when their text has changed. Calendars and deadlines
-are in `store/policies.py`.
+Read and parsed anew only when a file has changed. Calendars and deadlines are in `store/policies.py`.
 """
 
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from domain.enrolment_checks import CheckRules
 from domain.exemptions import TreatyTable
 from domain.late_fee import LateFeeRate
 from domain.materials import RejectionReason
+from store.policies import stamp
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,13 @@ class RuleTables:
 
 def load() -> RuleTables:
     """The tables in force. PolicyError when a file is missing or broken."""
-    return _parsed(tuple(sorted(policies.read_all().items())))
+    return _parsed(stamp())
 
 
 @lru_cache(maxsize=2)
-def _parsed(files: tuple[tuple[str, str], ...]) -> RuleTables:
-    texts = dict(files)
+def _parsed(stamp: tuple[tuple[str, int, int], ...]) -> RuleTables:
+    del stamp  # part of the cache's key: other files are other tables
+    texts = policies.read_all()
     return RuleTables(
         contributions=tables.contribution_tables(texts),
         late_fees=tables.late_fee_rates(texts),
