@@ -249,6 +249,7 @@ async def _remind(session: AsyncSession, process: Process, reminders: list[Remin
                 claimed = await session.execute(statement.on_conflict_do_nothing().returning(ReminderRow.key))
                 if claimed.scalar_one_or_none() is not None and name != "-":
                     news[name].append((key, reminder))
+    about = subject_of(process)
     for name, found in news.items():
         texts = list(dict.fromkeys(r.text for _, r in found))
         task_id = next((r.task_id for _, r in found if r.task_id), None)
@@ -256,15 +257,28 @@ async def _remind(session: AsyncSession, process: Process, reminders: list[Remin
         await notify(
             session,
             by_name[name],
-            Text(
-                zh=f"{process.case_no} {process.title}：{body.zh}", en=f"{process.case_no} {process.title}: {body.en}"
-            ),
+            Text(zh=f"{about.zh}：{body.zh}", en=f"{about.en}: {body.en}"),
             key=f"reminder/{found[0][0]}/{name}",
             link=f"/tasks/{task_id}" if task_id else f"/processes/{process.id}",
             process_id=process.id,
             task_id=task_id,
             now=now,
         )
+
+
+_LEVIES = {"social": Text(zh="社保费", en="social levy"), "medical": Text(zh="医保费", en="medical levy")}
+
+
+def subject_of(process: Process) -> Text:
+    """What a message speaks of: the case number and the person, or a month's payment; never a process id."""
+    levy = _LEVIES.get(str(process.parameters.get("levy")))
+    if levy is not None:
+        month = process.parameters.get("month", "")
+        return Text(zh=f"{month} {levy.zh}", en=f"{levy.en} {month}")
+    if process.case_no == process.id:
+        return Text(zh=process.title, en=process.title)
+    named = f"{process.case_no} {process.title}"
+    return Text(zh=named, en=named)
 
 
 async def _recipients(session: AsyncSession, process: Process, reminder: Reminder) -> list[User]:
