@@ -44,11 +44,11 @@ class Installation:
     def api(self) -> str:
         return f"{self.file('run.json')['api']}/api/v1"
 
-    def cpu(self) -> dict[str, float]:
-        """Seconds of processor time so far, by process; PostgreSQL with all its children."""
-        usage = {row["name"]: _seconds(row["pid"]) for row in self.file("pids.json")}
+    def cpu(self, **others: int) -> dict[str, float]:
+        """Seconds of processor time so far, by process; PostgreSQL with all its children. `others`: more pids."""
+        pids = {row["name"]: row["pid"] for row in self.file("pids.json")} | others
         own = os.times()
-        return usage | {"bench": own.user + own.system}
+        return {name: _seconds(pid) for name, pid in pids.items()} | {"clients": own.user + own.system}
 
 
 def _seconds(pid: int) -> float:

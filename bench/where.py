@@ -87,6 +87,13 @@ def processor_lines(before: dict[str, float], after: dict[str, float], tasks: in
     return sorted((s for s in spent if s[1] >= 0.05), key=lambda s: -s[1])
 
 
+def side_by_side(product: list[tuple[str, float]], plain: list[tuple[str, float]]) -> list[str]:
+    """The two lists of processes as rows of one table."""
+    first, second = dict(product), dict(plain)
+    names = [*first, *(n for n in second if n not in first)]
+    return [f"| {n.replace('_', ' ')} | {first.get(n, 0):.1f} | {second.get(n, 0):.1f} |" for n in names]
+
+
 def step_lines(findings: dict[str, Any]) -> list[str]:
     """Known steps inside of app and worker, with their mean duration under load."""
     lines: list[str] = []

@@ -12,6 +12,8 @@ from embedded.processes import Launch, port_answers
 from runtime.settings import Settings
 
 TIME_SKIPPING = "frontend.WorkflowTimeSkippingEnabled=true"
+# An activity asked for by a worker with room goes back to it with the same answer, without a queue between.
+EAGER_ACTIVITIES = "system.enableActivityEagerExecution=true"
 
 
 class TemporalUnusable(RuntimeError):
@@ -40,6 +42,7 @@ def temporal_launch(settings: Settings, port: int, ui_port: int, codec_endpoint:
         str(find_program()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(ui_port),
         "--db-filename", str(data / "temporal" / "temporal.db"), "--sqlite-pragma", "journal_mode=WAL",
         "--sqlite-pragma", "synchronous=FULL", "--dynamic-config-value", TIME_SKIPPING,
+        "--dynamic-config-value", EAGER_ACTIVITIES,
         "--ui-codec-endpoint", codec_endpoint, "--log-level", "error",
     ]  # fmt: skip
 
