@@ -8,11 +8,13 @@ process and never fails it. Activity ids are given, so that a changed order of s
 unnoticed (Temporal compares neither arguments nor timer lengths).
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from schemas.calls import (
     AppliedForm,
@@ -45,153 +47,160 @@ OUTSIDE = RetryPolicy(
 )
 
 
-async def _own(name: str, arg: Any, result: type[T], activity_id: str, summary: str | None = None) -> T:
-    """A call into our own database or our own Temporal."""
+async def _execute(
+    name: str,
+    arg: Any,
+    result: type[T],
+    activity_id: str,
+    summary: str | None,
+    patience: RetryPolicy,
+    limit: timedelta,
+) -> T:
     return await workflow.execute_activity(
         name,
         arg,
         result_type=result,
         activity_id=activity_id,
-        start_to_close_timeout=timedelta(seconds=15),
-        retry_policy=OWN_BOOKS,
-        summary=summary,
-    )
-
-
-async def _outside(name: str, arg: Any, result: type[T], activity_id: str, summary: str | None = None) -> T:
-    """A call to an authority's server: slower, and asked again for as long as it takes."""
-    return await workflow.execute_activity(
-        name,
-        arg,
-        result_type=result,
-        activity_id=activity_id,
-        start_to_close_timeout=timedelta(seconds=60),
-        retry_policy=OUTSIDE,
+        start_to_close_timeout=limit,
+        retry_policy=patience,
         summary=summary,
     )
 
 
 NoneType = type(None)
+BOOKS_LIMIT = timedelta(seconds=15)
+AGENCY_LIMIT = timedelta(seconds=60)
 
 
 async def open_process(start: ProcessStart) -> ProcessOpened:
-    return await _own("open_process", start, ProcessOpened, "open_process")
+    return await _execute("open_process", start, ProcessOpened, "open_process", None, OWN_BOOKS, BOOKS_LIMIT)
 
 
 async def record_transition(transition: Transition, summary: str) -> None:
     """The inbox projection. Its id carries what changed and the revision."""
     what = "+".join(f"{t.spec.key}:{t.state}" for t in transition.tasks) or "process"
-    await _own("record_transition", transition, NoneType, f"{what}@{transition.process.revision}", summary)
+    activity_id = f"{what}@{transition.process.revision}"
+    await _execute("record_transition", transition, NoneType, activity_id, summary, OWN_BOOKS, BOOKS_LIMIT)
 
 
-async def load_enrolment_facts(arg: CaseArg, n: int) -> EnrolmentFacts:
-    return await _own("load_enrolment_facts", arg, EnrolmentFacts, f"facts/{n}")
+class Calls:
+    """The calls of one process. A call that failed for good (no retry can help) is told to `failed`, which returns when
+    an administrator has mended the cause; then the same call is made again, and the process goes on from there."""
 
+    def __init__(self, failed: Callable[[str, ActivityError], Awaitable[None]]) -> None:
+        self._failed = failed
 
-async def apply_record(arg: AppliedForm, key: str) -> EnrolmentFacts:
-    return await _own("apply_record", arg, EnrolmentFacts, f"apply_record/{key}")
+    async def _own(self, name: str, arg: Any, result: type[T], activity_id: str, summary: str | None = None) -> T:
+        """A call into our own database or our own Temporal."""
+        return await self._call(name, arg, result, activity_id, summary, OWN_BOOKS, BOOKS_LIMIT)
 
+    async def _outside(self, name: str, arg: Any, result: type[T], activity_id: str, summary: str | None = None) -> T:
+        """A call to an authority's server: slower, and asked again for as long as it takes."""
+        return await self._call(name, arg, result, activity_id, summary, OUTSIDE, AGENCY_LIMIT)
 
-async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
-    return await _own("record_exemption", arg, EnrolmentFacts, "record_exemption")
+    async def _call(
+        self,
+        name: str,
+        arg: Any,
+        result: type[T],
+        activity_id: str,
+        summary: str | None,
+        patience: RetryPolicy,
+        limit: timedelta,
+    ) -> T:
+        while True:
+            try:
+                return await _execute(name, arg, result, activity_id, summary, patience, limit)
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                await self._failed(name, error)
 
+    async def load_enrolment_facts(self, arg: CaseArg, n: int) -> EnrolmentFacts:
+        return await self._own("load_enrolment_facts", arg, EnrolmentFacts, f"facts/{n}")
 
-async def record_registration(arg: RegistrationEvent) -> None:
-    await _own("record_registration", arg, NoneType, f"registration/{arg.agency}/{arg.attempt}/{arg.event}")
+    async def apply_record(self, arg: AppliedForm, key: str) -> EnrolmentFacts:
+        return await self._own("apply_record", arg, EnrolmentFacts, f"apply_record/{key}")
 
+    async def record_exemption(self, arg: ExemptionDecision) -> EnrolmentFacts:
+        return await self._own("record_exemption", arg, EnrolmentFacts, "record_exemption")
 
-async def fill_application(arg: RegistrationArg) -> str:
-    return await _own("fill_application", arg, str, f"fill_application/{arg.agency}/{arg.attempt}")
+    async def record_registration(self, arg: RegistrationEvent) -> None:
+        await self._own("record_registration", arg, NoneType, f"registration/{arg.agency}/{arg.attempt}/{arg.event}")
 
+    async def fill_application(self, arg: RegistrationArg) -> str:
+        return await self._own("fill_application", arg, str, f"fill_application/{arg.agency}/{arg.attempt}")
 
-async def submit_application(arg: RegistrationArg) -> SubmitAnswer:
-    key = f"submit_application/{arg.agency}/{arg.attempt}"
-    return await _outside("submit_application", arg, SubmitAnswer, key, f"{arg.agency} #{arg.attempt}")
+    async def submit_application(self, arg: RegistrationArg) -> SubmitAnswer:
+        key = f"submit_application/{arg.agency}/{arg.attempt}"
+        return await self._outside("submit_application", arg, SubmitAnswer, key, f"{arg.agency} #{arg.attempt}")
 
+    async def poll_application(self, arg: RegistrationArg, n: int) -> PollAnswer:
+        return await self._outside(
+            "poll_application", arg, PollAnswer, f"poll_application/{arg.agency}/{arg.attempt}/{n}"
+        )
 
-async def poll_application(arg: RegistrationArg, n: int) -> PollAnswer:
-    return await _outside("poll_application", arg, PollAnswer, f"poll_application/{arg.agency}/{arg.attempt}/{n}")
+    async def withdraw_registration(self, arg: RegistrationArg) -> None:
+        await self._outside("withdraw_registration", arg, NoneType, f"withdraw_registration/{arg.agency}")
 
+    async def write_lines(self, arg: LineRequest) -> CaseBooks:
+        return await self._own("write_lines", arg, CaseBooks, f"write_lines/{arg.levy}/{arg.payment_month}")
 
-async def withdraw_registration(arg: RegistrationArg) -> None:
-    await _outside("withdraw_registration", arg, NoneType, f"withdraw_registration/{arg.agency}")
+    async def case_books(self, arg: CaseArg, key: str) -> CaseBooks:
+        return await self._own("case_books", arg, CaseBooks, f"case_books/{key}")
 
+    async def reverse_lines(self, arg: CaseArg) -> CaseBooks:
+        return await self._own("reverse_lines", arg, CaseBooks, "reverse_lines")
 
-async def write_lines(arg: LineRequest) -> CaseBooks:
-    return await _own("write_lines", arg, CaseBooks, f"write_lines/{arg.levy}/{arg.payment_month}")
+    async def late_fee_estimate(self, arg: LateFeeArg) -> LateFee:
+        return await self._own(
+            "late_fee_estimate", arg, LateFee, f"late_fee/{arg.levy}/{arg.payment_month}/{arg.paid_on}"
+        )
 
+    async def start_tax_payment(self, scope: PaymentScope) -> str:
+        return await self._own("start_tax_payment", scope, str, f"start_tax_payment/{scope.levy}/{scope.month}")
 
-async def case_books(arg: CaseArg, key: str) -> CaseBooks:
-    return await _own("case_books", arg, CaseBooks, f"case_books/{key}")
+    async def open_lines(self, scope: PaymentScope, n: int) -> OpenLines:
+        return await self._own("open_lines", scope, OpenLines, f"open_lines/{n}")
 
+    async def freeze_bill(self, arg: FreezeArg) -> BillRef:
+        return await self._own("freeze_bill", arg, BillRef, f"freeze_bill/{arg.round}/{arg.kind}")
 
-async def reverse_lines(arg: CaseArg) -> CaseBooks:
-    return await _own("reverse_lines", arg, CaseBooks, "reverse_lines")
+    async def check_visible(self, arg: BillArg, n: int) -> Visibility:
+        return await self._outside("check_visible", arg, Visibility, f"check_visible/{arg.bill_id}/{n}")
 
+    async def fetch_bill(self, arg: BillArg, n: int) -> None:
+        await self._outside("fetch_bill", arg, NoneType, f"fetch_bill/{arg.bill_id}/{n}")
 
-async def late_fee_estimate(arg: LateFeeArg) -> LateFee:
-    return await _own("late_fee_estimate", arg, LateFee, f"late_fee/{arg.levy}/{arg.payment_month}/{arg.paid_on}")
+    async def compare_bill(self, arg: BillArg, n: int) -> BillComparison:
+        return await self._own("compare_bill", arg, BillComparison, f"compare_bill/{arg.bill_id}/{n}")
 
+    async def adjust_bill(self, arg: BillDecision, n: int) -> BillComparison:
+        return await self._own("adjust_bill", arg, BillComparison, f"adjust_bill/{arg.bill_id}/{n}")
 
-async def start_tax_payment(scope: PaymentScope) -> str:
-    return await _own("start_tax_payment", scope, str, f"start_tax_payment/{scope.levy}/{scope.month}")
+    async def pay_bill(self, arg: BillArg) -> None:
+        await self._outside("pay_bill", arg, NoneType, f"pay_bill/{arg.bill_id}")
 
+    async def record_payment(self, arg: PaymentArg) -> None:
+        await self._own("record_payment", arg, NoneType, f"record_payment/{arg.bill_id}")
 
-async def open_lines(scope: PaymentScope, n: int) -> OpenLines:
-    return await _own("open_lines", scope, OpenLines, f"open_lines/{n}")
+    async def start_reimbursement(self, arg: BillArg) -> str:
+        return await self._own("start_reimbursement", arg, str, f"start_reimbursement/{arg.bill_id}")
 
+    async def wake_cases(self, arg: WakeCases) -> int:
+        return await self._own("wake_cases", arg, int, f"wake_cases/{arg.bill_id}/{arg.topic}")
 
-async def freeze_bill(arg: FreezeArg) -> BillRef:
-    return await _own("freeze_bill", arg, BillRef, f"freeze_bill/{arg.round}/{arg.kind}")
+    async def withholding_list(self, arg: BillArg) -> str:
+        return await self._own("withholding_list", arg, str, "withholding_list")
 
+    async def record_withholding(self, arg: BillDecision) -> None:
+        await self._own("record_withholding", arg, NoneType, "record_withholding")
 
-async def check_visible(arg: BillArg, n: int) -> Visibility:
-    return await _outside("check_visible", arg, Visibility, f"check_visible/{arg.bill_id}/{n}")
+    async def prepare_voucher(self, arg: BillDecision, n: int) -> VoucherRef:
+        return await self._own("prepare_voucher", arg, VoucherRef, f"prepare_voucher/{n}")
 
+    async def settle_voucher(self, arg: BillDecision) -> None:
+        await self._own("settle_voucher", arg, NoneType, "settle_voucher")
 
-async def fetch_bill(arg: BillArg, n: int) -> None:
-    await _outside("fetch_bill", arg, NoneType, f"fetch_bill/{arg.bill_id}/{n}")
-
-
-async def compare_bill(arg: BillArg, n: int) -> BillComparison:
-    return await _own("compare_bill", arg, BillComparison, f"compare_bill/{arg.bill_id}/{n}")
-
-
-async def adjust_bill(arg: BillDecision, n: int) -> BillComparison:
-    return await _own("adjust_bill", arg, BillComparison, f"adjust_bill/{arg.bill_id}/{n}")
-
-
-async def pay_bill(arg: BillArg) -> None:
-    await _outside("pay_bill", arg, NoneType, f"pay_bill/{arg.bill_id}")
-
-
-async def record_payment(arg: PaymentArg) -> None:
-    await _own("record_payment", arg, NoneType, f"record_payment/{arg.bill_id}")
-
-
-async def start_reimbursement(arg: BillArg) -> str:
-    return await _own("start_reimbursement", arg, str, f"start_reimbursement/{arg.bill_id}")
-
-
-async def wake_cases(arg: WakeCases) -> int:
-    return await _own("wake_cases", arg, int, f"wake_cases/{arg.bill_id}/{arg.topic}")
-
-
-async def withholding_list(arg: BillArg) -> str:
-    return await _own("withholding_list", arg, str, "withholding_list")
-
-
-async def record_withholding(arg: BillDecision) -> None:
-    await _own("record_withholding", arg, NoneType, "record_withholding")
-
-
-async def prepare_voucher(arg: BillDecision, n: int) -> VoucherRef:
-    return await _own("prepare_voucher", arg, VoucherRef, f"prepare_voucher/{n}")
-
-
-async def settle_voucher(arg: BillDecision) -> None:
-    await _own("settle_voucher", arg, NoneType, "settle_voucher")
-
-
-async def send_notice(arg: CaseArg) -> None:
-    await _own("send_notice", arg, NoneType, "send_notice")
+    async def send_notice(self, arg: CaseArg) -> None:
+        await self._own("send_notice", arg, NoneType, "send_notice")

@@ -156,9 +156,15 @@ class CaseFile:
     def reopen(self, deadline_id: str) -> None:
         """A refusal re-opens a deadline with its old due date."""
         known = self.deadlines.get(deadline_id)
-        if known is not None and known.met_at is not None:
-            self.deadlines[deadline_id] = known.model_copy(update={"met_at": None})
-            self.plan += 1
+        if known is None or known.met_at is None:
+            return
+        opened = known.model_copy(update={"met_at": None})
+        # Reminders that fell into the time in which it was met are not sent after the event; a breach still is one.
+        now = self.now()
+        before = ladder.rungs([opened], self.policy.ladder, self.policy)
+        self.fired.update(r.key for r in before if r.at <= now and r.at < opened.due_at)
+        self.deadlines[deadline_id] = opened
+        self.plan += 1
 
     def breach(self, deadline: Deadline) -> None:
         """A statutory or payment date passed unmet: recorded with its consequence; nothing is decided by it."""

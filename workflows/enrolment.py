@@ -18,7 +18,6 @@ from schemas.deadlines import Deadline
 from schemas.enrolment import CaseBooks, EnrolmentFacts, LineRequest
 from schemas.process import ProcessStart, Stage, StageState
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
-from workflows import calls
 from workflows.process import Process
 from workflows.registration import Registration, stop
 
@@ -65,7 +64,7 @@ class Enrolment(Process):
         ]
 
     async def body(self) -> None:
-        self.facts = await calls.load_enrolment_facts(self._case(), 1)
+        self.facts = await self.calls.load_enrolment_facts(self._case(), 1)
         await self._materials_and_verification()
         for agency in AGENCIES:
             self._split_deadline(agency)
@@ -73,7 +72,7 @@ class Enrolment(Process):
         await self._registrations_and_payment()
         await self._wait_settled()
         async with self.stage("notice"):
-            await calls.send_notice(self._case())
+            await self.calls.send_notice(self._case())
 
     def _case(self) -> CaseArg:
         return CaseArg(process_id=self.id, person_id=self.person_id)
@@ -86,7 +85,7 @@ class Enrolment(Process):
             self._rounds += 1
             result = await self._materials(defects)
             applied = AppliedForm(process_id=self.id, person_id=self.person_id, submission_id=result.submission_id)
-            self.facts = await calls.apply_record(applied, f"materials/{self._rounds}")
+            self.facts = await self.calls.apply_record(applied, f"materials/{self._rounds}")
             result = await self._verification()
             if result.outcome == "approve":
                 break
@@ -98,7 +97,7 @@ class Enrolment(Process):
             certificate=result.data.get("certificate", "none"),
             actor=result.actor,
         )
-        self.facts = await calls.record_exemption(decision)
+        self.facts = await self.calls.record_exemption(decision)
 
     async def _materials(self, defects: list[dict[str, str]]) -> TaskResult:
         async with self.stage("materials"):
@@ -227,7 +226,7 @@ class Enrolment(Process):
                 if self.registrations[agency].approved:
                     levy = self.policy.agency(agency).levy or agency
                     arg = LateFeeArg(process_id=self.id, levy=levy, payment_month=month, paid_on=paid_on)
-                    total += Decimal((await calls.late_fee_estimate(arg)).amount)
+                    total += Decimal((await self.calls.late_fee_estimate(arg)).amount)
             fees[f"fee_{choice}"] = str(total)
         question = asyncio.create_task(
             self.desk.ask(
@@ -272,7 +271,7 @@ class Enrolment(Process):
         if not_same_month:
             self.flag("not_same_month")
         seen = self.wakes
-        self.books = await calls.write_lines(
+        self.books = await self.calls.write_lines(
             LineRequest(
                 process_id=self.id,
                 person_id=self.person_id,
@@ -283,13 +282,13 @@ class Enrolment(Process):
             )
         )
         scope = PaymentScope(unit=UNIT, levy=levy, month=month)
-        await calls.start_tax_payment(scope)
+        await self.calls.start_tax_payment(scope)
         self.wait_on("tax_payment", scope.process_id)
         n = 0
         while self.books.unpaid.get(levy, 0) > 0:
             n += 1
             seen = await self._woken(seen)
-            self.books = await calls.case_books(self._case(), f"paid/{levy}/{n}")
+            self.books = await self.calls.case_books(self._case(), f"paid/{levy}/{n}")
         title = self.policy.agency(agency).title
         self.note(
             "paid",
@@ -310,11 +309,11 @@ class Enrolment(Process):
 
     async def _ask_month(self, levy: str, month: str) -> str:
         pay_day = self._payment_deadline(month)
-        now_fee = await calls.late_fee_estimate(
+        now_fee = await self.calls.late_fee_estimate(
             LateFeeArg(process_id=self.id, levy=levy, payment_month=month, paid_on=self.today())
         )
         following = self._payment_deadline(_next(month))
-        next_fee = await calls.late_fee_estimate(
+        next_fee = await self.calls.late_fee_estimate(
             LateFeeArg(process_id=self.id, levy=levy, payment_month=_next(month), paid_on=following.due)
         )
         result = await self.desk.ask(
@@ -349,11 +348,11 @@ class Enrolment(Process):
         """Until finance has settled every bill on which this case has a line."""
         async with self.stage("reimbursement", waiting_on="reimbursement"):
             n, seen = 1, self.wakes
-            self.books = await calls.case_books(self._case(), f"settled/{n}")
+            self.books = await self.calls.case_books(self._case(), f"settled/{n}")
             while self.books.unsettled:
                 seen = await self._woken(seen)
                 n += 1
-                self.books = await calls.case_books(self._case(), f"settled/{n}")
+                self.books = await self.calls.case_books(self._case(), f"settled/{n}")
 
     # --- cancelling -------------------------------------------------------------------------------------------------
 
@@ -361,14 +360,14 @@ class Enrolment(Process):
         if not self.registrations:
             return None
         self._cancel_asked += 1
-        books = await calls.case_books(self._case(), f"cancel/{self._cancel_asked}")
+        books = await self.calls.case_books(self._case(), f"cancel/{self._cancel_asked}")
         return "premium lines already stand on a frozen bill" if books.frozen else None
 
     async def undo(self) -> None:
         """Registrations are taken back by tasks at both agencies; lines not yet billed are reversed."""
         await asyncio.gather(*(r.undo() for r in self.registrations.values()))
         if self.registrations:
-            self.books = await calls.reverse_lines(self._case())
+            self.books = await self.calls.reverse_lines(self._case())
         for stage in self.stages:
             if stage.state is StageState.ACTIVE:
                 self.leave(stage.code, StageState.CANCELLED)

@@ -19,9 +19,9 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
-from schemas.process import ProcessCommand, ProcessState, StageState, Wake
+from schemas.process import ProcessCommand, ProcessStart, ProcessState, StageState, Wake
 from schemas.tasks import Completion, CompletionAnswer, TaskSpec
-from workflows import calls
+from workflows.calls import Calls, open_process
 from workflows.casefile import CASE_TYPE, CaseFile
 from workflows.human_task import refuse_now
 
@@ -30,6 +30,10 @@ T = TypeVar("T")
 
 class Process(CaseFile):
     """Base of all process workflows. Subclasses define `kind`, `plan_stages`, `body`, and where needed `undo`."""
+
+    def __init__(self, start: ProcessStart) -> None:
+        super().__init__(start)
+        self.calls = Calls(self.call_failed)
 
     async def body(self) -> None:
         """The process itself, from the first task to the last."""
@@ -52,6 +56,7 @@ class Process(CaseFile):
         """Runs a step; an unexpected error becomes a task for an administrator, who mends the cause and retries.
 
         Any `FailureError` that left `run` would fail the case, any other exception would wedge it: neither may happen.
+        A failed activity does not come here: `Calls` asks for it alone (`call_failed`), so that nothing is done twice.
         """
         while True:
             try:
@@ -64,28 +69,36 @@ class Process(CaseFile):
                 if not workflow.in_workflow():
                     raise  # the coroutine is being closed outside of the workflow's loop: nobody waits for it
                 workflow.logger.exception("a step of %s failed", self.id)
-                cause = error.cause if isinstance(error, ActivityError) and error.cause else error
-                kind = getattr(cause, "type", None) or type(cause).__name__
-                self.note(
-                    "incident",
-                    Text(zh=f"自动步骤失败：{what.zh}（{kind}）", en=f"An automatic step failed: {what.en} ({kind})"),
-                    data={"error": str(kind)},
-                )
-                await self.desk.ask(
-                    TaskSpec(
-                        key=self.desk.key("incident"),
-                        kind="incident.resolve",
-                        title=Text(zh=f"处理故障：{what.zh}", en=f"Resolve incident: {what.en}"),
-                        roles=["admin"],
-                        stage=stage,
-                        outcomes=["retry"],
-                        data={"error": str(kind), "message": str(cause)[:500]},
-                    )
-                )
+                await self._incident(what, error, stage)
+
+    async def call_failed(self, name: str, error: ActivityError) -> None:
+        """An activity failed for good. Returns when an administrator says that the cause is mended."""
+        workflow.logger.warning("%s of %s failed: %s", name, self.id, error.cause)
+        active = next((s.code for s in self.stages if s.state is StageState.ACTIVE), self.stages[0].code)
+        await self._incident(Text(zh=f"自动步骤 {name}", en=f"automatic step {name}"), error.cause or error, active)
+
+    async def _incident(self, what: Text, error: BaseException, stage: str) -> None:
+        kind = str(getattr(error, "type", None) or type(error).__name__)
+        self.note(
+            "incident",
+            Text(zh=f"自动步骤失败：{what.zh}（{kind}）", en=f"An automatic step failed: {what.en} ({kind})"),
+            data={"error": kind},
+        )
+        await self.desk.ask(
+            TaskSpec(
+                key=self.desk.key("incident"),
+                kind="incident.resolve",
+                title=Text(zh=f"处理故障：{what.zh}", en=f"Resolve incident: {what.en}"),
+                roles=["admin"],
+                stage=stage,
+                outcomes=["retry"],
+                data={"error": kind, "message": str(error)[:500]},
+            )
+        )
 
     async def run_process(self) -> None:
         """From the first activity to the last projection."""
-        opened = await calls.open_process(self.start)
+        opened = await open_process(self.start)
         self.policy = PolicySnapshot.model_validate(opened.policy)
         self._revision_base = opened.revision_base
         # Updates that came before this point changed tasks of no older revision: there are none yet.

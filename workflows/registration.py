@@ -18,7 +18,6 @@ from schemas.calls import AppliedForm, RegistrationArg, RegistrationEvent
 from schemas.deadlines import Deadline
 from schemas.process import StageState
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
-from workflows import calls
 from workflows.clock import Clock
 
 with workflow.unsafe.imports_passed_through():
@@ -59,7 +58,7 @@ class Registration:
         while not self.approved:
             self.attempt += 1
             self.case.enter(self.agency)
-            await calls.fill_application(self._arg())
+            await self.case.calls.fill_application(self._arg())
             code = await (self._by_portal() if self.policy.mode == "portal" else self._by_http())
             if code is None:
                 self.approved = True
@@ -123,7 +122,7 @@ class Registration:
         reminding = asyncio.create_task(clock.wait())
         self.begun = True
         try:
-            answer = await calls.submit_application(self._arg())
+            answer = await self.case.calls.submit_application(self._arg())
         finally:
             submitted = True
             reminding.cancel()
@@ -145,7 +144,7 @@ class Registration:
         try:
             while True:
                 n += 1
-                answer = await calls.poll_application(self._arg(), n)
+                answer = await self.case.calls.poll_application(self._arg(), n)
                 if answer.state != "pending" and norm is None:
                     norm = self._accepted()
                     chase = asyncio.create_task(self._chase(norm))
@@ -217,7 +216,7 @@ class Registration:
             data={"code": code},
         )
         arg = AppliedForm(process_id=self.case.id, person_id=self.case.person_id, submission_id=result.submission_id)
-        self.case.facts = await calls.apply_record(arg, f"{self.agency}/{self.attempt}")
+        self.case.facts = await self.case.calls.apply_record(arg, f"{self.agency}/{self.attempt}")
 
     async def undo(self) -> None:
         """Takes the registration back at the agency: a clerk confirms, and in `http` mode the gateway withdraws it."""
@@ -229,7 +228,7 @@ class Registration:
             ["undone"],
         )
         if self.policy.mode == "http":
-            await calls.withdraw_registration(self._arg())
+            await self.case.calls.withdraw_registration(self._arg())
         await self._record("undone", result)
         self.case.leave(self.agency, StageState.CANCELLED)
         self._say("undone", "登记已撤销", "registration undone")
@@ -265,7 +264,7 @@ class Registration:
         )
 
     async def _record(self, event: str, result: TaskResult, code: str | None = None) -> None:
-        await calls.record_registration(
+        await self.case.calls.record_registration(
             RegistrationEvent(
                 process_id=self.case.id,
                 person_id=self.case.person_id,

@@ -10,7 +10,6 @@ from schemas.base import Text
 from schemas.calls import BillDecision, WakeCases
 from schemas.process import ProcessStart, Stage
 from schemas.tasks import TaskResult, TaskSpec
-from workflows import calls
 from workflows.process import Process
 from workflows.withholding import withhold
 
@@ -49,7 +48,7 @@ class Reimbursement(Process):
                     "voucher", Text(zh="编制报账单", en="Prepare the voucher"), ["clerk"], ["prepared"], "INT-VOUCHER"
                 )
                 self._vouchers += 1
-                await calls.prepare_voucher(self._decision(prepared), self._vouchers)
+                await self.calls.prepare_voucher(self._decision(prepared), self._vouchers)
             async with self.stage("approval"):
                 decision = await self._ask(
                     "approval",
@@ -70,9 +69,9 @@ class Reimbursement(Process):
                 "INT-SETTLE",
                 excluded=[prepared.actor],
             )
-            await calls.settle_voucher(self._decision(settled))
+            await self.calls.settle_voucher(self._decision(settled))
         self.meet(self.month_end_id)
-        await calls.wake_cases(WakeCases(bill_id=self.bill_id, topic="settled"))
+        await self.calls.wake_cases(WakeCases(bill_id=self.bill_id, topic="settled"))
 
     def _decision(self, result: TaskResult) -> BillDecision:
         return BillDecision(

@@ -17,7 +17,6 @@ from schemas.deadlines import Deadline
 from schemas.process import ProcessStart, Stage
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from schemas.tax_payment import BillKind, BillRef
-from workflows import calls
 from workflows.process import Process
 from workflows.registration import FIRST_PAUSE, until_next_question
 
@@ -66,7 +65,7 @@ class TaxPayment(Process):
         while True:
             self._asked += 1
             seen = self.wakes
-            lines = await calls.open_lines(self.scope, self._asked)
+            lines = await self.calls.open_lines(self.scope, self._asked)
             if lines.current + lines.earlier > 0:
                 await self._round_of_bills()
                 continue
@@ -95,15 +94,15 @@ class TaxPayment(Process):
         self.reopen(self._payment_day().id)
         async with self.stage("collect"):
             frozen = await self._ask("freeze", "collect", Text(zh="锁定缴费名单", en="Freeze the list"), ["freeze"])
-            lines = await calls.open_lines(self.scope, self._next_question())
+            lines = await self.calls.open_lines(self.scope, self._next_question())
             bills: list[BillRef] = []
             if lines.current:
                 kind = BillKind.SUPPLEMENTARY if "regular_billed" in self.flags else BillKind.REGULAR
-                bills.append(await calls.freeze_bill(FreezeArg(scope=self.scope, kind=kind, round=self._round)))
+                bills.append(await self.calls.freeze_bill(FreezeArg(scope=self.scope, kind=kind, round=self._round)))
                 self.flag("regular_billed")
             if lines.earlier:
                 arg = FreezeArg(scope=self.scope, kind=BillKind.BACK_PAYMENT, round=self._round)
-                bills.append(await calls.freeze_bill(arg))
+                bills.append(await self.calls.freeze_bill(arg))
             bills = [b for b in bills if b.lines]  # a line can be reversed between the question and the freezing
             for bill in bills:
                 if bill.sample:
@@ -139,8 +138,8 @@ class TaxPayment(Process):
                 break
         async with self.stage("payment"):
             await self._payment(bill, decision)
-        await calls.start_reimbursement(BillArg(bill_id=bill.bill_id))
-        await calls.wake_cases(WakeCases(bill_id=bill.bill_id, topic="paid"))
+        await self.calls.start_reimbursement(BillArg(bill_id=bill.bill_id))
+        await self.calls.wake_cases(WakeCases(bill_id=bill.bill_id, topic="paid"))
 
     async def _visible(self, bill: BillRef) -> None:
         """R19: the bureaus' data must have reached the tax client. After a day a clerk is asked to look into it."""
@@ -155,7 +154,7 @@ class TaxPayment(Process):
             question: asyncio.Task[TaskResult] | None = None
             try:
                 while question is None or not question.done():
-                    answer = await calls.check_visible(arg, self._next_question())
+                    answer = await self.calls.check_visible(arg, self._next_question())
                     if answer.visible:
                         return
                     if question is None and self.now() - waited >= VISIBLE_BY:
@@ -186,9 +185,9 @@ class TaxPayment(Process):
                         )
                     ],
                 )
-            await calls.fetch_bill(arg, self._next_question())
+            await self.calls.fetch_bill(arg, self._next_question())
             while True:
-                comparison = await calls.compare_bill(arg, self._next_question())
+                comparison = await self.calls.compare_bill(arg, self._next_question())
                 title = KIND_TITLE[bill.kind]
                 result = await self._ask(
                     "confirm",
@@ -205,9 +204,9 @@ class TaxPayment(Process):
                     decision = BillDecision(
                         bill_id=bill.bill_id, submission_id=result.submission_id, actor=result.actor
                     )
-                    await calls.adjust_bill(decision, self._next_question())
+                    await self.calls.adjust_bill(decision, self._next_question())
                 else:
-                    await calls.fetch_bill(arg, self._next_question())
+                    await self.calls.fetch_bill(arg, self._next_question())
 
     async def _payment(self, bill: BillRef, approved: TaskResult) -> None:
         if self._portal:
@@ -221,9 +220,9 @@ class TaxPayment(Process):
             )
             payment = PaymentArg(bill_id=bill.bill_id, submission_id=paid.submission_id, actor=paid.actor)
         else:
-            await calls.pay_bill(BillArg(bill_id=bill.bill_id))
+            await self.calls.pay_bill(BillArg(bill_id=bill.bill_id))
             payment = PaymentArg(bill_id=bill.bill_id, actor=approved.actor)
-        await calls.record_payment(payment)
+        await self.calls.record_payment(payment)
         self.note(
             "paid",
             Text(zh=f"{KIND_TITLE[bill.kind].zh}已缴款", en=f"The {KIND_TITLE[bill.kind].en} is paid"),

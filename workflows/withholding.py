@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from schemas.base import Text
 from schemas.calls import BillArg, BillDecision
 from schemas.tasks import TaskSpec
-from workflows import calls
 
 if TYPE_CHECKING:
     from workflows.reimbursement import Reimbursement
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 async def withhold(process: "Reimbursement") -> None:
     """Payroll gets the lines as a file and says: this month, next month (the run is closed), or receivable."""
-    document_id = await calls.withholding_list(BillArg(bill_id=process.bill_id))
+    document_id = await process.calls.withholding_list(BillArg(bill_id=process.bill_id))
     async with process.stage("withholding"):
         result = await process.desk.ask(
             TaskSpec(
@@ -31,7 +30,7 @@ async def withhold(process: "Reimbursement") -> None:
                 data={"bill_id": process.bill_id, "document_id": document_id},
             )
         )
-        await calls.record_withholding(
+        await process.calls.record_withholding(
             BillDecision(
                 bill_id=process.bill_id,
                 submission_id=result.submission_id,

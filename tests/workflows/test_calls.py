@@ -23,7 +23,7 @@ def definitions() -> dict[str, Any]:
 
 
 SOURCE = Path(inspect.getfile(calls)).read_text(encoding="utf-8")
-NAMES = sorted(set(re.findall(r'await _(?:own|outside)\(\s*"(\w+)"', SOURCE)))
+NAMES = sorted(set(re.findall(r'await (?:_execute|self\._own|self\._outside)\(\s*"(\w+)"', SOURCE)))
 
 
 def test_the_names_are_found() -> None:
@@ -36,7 +36,7 @@ def test_called_and_registered_agree(name: str) -> None:
     function = definitions()[name]
     hints = get_type_hints(function)
     result = hints.pop("return", None)
-    called = get_type_hints(getattr(calls, name))
+    called = get_type_hints(getattr(calls.Calls, name, None) or getattr(calls, name))
     expected = called.pop("return", None)
     assert next(iter(hints.values())) is next(iter(called.values()))
     assert result == expected

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from schemas.calls import PollAnswer
 from schemas.process import ProcessCommand, Wake
@@ -163,15 +164,15 @@ async def test_late_at_birth_shows_the_breach_once_and_asks_for_the_month(stage:
         assert {s.month for s in office.tax_scopes} == {"2026-11"}
 
 
-async def test_an_unexpected_error_becomes_an_administrators_task(stage: Open) -> None:
-    from temporalio.exceptions import ApplicationError
-
+async def test_a_step_that_failed_for_good_is_an_administrators_task_and_nothing_is_asked_twice(stage: Open) -> None:
     office = Office()
-    office.fail["load_enrolment_facts"] = [ApplicationError("broken row", type="BadRow", non_retryable=True)]
+    office.fail["apply_record"] = [ApplicationError("broken row", type="BadRow", non_retryable=True)]
     async with stage(office) as s:
         handle = await s.begin(at=START)
+        await complete(handle, await office.task("enrolment.materials"), actor="college")
         incident = await office.task("incident.resolve")
         assert incident.spec.roles == ["admin"]
         assert incident.spec.data["error"] == "BadRow"
         await complete(handle, incident, actor="admin")
-        assert (await office.task("enrolment.materials")).state == "ready"
+        await office.task("enrolment.verification")
+        assert [t.spec.key for t in office.tasks.values()] == ["materials/1", "incident/1", "verification/1"]
