@@ -5,6 +5,7 @@ messages and stack traces are encrypted as well. What stays readable for ever: w
 attributes, activity ids. Never put personal data into one of these. Binding to the workflow id is left out on
 purpose: the UI's codec endpoint and schedules decode without context."""
 
+import zlib
 from collections.abc import Sequence
 
 from temporalio.api.common.v1 import Payload
@@ -26,29 +27,39 @@ OVERDUE = SearchAttributeKey.for_bool("Overdue")
 SEARCH_ATTRIBUTES = (CASE_TYPE, STAGE, ORG_UNIT, DUE_AT, OVERDUE)
 
 
+COMPRESSED_FROM = 1024  # bytes; below that compressing costs more than it saves
+ZLIB = b"zlib"
+
+
 class EncryptionCodec(PayloadCodec):
-    """Encrypts each payload whole, metadata included. Decodes what is not encrypted as it is."""
+    """Encrypts each payload whole, metadata included. Decodes what is not encrypted as it is.
+
+    Larger payloads are compressed before: a transition is mostly bilingual JSON, and the server stores every byte.
+    """
 
     def __init__(self, keyring: Keyring) -> None:
         self._cipher: Cipher = keyring.cipher("payloads")
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [
-            Payload(
-                metadata={"encoding": ENCODING, "encryption-key-id": self._cipher.key_id.encode()},
-                data=self._cipher.encrypt(payload.SerializeToString()),
-            )
-            for payload in payloads
-        ]
+        return [self._seal(payload.SerializeToString()) for payload in payloads]
+
+    def _seal(self, content: bytes) -> Payload:
+        metadata = {"encoding": ENCODING, "encryption-key-id": self._cipher.key_id.encode()}
+        if len(content) > COMPRESSED_FROM:
+            metadata["compression"] = ZLIB
+            content = zlib.compress(content, level=1)
+        return Payload(metadata=metadata, data=self._cipher.encrypt(content))
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Raises `KeyUnusable` for a payload of another installation."""
         return [
-            Payload.FromString(self._cipher.decrypt(payload.data))
-            if payload.metadata.get("encoding") == ENCODING
-            else payload
+            Payload.FromString(self._open(payload)) if payload.metadata.get("encoding") == ENCODING else payload
             for payload in payloads
         ]
+
+    def _open(self, payload: Payload) -> bytes:
+        content = self._cipher.decrypt(payload.data)
+        return zlib.decompress(content) if payload.metadata.get("compression") == ZLIB else content
 
 
 def codec(settings: Settings) -> EncryptionCodec:

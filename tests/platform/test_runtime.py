@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
 from embedded.ports import Ports
@@ -131,3 +132,13 @@ def test_a_traceback_in_the_log_shows_no_values(
     written = capsys.readouterr().err
     assert "ValueError" in written
     assert "E12345678" not in written
+
+
+@pytest.mark.parametrize("size", [10, 50_000])
+async def test_payloads_come_back_as_they_were_and_large_ones_shrink(settings: Settings, size: int) -> None:
+    content = "参保登记".encode() * (size // 12 + 1)
+    sealed = await codec(settings).encode([Payload(metadata={"encoding": b"json/plain"}, data=content)])
+    assert content[:12] not in sealed[0].data
+    assert (await codec(settings).decode(sealed))[0].data == content
+    if size > 1000:
+        assert len(sealed[0].data) < len(content) / 10
