@@ -6,10 +6,12 @@ first outcome.
 """
 
 import io
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,31 @@ def filled(schema: Json, known: Json) -> Json:
     return data
 
 
+def hire(**values: Any) -> Json:
+    """A person nobody has met: the dates lie around today, the numbers are drawn."""
+    today = datetime.now(timezone(timedelta(hours=8))).date()
+    number = secrets.randbelow(90_000_000) + 10_000_000
+    surname = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(8)).title()
+    return {
+        "name": f"Ottilie {surname}",
+        "sex": "female",
+        "country": "USA",
+        "birth": "1984-05-06",
+        "id_number": f"P{number}",
+        "id_expires": str(today + timedelta(days=1500)),
+        "work_permit_no": f"51002026{number}",
+        "permit_issued": str(today - timedelta(days=3)),
+        "permit_expires": str(today + timedelta(days=362)),
+        "residence_expires": str(today + timedelta(days=370)),
+        "org_unit": "business",
+        "contract_start": str(today),
+        "contract_end": str(today + timedelta(days=700)),
+        "monthly_wage": "18000.00",
+        "phone": f"138{number}",
+        "email": f"{surname.lower()}@example.edu",
+    } | values
+
+
 class Office:
     """All users of a run, and the loop that takes whatever is open one step further."""
 
@@ -103,29 +130,54 @@ class Office:
         self.run = run
         self.people = {u["name"]: Person.sign_in(run["api"], u["name"], u["password"]) for u in run["users"]}
 
+    def close(self) -> None:
+        for person in self.people.values():
+            person.http.close()
+
     def __getitem__(self, name: str) -> Person:
         return self.people[name]
 
     def work(
-        self, done: Callable[[], bool], *, seconds: float = 240, skip: Iterable[str] = (), until_idle: bool = False
+        self,
+        done: Callable[[], bool],
+        *,
+        seconds: float = 240,
+        skip: Iterable[str] = (),
+        choose: Callable[[Json], tuple[str, Json] | None] = lambda _item: None,
+        cases: Iterable[str] | None = None,
+        leave: Callable[[Json], bool] = lambda _item: False,
     ) -> int:
-        """Completes open tasks until `done`; returns how many were completed. `skip`: task kinds left alone."""
+        """Completes open tasks until `done`; returns how many were completed.
+
+        `skip`: task kinds left alone, `leave`: lines of the inbox left alone. `choose` may name another outcome, with
+        its form, for a line of the inbox. `cases`: enrolments not named here are left alone.
+        """
         completed = 0
+        wanted = None if cases is None else set(cases)
         end = time.monotonic() + seconds
         while not done():
             moved = 0
             for person in self.people.values():
                 for view in ("group", "mine"):
                     for item in person.tasks(view):
-                        if item["kind"] in skip or item["state"] == "suspended":
+                        if item["kind"] in skip or item["state"] == "suspended" or leave(item):
                             continue
-                        answer = person.complete(item["id"])
+                        if (
+                            wanted is not None
+                            and item["process_kind"] == "enrolment"
+                            and item["process_id"] not in wanted
+                        ):
+                            continue
+                        chosen = choose(item)
+                        answer = (
+                            person.complete(item["id"], *chosen[:1], **chosen[1])
+                            if chosen
+                            else person.complete(item["id"])
+                        )
                         assert answer.status_code in (200, 202, 403, 409), f"{item['kind']}: {answer.text}"
                         moved += answer.status_code == 200
             completed += moved
             if not moved:
-                if until_idle and done():
-                    break
                 time.sleep(0.3)
             if time.monotonic() > end:
                 raise AssertionError(f"not done after {seconds} s; {self.standing()}")
@@ -141,6 +193,41 @@ class Office:
             items += page["items"]
             if not (cursor := page.get("next_cursor") or ""):
                 return items
+
+    def start(self, **values: Any) -> str:
+        """One enrolment of a person made up here, by the contract; gives the process's id."""
+        clerk = self["clerk"]
+        kinds = {k["kind"]: k for k in clerk.http.get("/process-kinds").json()}
+        answer = clerk.write(
+            "POST",
+            "/processes",
+            json={"kind": "enrolment", "input": filled(kinds["enrolment"]["input_schema"], hire(**values))},
+            headers={"Idempotency-Key": str(uuid.uuid4())},
+        )
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def case(self, process_id: str) -> Json:
+        return self["supervisor"].get(f"/processes/{process_id}")
+
+    def open_tasks(self, process_id: str, kind: str = "") -> list[Json]:
+        """Open tasks of a case, as its page lists them."""
+        return [t for t in self.case(process_id)["tasks"] if not t["closed_at"] and kind in ("", t["kind"])]
+
+    def wait(self, what: Callable[[], Any], seconds: float = 60) -> Any:
+        """Waits until `what` gives something, and gives it."""
+        end = time.monotonic() + seconds
+        while not (found := what()):
+            assert time.monotonic() < end, f"not within {seconds} s\n{self.standing()}"
+            time.sleep(0.2)
+        return found
+
+    def command(self, process_id: str, name: str) -> httpx.Response:
+        return self["supervisor"].write("POST", f"/processes/{process_id}/{name}", json={"reason": "本人放弃入职"})
+
+    def to_state(self, state: str, *ids: str) -> Callable[[], bool]:
+        """A condition: all of these processes are in `state`."""
+        return lambda: all(self.case(i)["state"] == state for i in ids)
 
     def states(self, ids: Iterable[str]) -> dict[str, str]:
         wanted = set(ids)
