@@ -227,7 +227,7 @@ def report(run: Run, load: float, day: date) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=60)
+    parser.add_argument("--cases", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=4, help="tasks of each case in a round")
     parser.add_argument("--out", type=Path, default=RESULT)
     chosen = parser.parse_args()
