@@ -4,6 +4,7 @@ Writes that come with the cookie must carry `X-CSRF-Token`; those with a bearer 
 wrong password take the same time and get the same answer.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -52,12 +53,12 @@ async def sign_in(username: str, password: str) -> tuple[str, SessionView]:
     async with session() as s:
         user = await s.get(User, username)
         if user is None or not user.active:
-            users.verify_password(password, _DUMMY)
+            await asyncio.to_thread(users.verify_password, password, _DUMMY)
             raise BadCredentials
         if user.locked_until is not None and user.locked_until > now:
             raise LockedOut(headers={"Retry-After": str(int((user.locked_until - now).total_seconds()) + 1)})
         opened: tuple[str, SessionView] | None = None
-        right = users.verify_password(password, user.password_hash)
+        right = await asyncio.to_thread(users.verify_password, password, user.password_hash)
         if right:
             user.failures, user.locked_until = 0, None
             token, row = await users.open_session(s, username, now)

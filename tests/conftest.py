@@ -18,6 +18,8 @@ import psycopg
 import pytest
 import pytest_asyncio
 from psycopg import sql
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
@@ -28,6 +30,7 @@ from embedded.temporal import TIME_SKIPPING, find_program
 from runtime import clock
 from runtime.settings import Settings, use_settings
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
+from store import users as store_users
 
 TEMPLATE = "baoqi_template"
 CHROMIUM_ARGUMENTS = [
@@ -40,6 +43,15 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 _exit_status = 0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cheap_passwords() -> Iterator[None]:
+    """The real password hash, with the least work it allows: a test makes a dozen users, an installation makes one."""
+    kept = store_users._passwords  # pyright: ignore[reportPrivateUsage]
+    store_users._passwords = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=1024, parallelism=1),))
+    yield
+    store_users._passwords = kept
 
 
 @pytest.fixture
