@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 from uuid import uuid4
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.http import UNUSABLE, Server, console, fail
 
@@ -97,7 +97,9 @@ def _upload(
     rows = cast("list[dict[str, Any]]", answer["rows"])
     for note in cast("list[str]", answer.get("notes", [])):
         console.print(note, markup=False, highlight=False)
-    table = Table("行 row", "姓名 name", "结果 outcome", "流程 process", "说明 remarks", show_lines=False)
+    # The process id is what other commands take: never cut, however narrow the window.
+    process = Column("流程 process", no_wrap=True, min_width=21)
+    table = Table("行 row", "姓名 name", "结果 outcome", process, Column("说明 remarks", overflow="fold"))
     for row in rows:
         remarks = [f"{r['column']}：{r['message']}" for r in [*row["faults"], *row["repairs"]]]
         table.add_row(
