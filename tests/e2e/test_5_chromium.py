@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.machine, pytest.mark.browser, pytest.mark.timeout(360)
 PEOPLE = ("college", "college2", "clerk", "supervisor", "payroll", "finance", "clerk2", "head")
 PAPER = {"name": "paper.pdf", "mimeType": "application/pdf", "buffer": PDF}
 ROUNDS = 60
+TYPED = {"voucher_no": "记-2026-11-0042"}  # what only the person at the desk can know; all else the pages propose
 
 
 async def visitor(browser: Any, product: Product, name: str) -> Any:
@@ -57,16 +58,12 @@ async def finish(page: Any, address: str) -> None:
         await page.wait_for_function(
             "n => document.querySelectorAll('#documents .slot .mark.today').length < n", arg=left
         )
-    empty = await page.locator("#answer input[required]").evaluate_all(
-        "all => all.filter(f => !f.value).map(f => f.name)"
-    )
-    assert not empty, f"{address}: the page does not know {empty}"
-    async with page.expect_response(re.compile(r"/tasks/[^/]+/complete")) as sent:
-        await page.locator(".act-bar button[name=outcome]").first.click()
-    answer = await sent.value
-    assert answer.status < 400, (address, await page.inner_text("#work"))
-    await page.wait_for_load_state()
-    assert not await page.locator("#faults").count(), await page.inner_text("#faults")
+    for field in await page.locator("#answer input[required]").all():
+        if not await field.input_value():
+            await field.fill(TYPED[await field.get_attribute("name")])
+    await page.locator(".act-bar button[name=outcome]").first.click()
+    await page.wait_for_selector("#faults, .notice.bad, #inbox")  # what is wrong, or back in the inbox
+    assert "said=completed" in page.url, (address, await page.inner_text("#work"))
 
 
 async def test_one_case_wholly_in_chromium(product: Product, chromium: Any) -> None:
@@ -90,6 +87,7 @@ async def test_one_case_wholly_in_chromium(product: Product, chromium: Any) -> N
             while (task := await next_task(page, case)) is not None:
                 await finish(page, task)
                 finished.append(name)
+                assert len(finished) < 60, finished
                 moved = True
         if await closed(clerk, case):
             break
@@ -108,6 +106,4 @@ async def test_one_case_wholly_in_chromium(product: Product, chromium: Any) -> N
 async def closed(page: Any, case: str) -> bool:
     """What the case's page says of its state."""
     await page.goto(f"/cases/{case}")
-    return await page.locator(".top .mark.done, .mark.closed, [data-state=closed]").count() > 0 or "已办结" in (
-        await page.inner_text(".top")
-    )
+    return await page.locator(".top .mark.closed").count() == 1
