@@ -5,17 +5,18 @@ longer than the permit is normal). Codes Rxx are those of `rejection_reasons.yam
 itself. Messages hold no number and no name. Duplicates are found by the store, which alone knows who is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import cast
 
+from domain.contributions import ContributionTables, PolicyGap, premium
 from domain.identity import IdKind, Patterns
 from domain.identity import check as check_number
 from domain.retirement import RetirementGroup, statutory_month
-from domain.times import month_of
+from domain.times import add_months, month_of
 from schemas.base import Text
 from schemas.enrolment import ForeignHire, Sex
 
@@ -41,6 +42,10 @@ class CheckRules:
     countries: Mapping[str, Country]
     ages: Mapping[str, RetirementGroup]
     patterns: Patterns
+    contributions: ContributionTables
+    scheme: str
+    insurances: Sequence[str]
+    minimum_years: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ BAD_VALUE = "BAD_VALUE"
 UNKNOWN_COUNTRY = "UNKNOWN_COUNTRY"
 NOT_FOREIGN = "NOT_FOREIGN"
 FUTURE_DATE = "FUTURE_DATE"
+NO_RATES = "NO_RATES"
+UNDER_AGE = "UNDER_AGE"
 PERMIT_SHORTER = "W01"
 DOCUMENT_SHORTER = "W02"
 PERMIT_IN_FUTURE = "W03"
@@ -112,7 +119,25 @@ def check(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
         *_watches(facts, on),
     ]
     found += _age(facts, rules)
+    found += _premiums(facts, on, rules)
     return sorted(found, key=lambda f: not f.fault)
+
+
+def _premiums(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
+    """Premiums must be computable from the contract's month on: a month without limits or rates cannot be billed."""
+    wage = facts.monthly_wage
+    if facts.contract_start is None or wage is None or not wage.is_finite() or wage <= 0:
+        return []
+    month = month_of(facts.contract_start)
+    try:
+        premium(wage, month, rules.insurances, rules.scheme, on, rules.contributions)
+    except PolicyGap as gap:
+        text = Text(
+            zh=f"无法计算 {month} 的保费：{gap.text.zh}请核对合同开始日期，或由政策管理员补充数据。",
+            en=f"Premiums of {month} cannot be computed: {gap.text.en} Check the date, or have the data completed.",
+        )
+        return [Finding(NO_RATES, "contract_start", text)]
+    return []
 
 
 def faults(findings: list[Finding]) -> list[Finding]:
@@ -248,6 +273,13 @@ def _age(facts: HireFacts, rules: CheckRules) -> list[Finding]:
     group = rules.ages.get(str(facts.sex))
     if group is None:
         return []
+    youngest = add_months(facts.birth, 12 * rules.minimum_years)
+    if facts.contract_start < youngest:
+        text = Text(
+            zh=f"合同开始时未满 {rules.minimum_years} 周岁，请核对出生日期与合同开始日期。",
+            en=f"Under {rules.minimum_years} when the contract starts: check the birth date and the contract's start.",
+        )
+        return [Finding(UNDER_AGE, "birth", text)]
     limit = statutory_month(month_of(facts.birth), group)
     if month_of(facts.contract_start) <= limit:
         return []

@@ -27,6 +27,9 @@ T = TypeVar("T")
 Row = dict[str, str]
 
 
+FOREIGN = "FOREIGN_WORK_PERMIT"
+
+
 def contribution_tables(texts: Texts) -> ContributionTables:
     """Limits, rates (those of work injury for the school's risk class), billing lines. PolicyError when broken."""
     settings = load_mapping(texts, "billing_lines.yaml")
@@ -140,7 +143,16 @@ def age_limits(texts: Texts) -> dict[str, RetirementGroup]:
 
 def check_rules(texts: Texts) -> CheckRules:
     """What the automatic checks of a hire need."""
-    return CheckRules(countries(texts), age_limits(texts), identity_patterns(texts))
+    scheme, insurances = category_insurances(texts)[FOREIGN]
+    return CheckRules(
+        countries(texts),
+        age_limits(texts),
+        identity_patterns(texts),
+        contribution_tables(texts),
+        scheme,
+        insurances,
+        _guard("age_limits.yaml", load_mapping(texts, "age_limits.yaml"), lambda row: int(row["minimum_years"])),
+    )
 
 
 def check_all(texts: Texts) -> str:

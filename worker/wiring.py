@@ -21,6 +21,7 @@ from runtime.logging import logger
 from runtime.settings import Settings
 from store import demo_clock
 from store.database import engine
+from worker.failures import FailuresSorted
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
@@ -37,6 +38,7 @@ def build_worker(client: Client, settings: Settings) -> Worker:
         workflows=WORKFLOWS,
         activities=all_activities(),
         workflow_runner=workflow_runner(),
+        interceptors=[FailuresSorted()],
         # Not more than the database pool gives, or activities would wait for each other inside their time-out.
         max_concurrent_activities=2 * settings.database_pool_size,
         # After a crash of this worker the first click waits this long for the dead one's cache, not ten seconds.

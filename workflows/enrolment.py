@@ -190,9 +190,10 @@ class Enrolment(Process):
                     if self.registrations[agency].approved:
                         pay(agency, False)
             await workflow.wait_condition(lambda: all(b.done() for b in branches.values()))
+            other_side_paid = bool(paying)
             for agency in AGENCIES:
                 if agency not in paying:
-                    pay(agency, bool(paying))
+                    pay(agency, other_side_paid)
             await asyncio.gather(*payments)
         finally:
             for task in [*branches.values(), *payments]:
@@ -254,7 +255,7 @@ class Enrolment(Process):
 
     def _month_of_payment(self) -> str:
         """This month while its payment day has not passed, else the next."""
-        month = f"{self.today():%Y-%m}"
+        month = max(f"{self.today():%Y-%m}", f"{self.facts.contract_start:%Y-%m}")
         return month if self.now() < self._payment_deadline(month).due_at else _next(month)
 
     def _payment_deadline(self, month: str) -> Deadline:
@@ -301,6 +302,9 @@ class Enrolment(Process):
         """After the month's payment day the clerk chooses: pay now with a fee, or with next month's payment."""
         async with self._month_decision:  # one question for both levies
             month = f"{self.today():%Y-%m}"
+            first = f"{self.facts.contract_start:%Y-%m}"
+            if first > month:
+                return first  # no premium before the contract's month
             if self.now() < self._payment_deadline(month).due_at:
                 return month
             if month not in self._months:

@@ -53,6 +53,7 @@ def test_a_good_record_has_no_findings() -> None:
         ({"id_type": "LIBRARY_CARD"}, "BAD_VALUE", "id_type"),
         ({"contract_end": date(2026, 9, 19)}, "R06", "contract_end"),
         ({"birth": date(1960, 1, 1)}, "R11", "birth"),
+        ({"birth": date(2010, 9, 21)}, "UNDER_AGE", "birth"),
         ({"birth": date(2027, 1, 1)}, "FUTURE_DATE", "birth"),
         ({"monthly_wage": Decimal("0")}, "BAD_VALUE", "monthly_wage"),
         ({"monthly_wage": Decimal("NaN")}, "BAD_VALUE", "monthly_wage"),
@@ -60,6 +61,7 @@ def test_a_good_record_has_no_findings() -> None:
         ({"country": "XXX"}, "UNKNOWN_COUNTRY", "country"),
         ({"country": "TWN"}, "NOT_FOREIGN", "country"),
         ({"permit_issued": date(2028, 10, 1)}, "R03", "permit_expires"),
+        ({"contract_start": date(2015, 3, 1)}, "NO_RATES", "contract_start"),
     ],
 )
 def test_faults(change: dict[str, Any], code: str, field: str) -> None:

@@ -22,6 +22,7 @@ from schemas.calls import PollAnswer
 from schemas.process import ProcessCommand, Wake
 from tests.workflows.conftest import Stage
 from tests.workflows.office import Office, complete, shanghai
+from tests.workflows.test_clock import festival
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
@@ -169,6 +170,7 @@ async def main(names: list[str]) -> None:
         if (names and name not in names) or (not names and target.exists()):
             continue
         office = Office(modes)
+        festival(office)
         queue = f"record-{uuid.uuid4().hex[:8]}"
         async with Worker(
             environment.client,

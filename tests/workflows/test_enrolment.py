@@ -1,7 +1,7 @@
 """The flagship process against a make-believe office: the whole way, refusals in both modes, cancel, late birth."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -43,6 +43,7 @@ async def test_the_whole_way_from_materials_to_closed(stage: Open) -> None:
         assert "send_notice" in office.calls
         assert {s.levy for s in office.tax_scopes} == {"social", "medical"}
         assert not office.open_tasks()
+        assert office.transitions[-1].process.flags == []
 
 
 async def test_verification_returns_once_with_all_defects_and_the_college_answers(stage: Open) -> None:
@@ -176,3 +177,16 @@ async def test_a_step_that_failed_for_good_is_an_administrators_task_and_nothing
         await complete(handle, incident, actor="admin")
         await office.task("enrolment.verification")
         assert [t.spec.key for t in office.tasks.values()] == ["materials/1", "incident/1", "verification/1"]
+
+
+async def test_a_contract_of_the_future_is_paid_with_its_own_month(stage: Open) -> None:
+    office = Office()
+    office.facts = office.facts.model_copy(
+        update={"contract_start": date(2027, 2, 1), "contract_end": date(2029, 1, 31)}
+    )
+    async with stage(office) as s:
+        handle = await s.begin(at=shanghai("2026-11-26 10:00"))
+        await to_bureaus(office, handle)
+        await office.settle(lambda: len(office.tax_scopes) == 2)
+        assert {s.month for s in office.tax_scopes} == {"2027-02"}
+        assert "write_lines:social:2027-02" in office.calls
