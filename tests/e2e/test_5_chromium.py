@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.machine, pytest.mark.browser, pytest.mark.timeout(360)
 PEOPLE = ("college", "college2", "clerk", "supervisor", "payroll", "finance", "clerk2", "head")
 PAPER = {"name": "paper.pdf", "mimeType": "application/pdf", "buffer": PDF}
 ROUNDS = 60
-TYPED = {"voucher_no": "记-2026-11-0042"}  # what only the person at the desk can know; all else the pages propose
+# What only the person at the desk can know; all else the pages propose.
+TYPED = {"voucher_no": "BZ-202611-0042", "settlement_no": "CW-202611-0042"}
 
 
 async def visitor(browser: Any, product: Product, name: str) -> Any:
