@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 import policies
-from api.spreadsheets.columns import Remark, Row, Table
+from api.spreadsheets.columns import People, Remark, Row, Table
 from api.spreadsheets.headings import label
 from domain import tables
 from domain.enrolment_checks import CheckRules, Finding, HireFacts, check
@@ -38,7 +38,7 @@ class Candidate:
     hire: ForeignHire | None = None
     faults: list[Remark] = field(default_factory=list[Remark])
     watch: list[Remark] = field(default_factory=list[Remark])
-    same_as: int | None = None  # the row of this file with the same person
+    same_as: int | None = None  # the key of the row of this file with the same person
     differs: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
 
 
@@ -96,7 +96,7 @@ def _sentence(name: str, item: Any) -> Text:
     return Text(zh=f"{title.zh}填写有误，请核对。", en=f"{title.en} is not valid; please check it.")
 
 
-def examine(table: Table, today: date, allowed_units: set[str] | None) -> list[Candidate]:
+def examine(people: People, today: date, allowed_units: set[str] | None) -> list[Candidate]:
     """Every row of a file with its faults.
 
     Args:
@@ -105,7 +105,7 @@ def examine(table: Table, today: date, allowed_units: set[str] | None) -> list[C
     """
     candidates: list[Candidate] = []
     first: dict[str, Candidate] = {}
-    for row in table.rows:
+    for row in people.rows:
         candidate = Candidate(row, str(row.values.get("name", "")), faults=list(row.faults))
         said = {f.field for f in row.faults}
         faults, candidate.watch = findings(row.values, today, said)
@@ -118,10 +118,10 @@ def examine(table: Table, today: date, allowed_units: set[str] | None) -> list[C
         if candidate.hire is not None:
             earlier = first.setdefault(candidate.hire.id_number, candidate)
             if earlier is not candidate:
-                candidate.same_as = earlier.row.number
+                candidate.same_as = earlier.row.key
                 candidate.differs = differences(earlier.hire, row.values) if earlier.hire else []
-        candidate.faults = [_with_heading(f, table) for f in candidate.faults]
-        candidate.watch = [_with_heading(f, table) for f in candidate.watch]
+        candidate.faults = [_with_heading(f, row.table) for f in candidate.faults]
+        candidate.watch = [_with_heading(f, row.table) for f in candidate.watch]
         candidates.append(candidate)
     return candidates
 

@@ -5,6 +5,7 @@ sentence; nothing of an open case is overwritten. Used by the API and by the pag
 """
 
 import asyncio
+import base64
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import import_checks
 from api.import_checks import Candidate
 from api.spreadsheets import columns, reader, refused
-from api.spreadsheets.columns import Remark, Table
+from api.spreadsheets.columns import People, Remark
 from api.spreadsheets.headings import label
 from api.spreadsheets.units import Unit
 from runtime import clock
@@ -55,11 +56,11 @@ async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: Impo
     """
     async with database.session() as session:
         units = [Unit(u.id, u.name_zh, u.name_en) for u in await store.colleges(session)]
-    table, candidates = await asyncio.to_thread(_read, content, filename, units, allowed_units(user))
+    people, candidates = await asyncio.to_thread(_read, content, filename, units, allowed_units(user))
     import_id = str(uuid4())
     async with database.session() as session:
         await store.lock_starts(session)
-        results = await _decide(session, user, candidates, table, mode, import_id)
+        results = await _decide(session, user, candidates, mode, import_id)
         await store.save_import(
             session,
             kind=kind,
@@ -68,49 +69,48 @@ async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: Impo
             sha256=hashlib.sha256(content).hexdigest(),
             actor=user.username,
             head={
-                "sheet": table.sheet,
-                "headings": table.headings,
-                "notes": [note.model_dump() for note in table.notes],
+                "sheets": [{"sheet": t.sheet, "headings": t.headings} for t in people.tables],
+                "notes": [note.model_dump() for note in people.notes],
+                **({"file": base64.b64encode(content).decode()} if mode == "preview" else {}),
             },
-            rows=[(r.candidate.row.number, r.outcome, r.process_id, _body(r, table)) for r in results],
+            rows=[(r.candidate.row.key, r.outcome, r.process_id, _body(r)) for r in results],
             import_id=import_id,
         )
     return import_id, [r.process_id for r in results if r.outcome == "started" and r.process_id]
 
 
-def _read(content: bytes, filename: str, units: list[Unit], allowed: set[str] | None) -> tuple[Table, list[Candidate]]:
+def _read(content: bytes, filename: str, units: list[Unit], allowed: set[str] | None) -> tuple[People, list[Candidate]]:
     """The part that costs time and needs no database; run in a thread."""
-    table = columns.parse(reader.read(content, filename), units)
-    return table, import_checks.examine(table, clock.today(), allowed)
+    people = columns.parse(reader.read(content, filename), units)
+    return people, import_checks.examine(people, clock.today(), allowed)
 
 
 async def _decide(
     session: AsyncSession,
     user: Viewer,
     candidates: list[Candidate],
-    table: Table,
     mode: ImportMode,
     import_id: str,
 ) -> list[Result]:
     results: dict[int, Result] = {}
     for candidate in candidates:
-        number = candidate.row.number
+        key = candidate.row.key
         if candidate.hire is None:
-            results[number] = Result(candidate, "refused", faults=candidate.faults)
+            results[key] = Result(candidate, "refused", faults=candidate.faults)
         elif candidate.same_as is not None:
-            results[number] = _second_copy(candidate, results[candidate.same_as], table)
+            results[key] = _second_copy(candidate, results[candidate.same_as])
         else:
-            results[number] = await _start_or_known(session, user, candidate, candidate.hire, table, mode, import_id)
+            results[key] = await _start_or_known(session, user, candidate, candidate.hire, mode, import_id)
     return list(results.values())
 
 
-def _second_copy(candidate: Candidate, first: Result, table: Table) -> Result:
+def _second_copy(candidate: Candidate, first: Result) -> Result:
     """A person who stands in the file twice: the first row counts."""
-    number = first.candidate.row.number
+    table, place = candidate.row.table, first.candidate.row.place
     if not candidate.differs:
         text = Text(
-            zh=f"与第 {number} 行是同一人（证件号码相同），未重复启动。",
-            en=f"The same person as in row {number} (same document number); not started again.",
+            zh=f"与{place.zh}是同一人（证件号码相同），未重复启动。",
+            en=f"The same person as in {place.en} (same document number); not started again.",
         )
         fault = Remark(table.heading("id_number"), "duplicate_in_file", text, "id_number")
         return Result(candidate, "duplicate", first.process_id, [fault])
@@ -119,10 +119,9 @@ def _second_copy(candidate: Candidate, first: Result, table: Table) -> Result:
             table.heading(name),
             "differs_in_file",
             Text(
-                zh=f"与第 {number} 行是同一人，但内容不同：第 {number} 行为“{before}”，本行为“{after}”。"
-                f"以第 {number} 行为准，请核对。",
-                en=f"The same person as in row {number}, which has {before!r} where this row has {after!r}. "
-                f"Row {number} counts; please check.",
+                zh=f"与{place.zh}是同一人，但内容不同：该行为“{before}”，本行为“{after}”。以{place.zh}为准，请核对。",
+                en=f"The same person as in {place.en}, which has {before!r} where this row has {after!r}. "
+                "That row counts; please check.",
             ),
             name,
         )
@@ -136,10 +135,10 @@ async def _start_or_known(
     user: Viewer,
     candidate: Candidate,
     hire: ForeignHire,
-    table: Table,
     mode: ImportMode,
     import_id: str,
 ) -> Result:
+    table = candidate.row.table
     known = await store.known_case(session, hire.id_number)
     if known is None:
         if mode == "preview":
@@ -197,10 +196,12 @@ def _remark(remark: Remark) -> dict[str, Any]:
     return {"column": remark.column, "code": remark.code, "text": remark.text.model_dump(), "field": remark.field}
 
 
-def _body(result: Result, table: Table) -> dict[str, Any]:
+def _body(result: Result) -> dict[str, Any]:
     """Everything said about a row, to be stored encrypted."""
-    row = result.candidate.row
+    row, table = result.candidate.row, result.candidate.row.table
     return {
+        "row": row.number,
+        "sheet": table.sheet,
         "name": result.candidate.name,
         "cells": refused.to_json(row.cells),
         "repairs": [_remark(r) for r in row.repairs],

@@ -5,6 +5,7 @@ rows are read from what was stored, so that the answer, the page and refused.xls
 work.
 """
 
+import base64
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
@@ -41,6 +42,16 @@ class BadSpreadsheet(Problem):
     status, code = 422, "bad_spreadsheet"
 
 
+class NotAPreview(Problem):
+    """There is nothing left to start: the upload was no preview."""
+
+    status, code = 409, "not_a_preview"
+    text = Text(
+        zh="这次上传不是预览，没有可再发起的行；请重新上传表格。",
+        en="This upload was no preview: nothing of it is left to start. Upload the list again.",
+    )
+
+
 @router.post("/{kind}", response_model=ImportView)
 async def post_import(
     kind: str,
@@ -66,6 +77,13 @@ async def get_import(import_id: str, request: Request, viewer: CurrentViewer) ->
     return await view(viewer, import_id, language_of(request))
 
 
+@router.post("/{import_id}/start", response_model=ImportView)
+async def post_start(import_id: str, request: Request, viewer: CurrentViewer) -> ImportView:
+    """Starts the good rows of a preview from the file that was uploaded then. The answer is a new upload's; asked again
+    it is the same."""
+    return await start_preview(viewer, import_id, language_of(request))
+
+
 @router.get("/{import_id}/refused.xlsx", response_class=Response, responses={200: {"content": {XLSX: {}}}})
 async def get_refused(import_id: str, request: Request, viewer: CurrentViewer) -> Response:
     """The rows that did not start, under their own headings, with a sentence per fault: to correct and upload again."""
@@ -86,6 +104,26 @@ async def take(viewer: Viewer, filename: str, content: bytes, mode: ImportMode, 
     return await view(viewer, import_id, language)
 
 
+async def start_preview(viewer: Viewer, import_id: str, language: str) -> ImportView:
+    """Starts what a preview promised; every row is checked again, for days may have passed.
+
+    Errors: NotAllowed, NotFound, NotAPreview, BadSpreadsheet.
+    """
+    if not import_run.may_start(viewer):
+        raise NotAllowed
+    upload, head, _ = await _load(viewer, import_id)
+    if "started_as" in head:
+        return await view(viewer, head["started_as"], language)
+    if upload.mode != "preview" or "file" not in head:
+        raise NotAPreview
+    result = await take(viewer, upload.filename, base64.b64decode(head["file"]), "good_rows", language)
+    async with database.session() as session:
+        found = await store.load_import(session, import_id)
+        if found is not None:
+            await store.started_as(session, found[0], result.id)
+    return result
+
+
 def _problem(error: reader.SpreadsheetError) -> Problem:
     return BadSpreadsheet(error.text, status=error.status, code=error.code, faults=[("/file", error.code, error.text)])
 
@@ -101,21 +139,25 @@ async def _load(viewer: Viewer, import_id: str) -> tuple[Any, dict[str, Any], li
 async def view(viewer: Viewer, import_id: str, language: str) -> ImportView:
     """An upload as people read it. NotFound when there is none that this user may see."""
     upload, head, rows = await _load(viewer, import_id)
-    views = [_row_view(row.row, row.outcome, row.process_id, store.row_body(row), language) for row in rows]
+    sheets = head["sheets"]
+    several = len(sheets) > 1
+    views = [_row_view(row.outcome, row.process_id, store.row_body(row), language, several) for row in rows]
     outcomes: tuple[RowOutcome, ...] = ("started", "refused", "duplicate", "changed")
     return ImportView(
         id=upload.id,
         kind=upload.kind,
         mode=cast("ImportMode", upload.mode),
         filename=upload.filename,
-        sheet=head["sheet"],
+        sheet="、".join(s["sheet"] for s in sheets),
         notes=[pick(Text(**note), language) for note in head["notes"]],
         counts={outcome: sum(v.outcome == outcome for v in views) for outcome in outcomes},
         rows=views,
     )
 
 
-def _row_view(number: int, outcome: str, process_id: str | None, body: dict[str, Any], language: str) -> ImportRowView:
+def _row_view(
+    outcome: str, process_id: str | None, body: dict[str, Any], language: str, several: bool
+) -> ImportRowView:
     def remarks(name: str) -> list[RowRemark]:
         return [
             RowRemark(column=r["column"], code=r["code"], message=pick(Text(**r["text"]), language), field=r["field"])
@@ -123,7 +165,8 @@ def _row_view(number: int, outcome: str, process_id: str | None, body: dict[str,
         ]
 
     return ImportRowView(
-        row=number,
+        row=body["row"],
+        sheet=body["sheet"] if several else "",
         name=body["name"],
         outcome=cast("RowOutcome", outcome),
         process_id=process_id,
@@ -137,14 +180,16 @@ def _row_view(number: int, outcome: str, process_id: str | None, body: dict[str,
 async def refused_file(viewer: Viewer, import_id: str, language: str) -> bytes:
     """The rows that did not start, as .xlsx; NotFound when all of them did."""
     _, head, rows = await _load(viewer, import_id)
-    lines: list[tuple[list[Any], list[str]]] = []
+    lines: dict[str, list[tuple[list[Any], list[str]]]] = {}
     for row in rows:
         if row.outcome != "started":
             body = store.row_body(row)
             sentences = [f"{f['column']}：{pick(Text(**f['text']), language)}" for f in body["faults"]]
-            lines.append((body["cells"], sentences))
+            lines.setdefault(body["sheet"], []).append((body["cells"], sentences))
     if not lines:
         raise NotFound(
             Text(zh="全部行均已启动，没有退回的行。", en="Every row was started; there is nothing to hand back.")
         )
-    return refused.write(head["sheet"], head["headings"], lines)
+    return refused.write(
+        [(s["sheet"], s["headings"], lines[s["sheet"]]) for s in head["sheets"] if s["sheet"] in lines]
+    )

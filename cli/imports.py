@@ -103,7 +103,7 @@ def _upload(
     for row in rows:
         remarks = [f"{r['column']}：{r['message']}" for r in [*row["faults"], *row["repairs"]]]
         table.add_row(
-            str(row["row"]),
+            f"{row.get('sheet', '')} {row['row']}".strip(),
             str(row.get("name") or ""),
             OUTCOMES.get(row["outcome"], row["outcome"]),
             str(row["process_id"] or ""),

@@ -36,6 +36,7 @@ class ImportRowView(BaseModel):
     """What became of one row. In a preview `started` means: would start, and `process_id` is empty."""
 
     row: int
+    sheet: str = Field(default="", description="the sheet's name where the file has several lists, else empty")
     name: str = ""
     outcome: RowOutcome
     process_id: str | None = None
@@ -46,7 +47,7 @@ class ImportRowView(BaseModel):
 
 
 class ImportView(BaseModel):
-    """An upload. `notes` are sentences on the whole file."""
+    """An upload. `sheet` names all sheets that were read; `notes` are sentences on the whole file."""
 
     id: str
     kind: str

@@ -190,6 +190,13 @@ async def load_import(session: AsyncSession, import_id: str) -> tuple[Import, di
     return found, unseal(found.body), list(rows)
 
 
+async def started_as(session: AsyncSession, preview: Import, import_id: str) -> None:
+    """Notes on a preview which upload started its rows; the kept file has served and is dropped."""
+    head = {k: v for k, v in unseal(preview.body).items() if k != "file"}
+    preview.body = seal({**head, "started_as": import_id})
+    await session.flush()
+
+
 def row_body(row: ImportRow) -> dict[str, Any]:
     """Everything said about a stored row."""
     return unseal(row.body)

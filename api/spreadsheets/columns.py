@@ -20,8 +20,9 @@ from api.spreadsheets.cells import (
     parse_number_text,
     text_of,
 )
-from api.spreadsheets.headings import find_table, label, match_headings, normalise, vocabulary
-from api.spreadsheets.reader import Cell, Sheet, SpreadsheetError, Workbook
+from api.spreadsheets.headings import Header, find_headers, label, normalise, vocabulary
+from api.spreadsheets.lists import kind_of_row, left_out
+from api.spreadsheets.reader import MAX_ROWS, Cell, Sheet, SpreadsheetError, Workbook
 from api.spreadsheets.units import Unit, find_unit
 from schemas.base import Text
 
@@ -50,95 +51,144 @@ class Remark:
 
 @dataclass
 class Row:
-    """One data row: clean values by field, what was repaired, what is wrong, and the cells as they were."""
+    """One data row: clean values by field, what was repaired, what is wrong, and the cells as they were. `number` is
+    the row as the user's program shows it, `key` is unique in the whole file (the same in the first list)."""
 
     number: int
+    table: "Table" = field(repr=False, compare=False)
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     repairs: list[Remark] = field(default_factory=list[Remark])
     faults: list[Remark] = field(default_factory=list[Remark])
     cells: list[Cell] = field(default_factory=list[Cell])
 
+    @property
+    def key(self) -> int:
+        return self.table.base + self.number
+
+    @property
+    def place(self) -> Text:
+        """Where the row stands, as people say it; with the sheet where the file has several lists."""
+        return self.table.place(self.number)
+
 
 @dataclass
 class Table:
-    """The list found in a file. `columns` maps a field to its column index; `notes` are remarks on the whole file."""
+    """The list of one sheet. `columns` maps a field to its column index; `alone` says that the file has no other list;
+    `base` is what is added to row numbers to make them unique in the file."""
 
     sheet: str
     header_row: int
     headings: list[str]
     columns: dict[str, int]
     rows: list[Row]
-    notes: list[Text] = field(default_factory=list[Text])
+    alone: bool = True
+    base: int = 0
 
     def heading(self, name: str) -> str:
         """The file's own heading of a field, or our template's where the file has no such column."""
         index = self.columns.get(name)
         return self.headings[index].strip() if index is not None else label(name).zh
 
+    def place(self, number: int | str) -> Text:
+        """A row (or several, as words) of this list."""
+        if self.alone:
+            return Text(zh=f"第 {number} 行", en=f"row {number}")
+        return Text(zh=f"工作表“{self.sheet}”第 {number} 行", en=f"row {number} of sheet {self.sheet!r}")
 
-def parse(workbook: Workbook, units: list[Unit]) -> Table:
-    """Reads all people of a file. Errors: as `find_table`, and no_rows."""
-    sheet, index, columns = find_table(workbook)
-    workbook.load_formulas(sheet)
-    headings = [text_of(c) for c in sheet.rows[index]]
-    table = Table(sheet.name, sheet.first_row + index, headings, columns, [])
-    if len(workbook.sheets) > 1:
-        table.notes.append(
+
+@dataclass
+class People:
+    """All lists of a file, in the order of its sheets; `notes` are remarks on the whole file."""
+
+    tables: list[Table]
+    notes: list[Text] = field(default_factory=list[Text])
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for table in self.tables for row in table.rows]
+
+
+def parse(workbook: Workbook, units: list[Unit]) -> People:
+    """Reads all people of a file, from every sheet with a whole header.
+
+    Errors: as `find_headers`; no_header and columns_missing also for a further sheet that holds people who stand in no
+    other (nobody is left out in silence); no_rows, too_many_rows.
+    """
+    headers = find_headers(workbook)
+    whole = [h for h in headers if not h.missing]
+    people = People([], left_out(workbook, headers))
+    base = 0
+    for header in whole:
+        workbook.load_formulas(header.sheet)
+        table = _parse_table(header, units, people.notes, alone=len(whole) == 1, base=base)
+        people.tables.append(table)
+        base += header.sheet.first_row + len(header.sheet.rows)
+    if not people.rows:
+        names = "、".join(f"“{h.sheet.name}”" for h in whole)
+        names_en = ", ".join(repr(h.sheet.name) for h in whole)
+        raise SpreadsheetError(
+            "no_rows",
+            f"工作表{names}只有表头，没有人员数据。请填写后再上传。",
+            f"Sheet {names_en} has a header but no people. Fill it in and upload it again.",
+        )
+    if len(people.rows) > MAX_ROWS:
+        raise SpreadsheetError(
+            "too_many_rows",
+            f"各工作表合计超过 {MAX_ROWS} 人。请拆分为多个文件后再上传。",
+            f"The sheets hold more than {MAX_ROWS} people together. Split the file.",
+        )
+    return people
+
+
+def _parse_table(header: Header, units: list[Unit], notes: list[Text], *, alone: bool, base: int) -> Table:
+    sheet = header.sheet
+    headings = [text_of(c) for c in sheet.rows[header.index]]
+    table = Table(sheet.name, sheet.first_row + header.index, headings, header.columns, [], alone, base)
+    if header.index:
+        where = table.place(table.header_row)
+        notes.append(
             Text(
-                zh=f"文件有 {len(workbook.sheets)} 个工作表，已读取“{sheet.name}”。",
-                en=f"The file has {len(workbook.sheets)} sheets; {sheet.name!r} was read.",
+                zh=f"表头在{where.zh}，其上的标题行已跳过。",
+                en=f"The header is in {where.en}; the title rows above it were skipped.",
             )
         )
-    if index:
-        table.notes.append(
-            Text(
-                zh=f"表头在第 {table.header_row} 行，其上的标题行已跳过。",
-                en=f"The header is in row {table.header_row}; the title rows above it were skipped.",
-            )
-        )
-    for number, cells in sheet.numbered()[index + 1 :]:
-        kind = _kind_of_row(cells, columns)
+    skipped: list[int] = []
+    for number, cells in sheet.numbered()[header.index + 1 :]:
+        kind = kind_of_row(cells, header.columns)
         if kind == "person":
             table.rows.append(_parse_row(number, cells, table, sheet, units))
         elif kind == "other":
-            table.notes.append(
-                Text(
-                    zh=f"第 {number} 行没有姓名和证件号码，未作为人员读取。",
-                    en=f"Row {number} has neither name nor document number and was not read as a person.",
-                )
+            skipped.append(number)
+    if skipped:
+        some = "、".join(str(n) for n in skipped[:20]) + ("…" if len(skipped) > 20 else "")
+        where = table.place(some)
+        notes.append(
+            Text(
+                zh=f"{where.zh}没有姓名和证件号码，未作为人员读取。",
+                en=f"Not read as people, for want of a name and a document number: {where.en}.",
             )
-    if not table.rows:
-        raise SpreadsheetError(
-            "no_rows",
-            f"工作表“{sheet.name}”只有表头，没有人员数据。请填写后再上传。",
-            f"Sheet {sheet.name!r} has a header but no people. Fill it in and upload it again.",
         )
+    if not table.rows and not alone:
+        notes.append(Text(zh=f"工作表“{sheet.name}”没有人员数据。", en=f"Sheet {sheet.name!r} holds no people."))
     return table
 
 
-def _kind_of_row(cells: list[Cell], columns: dict[str, int]) -> str:
-    """person, blank, or other (totals, notes under the list, the template's example row)."""
-    filled = {name for name, index in columns.items() if index < len(cells) and text_of(cells[index])}
-    if not any(text_of(c) for c in cells):
-        return "blank"
-    if match_headings(cells).keys() >= {"id_number", "contract_start"}:
-        return "other"  # the header once more, as on printed pages
-    first = next((text_of(c) for c in cells if text_of(c)), "")
-    if re.match(r"^(示例|例[::如]|样例|合计|总计|小计|填表|说明|注[::])", first):
-        return "other"
-    return "person" if filled & {"name", "id_number", "work_permit_no"} and len(filled) >= 3 else "other"
-
-
 def _parse_row(number: int, cells: list[Cell], table: Table, sheet: Sheet, units: list[Unit]) -> Row:
-    row = Row(number, cells=list(cells))
+    row = Row(number, table, cells=list(cells))
     for name, index in table.columns.items():
         cell = cells[index] if index < len(cells) else None
         heading = table.heading(name)
         empty = not text_of(cell)
-        if (number, index) in sheet.formulas:
-            if empty:
+        needed = name in vocabulary()["required"] and not (name == "country" and _second_country(cells, table))
+        formula = sheet.formulas.get((number, index))
+        if formula is not None and empty:
+            # An empty result (=IF(A2="","",A2), as templates have it) is an empty cell; one never computed is said.
+            if needed:
                 row.faults.append(Remark(heading, "formula_without_value", _FORMULA_EMPTY, name))
-                continue
+            elif not formula:
+                row.repairs.append(Remark(heading, "formula_without_value", _FORMULA_LEFT, name))
+            continue
+        if formula is not None:
             row.repairs.append(
                 Remark(
                     heading,
@@ -154,7 +204,7 @@ def _parse_row(number: int, cells: list[Cell], table: Table, sheet: Sheet, units
             row.faults.append(Remark(heading, "formula_error", _FORMULA_ERROR, name))
             continue
         if empty or (text_of(cell) in ("-", "--", "/", "无") and name in ("name_zh", "phone", "email")):
-            if name in vocabulary()["required"] and not (name == "country" and _second_country(cells, table)):
+            if needed:
                 row.faults.append(_missing(heading, name))
             continue
         try:
@@ -180,8 +230,13 @@ def _missing(heading: str, name: str) -> Remark:
 
 
 _FORMULA_EMPTY = Text(
-    zh="单元格是公式，但文件中没有保存计算结果。请在表格软件中打开并保存一次，或改填数值。",
-    en="The cell holds a formula without a stored value. Save the file in a spreadsheet program, or type the value.",
+    zh="该列必填，但单元格是公式且结果为空。请直接填写内容；如在表格软件中能看到结果，请打开并保存一次后再上传。",
+    en="The column is required, but the cell is a formula with an empty result. Type the value itself; if your program "
+    "shows a result, open the file there, save it and upload it again.",
+)
+_FORMULA_LEFT = Text(
+    zh="单元格是公式，文件中没有保存结果，已按空白处理。如应有内容，请直接填写。",
+    en="The cell is a formula without a stored result and was taken as empty. If it should hold something, type it.",
 )
 _FORMULA_ERROR = Text(
     zh="单元格的公式出错，没有得到结果。请改填正确的数值。",

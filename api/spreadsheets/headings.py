@@ -5,6 +5,7 @@ The words are data (`policies/import_columns.yaml`); nothing here knows a row or
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
@@ -68,19 +69,32 @@ def match_headings(cells: list[Cell]) -> dict[str, int]:
     return found
 
 
-def find_table(workbook: Workbook) -> tuple[Sheet, int, dict[str, int]]:
-    """The sheet and the header row that know most headings.
+@dataclass(frozen=True)
+class Header:
+    """A header that was found: its sheet, its index in the sheet's rows, and field -> column index."""
 
-    Returns: the sheet, the index of the header in its rows, field -> column index.
-    Errors: `SpreadsheetError` no_header, columns_missing.
+    sheet: Sheet
+    index: int
+    columns: dict[str, int]
+
+    @property
+    def missing(self) -> list[str]:
+        """Required fields without a column."""
+        return [name for name in vocabulary()["required"] if name not in self.columns]
+
+
+def find_headers(workbook: Workbook) -> list[Header]:
+    """In each sheet the row that knows most headings, in the order of the sheets; those that lack a column as well.
+
+    Errors: `SpreadsheetError` no_header when no sheet has one, columns_missing when none is complete.
     """
-    best: tuple[Sheet, int, dict[str, int]] | None = None
+    found: list[Header] = []
     for sheet in workbook.sheets:
-        for index, cells in enumerate(sheet.rows[:HEADER_SEARCH_ROWS]):
-            columns = match_headings(cells)
-            if len(columns) >= HEADER_MIN_FIELDS and (best is None or len(columns) > len(best[2])):
-                best = (sheet, index, columns)
-    if best is None:
+        rows = [Header(sheet, i, match_headings(cells)) for i, cells in enumerate(sheet.rows[:HEADER_SEARCH_ROWS])]
+        rows = [h for h in rows if len(h.columns) >= HEADER_MIN_FIELDS]
+        if rows:
+            found.append(max(rows, key=lambda h: len(h.columns)))
+    if not found:
         names = "、".join(s.name for s in workbook.sheets)
         raise SpreadsheetError(
             "no_header",
@@ -89,13 +103,17 @@ def find_table(workbook: Workbook) -> tuple[Sheet, int, dict[str, int]]:
             f"No header of a list of foreign hires was found (looked at: {names}). The header needs columns such as "
             "name, document number, work permit number, college and contract start.",
         )
-    missing = [f for f in vocabulary()["required"] if f not in best[2]]
-    if missing:
-        zh = "、".join(label(f).zh for f in missing)
-        en = ", ".join(label(f).en for f in missing)
-        raise SpreadsheetError(
-            "columns_missing",
-            f"工作表“{best[0].name}”缺少以下列：{zh}。请补充这些列后再上传。",
-            f"Sheet {best[0].name!r} lacks these columns: {en}. Add them and upload the file again.",
-        )
-    return best
+    if all(h.missing for h in found):
+        raise columns_missing(max(found, key=lambda h: len(h.columns)))
+    return found
+
+
+def columns_missing(header: Header) -> SpreadsheetError:
+    """The refusal of a list whose header is not whole."""
+    zh = "、".join(label(f).zh for f in header.missing)
+    en = ", ".join(label(f).en for f in header.missing)
+    return SpreadsheetError(
+        "columns_missing",
+        f"工作表“{header.sheet.name}”缺少以下列：{zh}。请补充这些列后再上传。",
+        f"Sheet {header.sheet.name!r} lacks these columns: {en}. Add them and upload the file again.",
+    )

@@ -44,12 +44,12 @@ class SpreadsheetError(Exception):
 @dataclass
 class Sheet:
     """One sheet: cells by row, the number of the first row as the user's program shows it, and which cells hold a
-    formula, as (row number, column index)."""
+    formula: (row number, column index) -> whether a result was stored with it (an empty text is one)."""
 
     name: str
     rows: list[list[Cell]]
     first_row: int = 1
-    formulas: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
+    formulas: dict[tuple[int, int], bool] = field(default_factory=dict[tuple[int, int], bool])
 
     def numbered(self) -> list[tuple[int, list[Cell]]]:
         return [(self.first_row + i, cells) for i, cells in enumerate(self.rows)]
@@ -57,11 +57,13 @@ class Sheet:
 
 @dataclass
 class Workbook:
-    """All visible sheets of a file. `formulas_of` is filled for the sheet that is used (`load_formulas`)."""
+    """All visible sheets of a file, and the names of hidden ones. Formulas are marked for the sheets that are used
+    (`load_formulas`)."""
 
     sheets: list[Sheet]
     kind: str  # xlsx | xls | csv
     content: bytes
+    hidden: list[str] = field(default_factory=list[str])
 
     def load_formulas(self, sheet: Sheet) -> None:
         """Marks the formula cells of one sheet (.xlsx only: the old format does not tell them apart when read)."""
@@ -174,7 +176,8 @@ def _read_xlsx(content: bytes) -> Workbook:
             "The file unpacks to far more than a list of people. Save the list as a new file.",
             status=413,
         )
-    return Workbook(_calamine_sheets(content), "xlsx", content)
+    sheets, hidden = _calamine_sheets(content)
+    return Workbook(sheets, "xlsx", content, hidden)
 
 
 def _read_xls(content: bytes) -> Workbook:
@@ -182,17 +185,22 @@ def _read_xls(content: bytes) -> Workbook:
         raise _protected()
     if "_VBA_PROJECT_CUR".encode("utf-16-le") in content or "_VBA_PROJECT".encode("utf-16-le") in content:
         raise _macro()
-    return Workbook(_calamine_sheets(content), "xls", content)
+    sheets, hidden = _calamine_sheets(content)
+    return Workbook(sheets, "xls", content, hidden)
 
 
-def _calamine_sheets(content: bytes) -> list[Sheet]:
+def _calamine_sheets(content: bytes) -> tuple[list[Sheet], list[str]]:
+    """The visible sheets, and the names of those that a user can make visible."""
     try:
         workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         sheets: list[Sheet] = []
+        hidden: list[str] = []
         for meta in workbook.sheets_metadata:
             if meta.typ != python_calamine.SheetTypeEnum.WorkSheet:
                 continue
             if meta.visible != python_calamine.SheetVisibleEnum.Visible:
+                if meta.visible == python_calamine.SheetVisibleEnum.Hidden:
+                    hidden.append(meta.name)
                 continue
             raw = workbook.get_sheet_by_name(meta.name)
             if (raw.total_height or 0) > MAX_ROWS * 20:
@@ -208,7 +216,7 @@ def _calamine_sheets(content: bytes) -> list[Sheet]:
             while rows and not _filled(rows[-1]):
                 rows.pop()
             sheets.append(Sheet(meta.name, rows))
-        return sheets
+        return sheets, hidden
     except python_calamine.PasswordError as error:
         raise _protected() from error
     except (
@@ -288,12 +296,13 @@ _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
-def _formula_cells(content: bytes, sheet_name: str) -> set[tuple[int, int]]:
-    """Cells of a sheet with a formula, straight from its XML (a workbook library would load every style for it).
+def _formula_cells(content: bytes, sheet_name: str) -> dict[tuple[int, int], bool]:
+    """Cells of a sheet with a formula, straight from its XML (a workbook library would load every style for it); True
+    where a result is stored, be it an empty text (type `str` is written by programs that computed it).
 
     The XML is a stranger's: entities that grow are stopped by expat itself (2.4.1 and later), sizes by `_read_xlsx`.
     """
-    found: set[tuple[int, int]] = set()
+    found: dict[tuple[int, int], bool] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             path = _sheet_path(archive, sheet_name)
@@ -306,7 +315,8 @@ def _formula_cells(content: bytes, sheet_name: str) -> set[tuple[int, int]]:
                     if element.find(f"{_MAIN}f") is not None:
                         match = re.fullmatch(r"([A-Z]+)(\d+)", element.get("r", ""))
                         if match:
-                            found.add((int(match[2]), _column_index(match[1])))
+                            computed = element.get("t") == "str" or bool(element.findtext(f"{_MAIN}v"))
+                            found[(int(match[2]), _column_index(match[1]))] = computed
                     element.clear()
     except (zipfile.BadZipFile, KeyError, ElementTree.ParseError) as error:
         raise _corrupt() from error

@@ -32,13 +32,21 @@ def to_json(cells: list[Cell]) -> list[Any]:
     return plain
 
 
-def write(sheet_name: str, headings: list[str], rows: list[tuple[list[Any], list[str]]]) -> bytes:
-    """An .xlsx of (cells as JSON values, sentences) under the original headings."""
+def write(lists: list[tuple[str, list[str], list[tuple[list[Any], list[str]]]]]) -> bytes:
+    """An .xlsx of lists: each the name of a sheet, its original headings, and (cells as JSON values, sentences)."""
     stream = io.BytesIO()
     book = xlsxwriter.Workbook(
         stream, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     )
-    sheet = book.add_worksheet(_sheet_name(sheet_name))
+    taken: set[str] = set()
+    for name, headings, rows in lists:
+        _write_sheet(book, _sheet_name(name, taken), headings, rows)
+    book.close()
+    return stream.getvalue()
+
+
+def _write_sheet(book: Any, name: str, headings: list[str], rows: list[tuple[list[Any], list[str]]]) -> None:
+    sheet = book.add_worksheet(name)
     bold = book.add_format({"bold": True, "bg_color": "#E8EEF7", "border": 1, "text_wrap": True, "valign": "top"})
     day = book.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
     text = book.add_format({"num_format": "@"})
@@ -62,10 +70,14 @@ def write(sheet_name: str, headings: list[str], rows: list[tuple[list[Any], list
                 sheet.write_string(line, column, str(cell), text)
         sheet.write_string(line, len(keep), "\n".join(sentences), red)
     sheet.freeze_panes(1, 1)
-    book.close()
-    return stream.getvalue()
 
 
-def _sheet_name(name: str) -> str:
-    clean = "".join("_" if c in "[]:*?/\\" else c for c in name).strip("'")[:31]
-    return clean or "Sheet1"
+def _sheet_name(name: str, taken: set[str]) -> str:
+    """A name that a program takes, and that no other sheet has."""
+    clean = "".join("_" if c in "[]:*?/\\" else c for c in name).strip("'")[:31] or "Sheet1"
+    number = 1
+    while clean.lower() in taken:
+        number += 1
+        clean = f"{clean[:26]} ({number})"
+    taken.add(clean.lower())
+    return clean

@@ -1,7 +1,8 @@
 """Uploaded spreadsheets and what became of each row.
 
 Cells hold personal data, so `cells` and `remarks` are one encrypted JSON (`body`); the other columns carry no name and
-no number. An import is a record of what happened: its rows are written once and never changed.
+no number. An import is a record of what happened: its rows are written once and never changed. A preview keeps the file
+itself (in `body`) until its rows are started from it.
 """
 
 from datetime import datetime
@@ -23,7 +24,8 @@ class Import(Base):
     sha256: Mapped[str]
     uploaded_by: Mapped[str] = mapped_column(ForeignKey("users.username"), index=True)
     created_at: Mapped[datetime]
-    body: Mapped[bytes] = mapped_column(LargeBinary)  # encrypted JSON: sheet, headings, notes
+    # Encrypted JSON: sheets with their headings, notes; file or started_as of a preview.
+    body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ImportRow(Base):
@@ -31,7 +33,7 @@ class ImportRow(Base):
 
     __tablename__ = "import_rows"
     import_id: Mapped[str] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
-    row: Mapped[int] = mapped_column(primary_key=True)  # as the spreadsheet program numbers it
+    row: Mapped[int] = mapped_column(primary_key=True)  # in the file's order; the first list's own row numbers
     outcome: Mapped[str]
     process_id: Mapped[str | None] = mapped_column(index=True)
-    body: Mapped[bytes] = mapped_column(LargeBinary)  # encrypted JSON: cells, name, repairs, faults, changes
+    body: Mapped[bytes] = mapped_column(LargeBinary)  # encrypted JSON: sheet and row, cells, name, repairs...

@@ -1,9 +1,12 @@
 """The spreadsheet reader: what colleges send, and what they should not have sent."""
 
+import io
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import openpyxl
 import pytest
 
 from api.spreadsheets import columns, headings, reader, refused
@@ -16,6 +19,12 @@ UNITS = [Unit(u.id, u.zh, u.en) for u in ORG_UNITS]
 
 
 def read(content: bytes, name: str = "list.xlsx") -> columns.Table:
+    """The one list of a file."""
+    [table] = read_all(content, name).tables
+    return table
+
+
+def read_all(content: bytes, name: str = "list.xlsx") -> columns.People:
     return columns.parse(reader.read(content, name), UNITS)
 
 
@@ -100,8 +109,44 @@ def test_other_headings_title_rows_and_text_dates() -> None:
 
 def test_right_sheet_is_picked() -> None:
     content = files.xlsx(files.sample_rows(), title="名单", more={"说明": [["填表说明"], ["姓名与护照一致"]]})
-    table = read(content)
-    assert table.sheet == "名单" and "名单" in table.notes[0].zh
+    people = read_all(content)
+    assert people.tables[0].sheet == "名单" and "已读取“名单”" in people.notes[0].zh
+    assert [n.zh for n in people.notes[1:]] == ["未读取“说明”：没有人员表头。"]
+
+
+def test_every_list_of_a_workbook_is_read_each_under_its_own_headings() -> None:
+    header, *rows = files.sample_rows()
+    other = [["外国语学院名单"], ["工号", *header], *[["x", *r] for r in rows[6:8]]]
+    people = read_all(files.xlsx([header, *rows[:2]], title="乙", more={"甲": other, "空": [], "丙": [header]}))
+    first, second, third = people.tables[1], people.tables[2], people.tables[0]
+    assert [t.sheet for t in people.tables] == ["丙", "甲", "乙"] and third.rows == []
+    expected = read(files.SAMPLE.read_bytes()).rows
+    assert [r.values for r in first.rows] == [r.values for r in expected[6:8]]
+    assert [r.values for r in second.rows] == [r.values for r in expected[:2]]
+    assert first.rows[0].place.zh == "工作表“甲”第 3 行" and second.rows[0].number == 2
+    keys = [r.key for r in people.rows]
+    assert keys == sorted(set(keys))
+    assert "工作表“丙”没有人员数据。" in [n.zh for n in people.notes]
+
+
+def test_nobody_on_another_sheet_is_left_out_in_silence() -> None:
+    header, *rows = files.sample_rows()
+    wages = [["姓名", "证件号码", "所属学院", "岗位", "月工资"], *[[r[0], r[7], r[13], r[14], r[17]] for r in rows[:2]]]
+    people = read_all(files.xlsx([header, *rows[:3]], title="名单", more={"工资": wages}))
+    assert [t.sheet for t in people.tables] == ["名单"] and "“工资”缺少" in people.notes[1].zh
+    stranger = [*wages, ["Someone Else", "X1234567", "商学院", "教师", 9000]]
+    for more, code in (({"工资": stranger}, "columns_missing"), ({"续表": rows[3:5]}, "no_header")):
+        with pytest.raises(reader.SpreadsheetError) as refusal:
+            read_all(files.xlsx([header, *rows[:3]], title="名单", more=more))
+        assert refusal.value.code == code and next(iter(more)) in refusal.value.text.zh
+
+
+def test_a_hidden_sheet_is_named() -> None:
+    book = openpyxl.load_workbook(files.SAMPLE)
+    book.create_sheet("旧名单").sheet_state = "hidden"
+    stream = io.BytesIO()
+    book.save(stream)
+    assert "旧名单" in read_all(stream.getvalue()).notes[0].zh
 
 
 def test_stored_value_of_a_formula_is_read_and_said_so() -> None:
@@ -118,6 +163,34 @@ def test_stored_value_of_a_formula_is_read_and_said_so() -> None:
     rows[1][17] = "=9000*2"  # written by a program that never computed it
     empty = read(files.xlsx(rows)).rows[0]
     assert [(f.code, f.field) for f in empty.faults] == [("formula_without_value", "monthly_wage")]
+
+
+def test_a_formula_with_an_empty_result_is_an_empty_cell() -> None:
+    rows = files.sample_rows()[:2]
+    for column in (1, 18, 21):  # Chinese name, phone, certificate: none of them required
+        rows[1][column] = '=IF(A2="","",A2)'
+    never = read(files.xlsx(rows)).rows[0]
+    assert never.faults == []
+    assert {r.code for r in never.repairs} == {"formula_without_value"} and len(never.repairs) == 3
+
+    def computed(content: bytes, cell: str) -> bytes:
+        """The cell as a program writes it that computed the empty text."""
+        part = "xl/worksheets/sheet1.xml"
+        sheet = reader.zipfile.ZipFile(reader.io.BytesIO(content)).read(part).decode()
+        typed = re.sub(f'(<c r="{cell}")([^>]*>)', r'\1 t="str"\2', sheet)
+        assert typed != sheet
+        return files.with_part(content, part, typed.encode())
+
+    content = files.xlsx(rows)
+    for cell in ("B2", "S2", "V2"):
+        content = computed(content, cell)
+    row = read(content).rows[0]
+    assert (row.faults, row.repairs) == ([], []) and not {"name_zh", "phone", "certificate"} & row.values.keys()
+
+    rows[1][7] = '=IF(A2="","",A2)'
+    required = read(computed(files.xlsx(rows), "H2")).rows[0]
+    assert [(f.code, f.field) for f in required.faults] == [("formula_without_value", "id_number")]
+    assert "请直接填写" in required.faults[0].text.zh
 
 
 def test_unknown_college_offers_near_names() -> None:
@@ -238,16 +311,16 @@ def test_refused_rows_can_be_uploaded_again() -> None:
     table = read(files.SAMPLE.read_bytes())
     bad = table.rows[9]
     content = refused.write(
-        table.sheet, table.headings, [(refused.to_json(bad.cells), [f.text.zh for f in bad.faults])]
+        [(table.sheet, table.headings, [(refused.to_json(bad.cells), [f.text.zh for f in bad.faults])])]
     )
     again = read(content)
     assert again.headings[:-1] == table.headings and again.headings[-1] == refused.PROBLEMS
     assert again.rows[0].values == bad.values and again.rows[0].cells[-1] == "缺少工作许可签发日期，请补填。"
-    twice = refused.write(again.sheet, again.headings, [(refused.to_json(again.rows[0].cells), ["x"])])
+    twice = refused.write([(again.sheet, again.headings, [(refused.to_json(again.rows[0].cells), ["x"])])])
     assert read(twice).headings == again.headings
 
 
 def test_text_never_becomes_a_formula() -> None:
-    content = refused.write("a", ["姓名"], [(['=HYPERLINK("http://x")'], ["y"])])
+    content = refused.write([("a", ["姓名"], [(['=HYPERLINK("http://x")'], ["y"])])])
     sheet = reader.read(content, "a.xlsx").sheets[0]
     assert sheet.rows[1][0] == '=HYPERLINK("http://x")' and not reader._formula_cells(content, sheet.name)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from api import import_run
+from api import import_run, imports
+from api.spreadsheets import reader
 from cli.demo_university import create_demo
 from runtime import clock
 from runtime.settings import Settings
@@ -138,6 +139,24 @@ async def test_a_copy_in_the_file_that_differs_is_named(university: Settings) ->
     assert rows[12][0].outcome == "changed"
     assert rows[12][1]["changes"] == [
         {"column": "月工资", "field": "monthly_wage", "before": "18000.00", "after": "19000.00"}
+    ]
+
+
+async def test_two_lists_in_one_file_start_together_and_come_back_as_two_sheets(university: Settings) -> None:
+    header, *rows = files.sample_rows()
+    content = files.xlsx([header, *rows[5:7], rows[0]], title="二", more={"一": [header, *rows[:2], rows[9]]})
+    import_id, started = await import_run.run(CLERK, "enrolment", "list.xlsx", content, "good_rows")
+    view = await imports.view(CLERK, import_id, "zh")
+    assert len(started) == 3 and view.sheet == "一、二"
+    assert [(r.sheet, r.row, r.outcome) for r in view.rows] == [
+        ("一", 2, "started"), ("一", 3, "started"), ("一", 4, "refused"),
+        ("二", 2, "refused"), ("二", 3, "started"), ("二", 4, "duplicate"),
+    ]  # fmt: skip
+    assert "工作表“一”第 2 行" in view.rows[5].faults[0].message
+    back = reader.read(await imports.refused_file(CLERK, import_id, "zh"), "refused.xlsx")
+    assert [(s.name, [r[0] for r in s.rows[1:]]) for s in back.sheets] == [
+        ("一", ["Pedro Silva"]),
+        ("二", ["Priya Sharma", "Haruto Tanaka"]),
     ]
 
 
