@@ -1,5 +1,6 @@
 """Sentences for what pydantic finds wrong with a field, in both languages. Unknown kinds get a general sentence."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +9,14 @@ from pydantic_core import ErrorDetails
 from schemas.base import Text
 
 Context = Mapping[str, Any]
+
+
+def _one_of(context: Context) -> Text:
+    """pydantic lists what is allowed as English words: 'a', 'b' or 'c'."""
+    expected = str(context["expected"])
+    values: list[str] = re.findall(r"'([^']*)'", expected) or [expected]
+    return Text(zh=f"应为以下之一：{'、'.join(values)}。", en=f"It must be one of: {', '.join(values)}.")
+
 
 _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "missing": lambda c: Text(zh="必填，请填写。", en="Required: fill it in."),
@@ -31,8 +40,8 @@ _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "decimal_max_places": lambda c: Text(
         zh=f"最多 {c['decimal_places']} 位小数。", en=f"At most {c['decimal_places']} decimal places."
     ),
-    "literal_error": lambda c: Text(zh=f"应为以下之一：{c['expected']}。", en=f"It must be one of {c['expected']}."),
-    "enum": lambda c: Text(zh=f"应为以下之一：{c['expected']}。", en=f"It must be one of {c['expected']}."),
+    "literal_error": _one_of,
+    "enum": _one_of,
     "list_type": lambda c: Text(zh="应为列表。", en="It must be a list."),
     "dict_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
     "model_attributes_type": lambda c: Text(zh="应为对象。", en="It must be an object."),

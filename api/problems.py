@@ -228,30 +228,37 @@ _HTTP = {
 
 
 def pick(text: Text, language: str) -> str:
+    if language == BOTH:
+        return f"{text.zh} {text.en}"
     return text.en if language == "en" else text.zh
 
 
+BOTH = "both"  # `?lang=both`, for programs that show an answer to they do not know whom; pages have one language
+
+
 def language_of(request: Request) -> str:
-    """zh or en: `?lang=`, then the cookie `lang`, then for the API Accept-Language; Chinese by default.
+    """zh or en (for the API also both): `?lang=`, then the cookie `lang`, then for the API Accept-Language; Chinese by
+    default.
 
     A page is Chinese until someone switches: a campus browser often still says English.
     """
     asked = request.query_params.get("lang") or request.cookies.get("lang")
-    if asked in ("zh", "en"):
+    of_api = request.url.path.startswith("/api/")
+    if asked in ("zh", "en") or (asked == BOTH and of_api):
         return asked
-    if not request.url.path.startswith("/api/"):
+    if not of_api:
         return "zh"
     first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
     return "en" if first.startswith("en") else "zh"
 
 
 def faults_of(errors: Sequence[ErrorDetails], prefix: str = "") -> list[tuple[str, str, Text]]:
-    """What pydantic found, as pointers and sentences."""
+    """What pydantic found, as pointers ("" is the whole body) and sentences."""
     found: list[tuple[str, str, Text]] = []
     for error in errors:
         parts = [p for p in error["loc"] if not (isinstance(p, str) and ("[" in p or p.startswith("function-")))]
         pointer = prefix + "".join(f"/{_escape(str(p))}" for p in parts)
-        found.append((pointer or "/", str(error["type"]), message_of(error)))
+        found.append((pointer, str(error["type"]), message_of(error)))
     return found
 
 
@@ -277,6 +284,8 @@ def install(app: FastAPI) -> None:
         faults: list[tuple[str, str, Text]] = []
         for detail in error.errors():
             where, *rest = detail["loc"]
+            if detail["type"] == "json_invalid":
+                rest = []  # the place is an offset in the text, no field
             inside = {**detail, "loc": tuple(rest)}
             prefix = "" if where == "body" else f"/{where}"
             faults.extend(faults_of([inside], prefix))  # pyright: ignore[reportArgumentType]

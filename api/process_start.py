@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from api import import_checks, import_run, starts
 from api.problems import BadForm, KeyReused, NotAllowed, Problem, Unavailable, faults_of, language_of, pick
 from api.sign_in import CurrentViewer
-from api.spreadsheets.cells import CellFault, parse_number_text
-from domain.enrolment_checks import HireFacts, check
+from api.spreadsheets.cells import CellFault, parse_email, parse_number_text, parse_phone
+from domain.enrolment_checks import Finding, HireFacts, check
+from domain.times import day_of
 from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
@@ -28,7 +29,13 @@ from store.users import Viewer
 
 router = APIRouter(tags=["processes"])
 
-NUMBERS = ("id_number", "work_permit_no")
+# As a spreadsheet's reader does: one spelling of a number, or the same person would have two.
+CLEANED = {
+    "id_number": parse_number_text,
+    "work_permit_no": parse_number_text,
+    "phone": parse_phone,
+    "email": parse_email,
+}
 KEY = r"^[\x21-\x7e]{1,200}$"
 
 
@@ -71,13 +78,13 @@ async def start(viewer: Viewer, kind: str, data: dict[str, Any], key: str | None
         raise KindUnknown(faults=[("/kind", "kind_unknown", KindUnknown.text)])
     body_hash = hashlib.sha256(json.dumps([kind, data], sort_keys=True, default=str).encode()).hexdigest()
     if key is not None:
-        before = await _started_before(viewer, key, body_hash)
+        before = await _started_before(viewer, key, body_hash, data, language)
         if before is not None:
             return before
     hire, watch = _checked(data, viewer, language)
     started = await _open(viewer, hire, key, body_hash, watch)
     if started is None and key is not None:
-        started = await _started_before(viewer, key, body_hash)
+        started = await _started_before(viewer, key, body_hash, data, language)
     if started is None:
         raise Unavailable  # the request that was faster has been undone: ask again
     await starts.start_pending([started.id])
@@ -108,7 +115,9 @@ UNIT_UNKNOWN = Text(
 )
 
 
-async def _started_before(viewer: Viewer, key: str, body_hash: str) -> StartedView | None:
+async def _started_before(
+    viewer: Viewer, key: str, body_hash: str, data: dict[str, Any], language: str
+) -> StartedView | None:
     """The case that this key started, asked for again at Temporal if need be. KeyReused for another body."""
     async with database.session() as session:
         row = await store.start_by_key(session, viewer.username, key)
@@ -118,20 +127,23 @@ async def _started_before(viewer: Viewer, key: str, body_hash: str) -> StartedVi
             raise KeyReused
         process = await session.get_one(Process, row.process_id)
     await starts.start_pending([process.id])
-    return _view(process, [])
+    # The same body as then, seen on the day it was taken: the same remarks.
+    hire = ForeignHire.model_validate(_cleaned(data)[0])
+    found = check(HireFacts.of(hire), day_of(process.started_at), import_checks.check_rules())
+    return _view(process, _watch(found, language))
 
 
 def _checked(data: dict[str, Any], viewer: Viewer, language: str) -> tuple[ForeignHire, list[RowRemark]]:
     """The record, or every fault of it at once."""
-    # As a spreadsheet's reader does: one spelling of a number, or the same person would have two.
+    cleaned, unreadable = _cleaned(data)
     try:
-        numbers = {n: parse_number_text(data[n]) for n in NUMBERS if isinstance(data.get(n), str)}
-    except CellFault as fault:
-        raise BadForm(faults=[("/input", fault.code, fault.text)]) from fault
-    try:
-        hire = ForeignHire.model_validate({**data, **numbers})
+        hire = ForeignHire.model_validate(cleaned)
     except ValidationError as error:
-        raise BadForm(faults=faults_of(error.errors(), "/input")) from error
+        said = {pointer for pointer, _, _ in unreadable}
+        rest = [f for f in faults_of(error.errors(), "/input") if f[0] not in said]
+        raise BadForm(faults=unreadable + rest) from error
+    if unreadable:
+        raise BadForm(faults=unreadable)
     allowed = import_run.allowed_units(viewer)
     if allowed is not None and hire.org_unit not in allowed:
         raise BadForm(faults=[("/input/org_unit", "org_unit_not_yours", import_checks.NOT_YOURS)])
@@ -139,11 +151,29 @@ def _checked(data: dict[str, Any], viewer: Viewer, language: str) -> tuple[Forei
     faults = [(f"/input/{f.field}", import_checks.code_of(f), f.message) for f in found if f.fault]
     if faults:
         raise BadForm(faults=faults)
-    watch = [
+    return hire, _watch(found, language)
+
+
+def _cleaned(data: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str, Text]]]:
+    """The record with numbers and addresses in one spelling, and what is wrong with those that have none."""
+    cleaned, faults = dict(data), list[tuple[str, str, Text]]()
+    for name, parse in CLEANED.items():
+        value = data.get(name)
+        if not isinstance(value, str) or not value.strip():
+            continue
+        try:
+            cleaned[name] = parse(value)
+        except CellFault as fault:
+            faults.append((f"/input/{name}", fault.code, fault.text))
+    return cleaned, faults
+
+
+def _watch(found: list[Finding], language: str) -> list[RowRemark]:
+    return [
         RowRemark(column=f.field, code=import_checks.code_of(f), message=pick(f.message, language), field=f.field)
         for f in found
+        if not f.fault
     ]
-    return hire, watch
 
 
 def _duplicate(viewer: Viewer, known: store.KnownCase) -> Text:

@@ -2,7 +2,7 @@
 
 Invariants: the commands speak the public JSON API and nothing else; where no address is given it comes from `run.json`
 of the data folder, where no user is given the demo's clerk is taken from there too. A refusal is printed as the
-sentence that the server wrote, never as a stack of Python.
+sentence that the server wrote, in both languages, never as a stack of Python.
 """
 
 import json
@@ -51,7 +51,7 @@ class Server:
                 "No running Baoqi was found: run `baoqi up` first, or give its address with --url.",
             )
         self.base = str(base).rstrip("/").removesuffix("/api/v1") + "/api/v1"
-        self.client = httpx2.Client(timeout=120, headers={"Accept-Language": "zh-CN"})
+        self.client = httpx2.Client(timeout=120, params={"lang": "both"})
         if token:
             self.client.headers["Authorization"] = f"Bearer {token}"
             return

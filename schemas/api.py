@@ -4,10 +4,11 @@ Invariants: request bodies derive from `Body` (an unknown field is refused, so t
 answers hold bilingual `Text` where people read them. Workflow payloads are elsewhere.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from schemas.base import Body, Text
 from schemas.deadlines import DeadlineView
@@ -99,7 +100,19 @@ class DocumentSlot(Answer):
 # --- tasks -----------------------------------------------------------------------------------------------------------
 
 
-class TaskQuery(BaseModel):
+class AddressQuery(BaseModel):
+    """Filters as they stand in an address: an empty one (`?kind=&overdue=`, as forms send it) is no filter."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def empty_is_not_given(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        given = cast("Mapping[str, Any]", values)
+        return {name: value for name, value in given.items() if value != ""}
+
+
+class TaskQuery(AddressQuery):
     """The filters of the inbox, as they stand in the address."""
 
     view: TaskViewName = "mine"
@@ -254,7 +267,7 @@ class ProcessKindView(Answer):
     startable: bool = True
 
 
-class ProcessQuery(BaseModel):
+class ProcessQuery(AddressQuery):
     """The filters of the list of processes, as they stand in the address."""
 
     kind: str | None = Field(default=None, max_length=60)

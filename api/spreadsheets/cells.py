@@ -157,6 +157,36 @@ def parse_money(cell: Cell) -> Decimal:
     return amount.quantize(Decimal("0.01"))
 
 
+def parse_phone(cell: Cell) -> str:
+    """A telephone number without blanks and hyphens; several numbers and an extension are left as they are.
+
+    Errors: `CellFault` phone_unreadable.
+    """
+    text = re.sub(r"[\s-]", "", text_of(cell))
+    if sum(c.isdigit() for c in text) < 5 or not re.fullmatch(r"(?:[\d+()/,;、#*.]|转|分机|ext|x)+", text.lower()):
+        raise CellFault(
+            "phone_unreadable",
+            "手机号码填写有误，应为数字，例如 13800000000 或 +49 30 123456。",
+            "The telephone number is not valid: write digits, e.g. 13800000000 or +49 30 123456.",
+        )
+    return text
+
+
+def parse_email(cell: Cell) -> str:
+    """An e-mail address without blanks.
+
+    Errors: `CellFault` email_unreadable.
+    """
+    text = re.sub(r"\s", "", text_of(cell))
+    if not re.fullmatch(r"[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}", text):
+        raise CellFault(
+            "email_unreadable",
+            "邮箱填写有误，应为一个地址，例如 name@example.edu。",
+            "The e-mail address is not valid: write one address like name@example.edu.",
+        )
+    return text
+
+
 @cache
 def countries() -> dict[str, tuple[str, str, str]]:
     """ISO alpha-3 -> (alpha-2, Chinese name, English name), from the CLDR data of Babel."""

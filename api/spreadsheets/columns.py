@@ -16,8 +16,10 @@ from api.spreadsheets.cells import (
     parse_choice,
     parse_country,
     parse_date,
+    parse_email,
     parse_money,
     parse_number_text,
+    parse_phone,
     text_of,
 )
 from api.spreadsheets.headings import Header, find_headers, label, normalise, vocabulary
@@ -250,9 +252,9 @@ def _value(name: str, cell: Cell, units: list[Unit]) -> Any:
     if name in NUMBERS:
         return parse_number_text(cell)
     if name == "phone":
-        return re.sub(r"[\s-]", "", text_of(cell))
+        return parse_phone(cell)
     if name == "email":
-        return re.sub(r"\s", "", text_of(cell))
+        return parse_email(cell)
     if name == "monthly_wage":
         return parse_money(cell)
     if name == "country":
@@ -282,6 +284,9 @@ def _repair(heading: str, name: str, cell: Cell, value: Any) -> Remark | None:
             ),
             name,
         )
+    if isinstance(value, Decimal) and "万" in typed:
+        text = Text(zh=f"“{typed}”已读作 {value} 元。", en=f"{typed!r} was read as {value} yuan.")
+        return Remark(heading, "amount_converted", text, name)
     clean = f"{value}" if not isinstance(value, Decimal) else typed
     if name in NUMBERS and re.search(r"\s", half_width(typed)):
         text = Text(

@@ -52,6 +52,21 @@ async def test_inbox_orders_by_urgency_and_pages_without_gaps(office: Office) ->
     assert seen == wanted
 
 
+@pytest.mark.parametrize(
+    "path", ["tasks?kind=&overdue=&at_risk=&limit=&cursor=&view=", "processes?kind=&state=&overdue="]
+)
+async def test_an_empty_filter_is_none(office: Office, path: str) -> None:
+    await office.task(await office.case())
+    clerk = await office.sign_in("clerk")
+    name, _, _ = path.partition("?")
+    whole = (await clerk.get(f"/api/v1/{name}")).json()
+    given = await clerk.get(f"/api/v1/{path}")
+    assert given.status_code == 200, given.text
+    assert [i["id"] for i in given.json()["items"]] == [i["id"] for i in whole["items"]]
+    assert given.json()["total"] == whole["total"]
+    assert (await clerk.get(f"/api/v1/{name}?overdue=perhaps")).status_code == 422
+
+
 async def test_college_sees_its_own_tasks_only(office: Office) -> None:
     ours = await office.case()
     theirs = await office.case(id_number="X9988776", org_unit="physics")

@@ -154,7 +154,8 @@ async def test_one_process_by_hand_once_per_key_and_person(app: FastAPI, client:
     [start] = await client.data_converter.decode(payload, [ProcessStart])
     assert start.process_id == handle.id and "Anna" not in start.model_dump_json()
 
-    assert (await http.post("/processes", json=body, headers=key)).json()["id"] == handle.id
+    again = await http.post("/processes", json=body, headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
     other = {"kind": "enrolment", "input": {**HIRE, "post": "讲师"}}
     assert (await http.post("/processes", json=other, headers=key)).json()["code"] == "idempotency_key_reused"
     spaced = {"kind": "enrolment", "input": {**HIRE, "id_number": "e12 345678"}}
@@ -162,6 +163,28 @@ async def test_one_process_by_hand_once_per_key_and_person(app: FastAPI, client:
     assert (duplicate.status_code, duplicate.json()["code"]) == (409, "duplicate_case")
     async with db.session() as session:
         assert (await session.execute(select(func.count()).select_from(Process))).scalar_one() == 1
+
+
+async def test_what_is_allowed_is_said_in_the_language_asked_for(app: FastAPI) -> None:
+    http = await signed_in(app, "clerk")
+
+    async def said(lang: str) -> str:
+        wrong = {"file": ("a.xlsx", b"x")}
+        answer = await http.post("/imports/enrolment", files=wrong, data={"mode": "all"}, params={"lang": lang})
+        [fault] = answer.json()["errors"]
+        assert fault["pointer"] == "/mode"
+        return fault["message"]
+
+    zh, en = await said("zh"), await said("en")
+    assert zh == "应为以下之一：preview、good_rows。" and en == "It must be one of: preview, good_rows."
+    assert await said("both") == f"{zh} {en}"
+
+
+async def test_broken_json_points_at_the_whole_body(app: FastAPI) -> None:
+    http = await signed_in(app, "clerk")
+    answer = await http.post("/processes", content=b'{"kind": ', headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [("", "json_invalid")]
 
 
 async def test_each_fault_of_a_record_is_pointed_at(app: FastAPI) -> None:
@@ -178,6 +201,12 @@ async def test_each_fault_of_a_record_is_pointed_at(app: FastAPI) -> None:
     }
     assert await faults(org_unit="law") == {"/input/org_unit": "org_unit_not_yours"}
     assert set(await faults(birth="never", salary=1)) == {"/input/birth", "/input/salary"}
-    assert set(await faults(id_number="5.1E+15")) == {"/input"}
+    assert await faults(id_number="5.1E+15", phone="abc", email="not-an-email", birth="never") == {
+        "/input/id_number": "digits_lost",
+        "/input/phone": "phone_unreadable",
+        "/input/email": "email_unreadable",
+        "/input/birth": "date_from_datetime_parsing",
+    }
+    assert await faults(phone="abc") == {"/input/phone": "phone_unreadable"}
     unknown = await http.post("/processes", json={"kind": "tax_payment", "input": {}})
     assert (unknown.status_code, unknown.json()["code"]) == (422, "kind_unknown")

@@ -57,7 +57,8 @@ async def test_start_from_the_command_line(running: Path, tmp_path: Path) -> Non
     first = await run("process", "start", "enrolment", files.SAMPLE, "--refused", refused)
     assert first.exit_code == 0, first.output
     assert "已启动 started: 9" in first.output and "enrolment-FE" in first.output
-    assert "缺少工作许可签发日期" in first.output and refused.stat().st_size > 1000
+    assert "缺少工作许可签发日期" in first.output and "Work permit issued on is missing" in first.output
+    assert refused.stat().st_size > 1000
     again = await run("import", "enrolment", files.SAMPLE, "--strict")
     assert again.exit_code == 2 and "已启动 started: 0" in again.output
 
@@ -67,6 +68,7 @@ async def test_start_from_the_command_line(running: Path, tmp_path: Path) -> Non
     assert one.exit_code == 0 and "enrolment-FE" in one.output
     same = await run("process", "start", "enrolment", record)
     assert same.exit_code == 2 and "duplicate_case" in same.output
+    assert "未重复启动" in same.output and "nothing was started" in same.output
 
     made = tmp_path / "hires.xlsx"
     assert (await run("hires", "--rows", "12", "--out", made)).exit_code == 0

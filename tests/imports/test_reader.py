@@ -10,7 +10,15 @@ import openpyxl
 import pytest
 
 from api.spreadsheets import columns, headings, reader, refused
-from api.spreadsheets.cells import CellFault, parse_country, parse_date, parse_money, parse_number_text
+from api.spreadsheets.cells import (
+    CellFault,
+    parse_country,
+    parse_date,
+    parse_email,
+    parse_money,
+    parse_number_text,
+    parse_phone,
+)
 from api.spreadsheets.units import Unit, find_unit
 from cli.demo_people import ORG_UNITS
 from tests.imports import files
@@ -255,12 +263,33 @@ def test_numbers_money_countries() -> None:
     with pytest.raises(CellFault):
         parse_number_text(5100202627565618)
     assert parse_money("1.8万") == Decimal("18000.00") and parse_money("18000元/月") == Decimal("18000.00")
+    rows = files.sample_rows()[:2]
+    rows[1][17] = "1.8万"
+    [said] = read(files.xlsx(rows)).rows[0].repairs
+    assert said.code == "amount_converted" and "18000.00" in said.text.zh
     for bad in ("abc", "18000.005", "NaN", ""):
         with pytest.raises(CellFault):
             parse_money(bad)
     assert [parse_country(c) for c in ("jpn", "JP", "日本", "Japan", "英国", "UK", "韩国", "塞尔维亚籍", "Serbia")] == [
         "JPN", "JPN", "JPN", "JPN", "GBR", "GBR", "KOR", "SRB", "SRB",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("good", ["+49 30 123456", "138-0000-0000", "028-85405678转123", "13800000000/02885405678"])
+def test_phones(good: str) -> None:
+    assert parse_phone(good) == re.sub(r"[\s-]", "", good)
+    for bad in ("abc", "1234", "call me 12345"):
+        with pytest.raises(CellFault):
+            parse_phone(bad)
+
+
+def test_an_address_that_no_mail_reaches_is_a_fault() -> None:
+    assert parse_email(" a.b@cs.example.edu ") == "a.b@cs.example.edu" and parse_email("李@例.中国") == "李@例.中国"
+    rows = files.sample_rows()[:2]
+    for bad in ("not-an-email", "a@b", "a@b.c", "a@b.cn, c@d.cn", "@x.cn"):
+        rows[1][18], rows[1][19] = "abc", bad
+        row = read(files.xlsx(rows)).rows[0]
+        assert [(f.field, f.code) for f in row.faults] == [("phone", "phone_unreadable"), ("email", "email_unreadable")]
 
 
 def encrypted() -> bytes:
