@@ -144,6 +144,11 @@ async def page(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: dat
     return Page(rows, cursor, total)
 
 
+async def kinds(session: AsyncSession, viewer: Viewer, view: str) -> set[str]:
+    """The kinds of tasks that a view holds, whatever else is filtered."""
+    return set((await session.execute(_select(Task.kind).where(in_view(viewer, view)).distinct())).scalars())
+
+
 async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> TaskCounts:
     """How many tasks each view holds; the urgency figures are those of the asked view without its urgency filters."""
     unhurried = query.model_copy(update={"overdue": None, "due_today": None, "at_risk": None, "cursor": None})

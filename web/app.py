@@ -44,10 +44,10 @@ class PageHeaders:
                 if headers.get("content-type", "").startswith("text/html"):
                     for name, value in _HEADERS.items():
                         headers[name] = value
-                    for lang in ("zh", "en"):
-                        if f"lang={lang}" in scope["query_string"].decode("latin-1").split("&"):
-                            cookie = f"lang={lang}; Max-Age={LANGUAGE_LASTS}; Path=/; SameSite=Lax"
-                            headers.append("Set-Cookie", cookie)
+                for lang in ("zh", "en") if not scope["path"].startswith("/static/") else ():
+                    if f"lang={lang}" in scope["query_string"].decode("latin-1").split("&"):
+                        cookie = f"lang={lang}; Max-Age={LANGUAGE_LASTS}; Path=/; SameSite=Lax"
+                        headers.append("Set-Cookie", cookie)
             await send(message)
 
         await self.app(scope, receive, with_headers)

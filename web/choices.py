@@ -5,6 +5,7 @@ Invariants: values and their words come from the policy data and the tables, nev
 
 import csv
 import io
+from collections.abc import Collection
 from functools import lru_cache
 
 import yaml
@@ -51,9 +52,9 @@ async def units(session: AsyncSession, lang: str) -> list[Choice]:
     return [Choice(u.id, u.name_zh if lang == "zh" else u.name_en) for u in rows]
 
 
-def task_kinds(lang: str) -> list[Choice]:
-    """All kinds of tasks, with their words."""
-    named = [(k, f"kind_{k.replace('.', '_')}") for k in kinds()]
+def task_kinds(lang: str, occurring: Collection[str]) -> list[Choice]:
+    """The kinds of tasks that occur, with their words, process by process."""
+    named = [(k, f"kind_{k.replace('.', '_')}") for k in kinds() if k in occurring]
     return [Choice(k, translate(lang, key)) for k, key in named if has(key)]
 
 

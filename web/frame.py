@@ -163,6 +163,7 @@ def words(lang: str) -> dict[str, Any]:
         "moment": show.show_moment,
         "clock": show.show_clock,
         "money": show.show_money,
+        "cite": lambda value: show.cite(lang, pick(lang, value)),
         "size": show.show_size,
         "left": lambda due_at, at=None: show.time_left(lang, due_at, at or now),
         "held": lambda since: show.held_for(lang, since, clock.real_now()),

@@ -177,8 +177,12 @@ async def test_a_list_is_previewed_and_started_on_the_page(site: Site) -> None:
     await page.wait_for_selector("#result")
     can_start = await page.locator("#result tbody .mark.started").count()
     assert can_start >= 1 and await cases_in_rows() == 0
-    await page.set_input_files("#file", sheet)
-    await page.click("button[value=good_rows]")
+    outcomes = await page.locator("#result tbody .mark").all_inner_texts()
+    assert outcomes == sorted(outcomes, key=lambda o: o == "可发起") and "可发起" in outcomes
+    assert not await page.locator("#result tbody details > div").first.is_visible()
+    await page.click("#result tbody summary >> nth=0")
+    assert await page.locator("#result tbody details > div").first.is_visible()
+    await page.click(f"button:has-text('发起这 {can_start} 行')")
     await page.wait_for_selector("#result tbody a")
     assert await page.locator("#result tbody .mark.started").count() == can_start == await cases_in_rows()
     assert await page.locator("#result tbody .mark.refused").count() >= 1
@@ -186,6 +190,48 @@ async def test_a_list_is_previewed_and_started_on_the_page(site: Site) -> None:
     assert answer.status == 200 and (await answer.body())[:2] == b"PK"
     await page.reload()
     assert await cases_in_rows() == can_start
+
+
+async def test_a_preview_is_started_once(site: Site) -> None:
+    content = write_hires(demo_hires(4, clock.today(), 3))
+    page = await site.visitor("clerk")
+    await page.goto("/start")
+    sheet = {"name": "hires.xlsx", "mimeType": "application/vnd.ms-excel", "buffer": content}
+    await page.set_input_files("#file", sheet)
+    await page.click("button[value=preview]")
+    await page.wait_for_selector("#result")
+    preview = page.url
+    await page.click("#result form .btn-primary")
+    await page.wait_for_selector("#result tbody a")
+    started, result = await cases_in_rows(), page.url
+    assert started >= 1 and result != preview
+    await page.goto(preview)
+    await page.click("#result form .btn-primary")
+    await page.wait_for_selector("#result tbody a")
+    assert page.url == result and await cases_in_rows() == started
+
+
+async def test_the_inbox_opens_where_work_is_and_offers_only_kinds_that_occur(site: Site) -> None:
+    case = await open_case(1, ["verification"], 5)
+    page = await site.visitor("clerk")
+    await page.goto("/inbox")
+    assert "待认领" in await text(page, ".tabs [aria-current]")
+    assert await page.locator("select[name=kind] option").all_inner_texts() == ["全部事项", "审核参保材料"]
+    await page.click("button:has-text('认领')")
+    await page.wait_for_selector("text=已认领")
+    assert await holder_of(task_id(case, "verification")) == "clerk"
+    await page.goto("/inbox")
+    assert "我办理的" in await text(page, ".tabs [aria-current]")
+    payroll = await site.visitor("payroll")
+    await payroll.goto("/inbox")
+    assert "待认领" in await text(payroll, ".tabs [aria-current]")
+    assert await payroll.locator("select[name=kind] option").all_inner_texts() == ["全部事项"]
+
+
+async def test_the_language_asked_for_at_the_door_survives_the_way_home(site: Site) -> None:
+    page = await site.visitor("clerk")
+    await page.goto("/?lang=en")
+    assert await page.get_attribute("html", "lang") == "en"
 
 
 async def test_pages_load_nothing_from_elsewhere_and_break_no_policy(site: Site) -> None:

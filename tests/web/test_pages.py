@@ -22,7 +22,8 @@ async def check(page: Any, lang: str) -> list[str]:
         await page.screenshot(path=f"{PICTURES}/{lang}-{name}.png")
     found = await Axe().run(page)
     wrong = [found.generate_report()] if found.violations_count else []
-    text = await page.inner_text("body")
+    await page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    text = re.sub("Source: 《[^》]*》", "", await page.inner_text("body"))
     if lang == "en":
         wrong += [line for line in text.splitlines() if CHINESE.search(line) and line.strip() != "中文"]
     wrong += re.findall(r"\b(?:ctx|col|kind|role|state|legal|figure|view|choice|flag)_[a-z_]+", text)

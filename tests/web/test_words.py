@@ -1,15 +1,19 @@
 """The words of the pages: every key exists, every text is in the catalogue, nothing of it is unused."""
 
+import ast
 import re
 from pathlib import Path
 
 import jinja2
 import pytest
+import yaml
 
+import policies
 from schemas.base import ROLES
 from schemas.forms import kinds
 from web.frame import TEMPLATES
 from web.language import catalogue, load
+from web.show import cite
 
 WEB = Path(__file__).parent.parent.parent / "web"
 CALL = re.compile(r"""\b(?:t|translate\(lang,|visit\.t|self\.t)\(?\s*['"]([a-z_0-9]+)['"]\s*[,)}]""")
@@ -57,6 +61,48 @@ def test_every_key_that_is_asked_for_exists() -> None:
 def test_codes_have_words() -> None:
     wanted = [f"role_{r}" for r in ROLES] + [f"kind_{k.replace('.', '_')}" for k in kinds()]
     assert [k for k in wanted if k not in catalogue()] == []
+
+
+def titles_of_tasks() -> list[tuple[str, str]]:
+    """Every bilingual text of the workflows, as patterns: what is filled in may be anything."""
+
+    def pattern(node: ast.expr) -> str:
+        if isinstance(node, ast.JoinedStr):
+            return "".join(re.escape(str(p.value)) if isinstance(p, ast.Constant) else ".*" for p in node.values)
+        return re.escape(str(node.value)) if isinstance(node, ast.Constant) else "$^"
+
+    found: list[tuple[str, str]] = []
+    for path in (WEB.parent / "workflows").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Text":
+                words = {k.arg: pattern(k.value) for k in call.keywords}
+                found.append((words["zh"], words["en"]))
+    return found
+
+
+def test_the_filter_of_the_inbox_speaks_as_the_titles_of_tasks_do() -> None:
+    titles = titles_of_tasks()
+    assert len(titles) > 30
+
+    def said(word: str, title: str) -> bool:
+        return re.fullmatch(title, word) is not None or word.lower() in re.sub(r"\\(.)", r"\1", title).lower()
+
+    words = {k: catalogue()[f"kind_{k.replace('.', '_')}"] for k in kinds()}
+    assert [k for k, word in words.items() if not any(said(word.zh, zh) and said(word.en, en) for zh, en in titles)] == []
+
+
+def test_sources_are_quoted_in_english_and_read_in_chinese() -> None:
+    law = "外国人参保暂行办法 (人社部令16)"
+    assert cite("en", f"Source: {law} art.4") == [("Source: ", False), (f"《{law}》", True), (" art.4", False)]
+    assert cite("en", "Source: school rule") == [("Source: school rule", False)]
+    assert cite("zh", "依据：社会保险法 arts 60, 62; the day: school rule") == [
+        ("依据：社会保险法第60、62条; 具体日期: 校内规定", False)
+    ]
+    for rule in yaml.safe_load(policies.read("deadlines.yaml"))["rules"]:
+        zh = "".join(words for words, _ in cite("zh", f"依据：{rule['source']}"))
+        assert not re.search(r"[A-Za-z]{3}", zh), zh
+        en = "".join(words for words, named in cite("en", f"Source: {rule['source']}") if not named)
+        assert len(CHINESE.findall(en)) <= 1, en
 
 
 def test_english_words_are_english_and_chinese_words_chinese() -> None:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api import tasks as room
 from schemas.api import TaskPage, TaskQuery
+from store import inbox as store
 from store.database import session
 from web import choices
 from web.frame import Guest, Visit, page, posted, with_query
@@ -30,9 +31,9 @@ async def inbox(visit: Guest, query: Annotated[TaskQuery, Query()]) -> Response:
     async with session() as s:
         found = await room.list_tasks(s, visit.viewer, query)
         units = await choices.units(s, visit.lang)
-    return await page(
-        visit, "inbox.html", **_shown(visit, query, found), units=units, kinds=choices.task_kinds(visit.lang)
-    )
+        occurring = await store.kinds(s, visit.viewer, query.view)
+    kinds = choices.task_kinds(visit.lang, occurring | {query.kind or ""})
+    return await page(visit, "inbox.html", **_shown(visit, query, found), units=units, kinds=kinds)
 
 
 async def _first_view(visit: Visit, query: TaskQuery) -> TaskQuery:
@@ -41,7 +42,7 @@ async def _first_view(visit: Visit, query: TaskQuery) -> TaskQuery:
         return query.model_copy(update={"view": "all"})
     async with session() as s:
         counts = (await room.list_tasks(s, visit.viewer, TaskQuery(limit=1))).counts
-    return query.model_copy(update={"view": "group"}) if not counts.mine and counts.group else query
+    return query if counts.mine else query.model_copy(update={"view": "group"})
 
 
 def tidy(query: TaskQuery) -> TaskQuery:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api import imports, process_start
 from api.import_run import may_start
+from api.imports import BadSpreadsheet
 from api.problems import BadFile, NotAllowed, Problem
 from api.spreadsheets import reader
 from schemas.base import Text
@@ -48,6 +49,17 @@ async def upload(visit: Guest) -> Response:
         mode = "good_rows" if form.get("mode") == "good_rows" else "preview"
         result = await imports.take(visit.viewer, file.filename or "", content, mode, visit.lang)
     except Problem as problem:
+        return await _page(visit, problem=problem)
+    return visit.go(f"/start?import={result.id}")
+
+
+@router.post("/start/preview")
+async def preview(visit: Guest) -> Response:
+    """Starts the good rows of a preview, from the file uploaded then."""
+    form = await posted(visit)
+    try:
+        result = await imports.start_preview(visit.viewer, str(form.get("import") or ""), visit.lang)
+    except BadSpreadsheet as problem:
         return await _page(visit, problem=problem)
     return visit.go(f"/start?import={result.id}")
 
@@ -93,8 +105,11 @@ def _said(remark: RowRemark) -> SaidFault:
 
 
 def _result(view: ImportView) -> dict[str, Any]:
+    rows = sorted(view.rows, key=lambda r: r.outcome == "started")  # first what needs a hand
     return {
+        "id": view.id,
         "preview": view.mode == "preview",
+        "good": view.counts.get("started", 0),
         "notes": view.notes,
         "refused_url": f"/api/v1/imports/{view.id}/refused.xlsx"
         if any(r.outcome != "started" for r in view.rows)
@@ -102,7 +117,7 @@ def _result(view: ImportView) -> dict[str, Any]:
         "sums": [Choice(o, str(view.counts.get(o, 0))) for o in OUTCOMES],
         "rows": [
             {
-                "row": r.row,
+                "row": f"{r.sheet} {r.row}".strip(),
                 "name": r.name,
                 "outcome": r.outcome,
                 "process_id": r.process_id,
@@ -111,6 +126,6 @@ def _result(view: ImportView) -> dict[str, Any]:
                 "repairs": [_said(f) for f in r.repairs],
                 "watch": [_said(f) for f in r.watch],
             }
-            for r in view.rows
+            for r in rows
         ],
     }
