@@ -165,6 +165,19 @@ async def test_one_process_by_hand_once_per_key_and_person(app: FastAPI, client:
         assert (await session.execute(select(func.count()).select_from(Process))).scalar_one() == 1
 
 
+async def test_a_preview_is_started_once_from_the_file_it_kept(app: FastAPI) -> None:
+    http, other = await signed_in(app, "clerk"), await signed_in(app, "auditor")
+    seen = (await upload(http, files.xlsx(files.sample_rows()[:4]), "preview")).json()
+    assert (await other.post(f"/imports/{seen['id']}/start")).status_code == 403
+    started = (await http.post(f"/imports/{seen['id']}/start")).json()
+    assert started["mode"] == "good_rows" and started["counts"]["started"] == seen["counts"]["started"] == 3
+    assert all(r["process_id"] for r in started["rows"]) and started["filename"] == seen["filename"]
+    assert (await http.post(f"/imports/{seen['id']}/start")).json() == started
+    assert (await http.post(f"/imports/{started['id']}/start")).json()["code"] == "not_a_preview"
+    async with db.session() as session:
+        assert (await session.execute(select(func.count()).select_from(Process))).scalar_one() == 3
+
+
 async def test_what_is_allowed_is_said_in_the_language_asked_for(app: FastAPI) -> None:
     http = await signed_in(app, "clerk")
 
