@@ -6,7 +6,7 @@ their own; an administrator runs the system and decides no case; an auditor chan
 
 from api.problems import FourEyes, NotAllowed, TaskHeld
 from schemas.base import Text
-from store.inbox import BEHALF_ROLES, is_candidate
+from store.inbox import BEHALF_ROLES, MONEY_KINDS, is_candidate
 from store.tables.processes import Task
 from store.users import Viewer
 
@@ -64,10 +64,11 @@ def task_actions(viewer: Viewer, task: Task) -> list[str]:
     return found
 
 
-def process_actions(viewer: Viewer, state: str) -> list[str]:
-    """Commands that the viewer may give to a process in this state."""
+def process_actions(viewer: Viewer, kind: str, state: str) -> list[str]:
+    """Commands that the viewer may give to a process in this state. What many cases share is not cancelled."""
     if not viewer.has(*COMMANDERS):
         return []
-    return {"running": ["suspend", "cancel"], "waiting": ["suspend", "cancel"], "suspended": ["resume", "cancel"]}.get(
+    found = {"running": ["suspend", "cancel"], "waiting": ["suspend", "cancel"], "suspended": ["resume", "cancel"]}.get(
         state, []
     )
+    return [c for c in found if c != "cancel" or kind not in MONEY_KINDS]

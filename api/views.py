@@ -185,7 +185,7 @@ def process_fields(process: Process, look: Lookup, holders: list[str]) -> dict[s
 
 
 def commands(process: Process, look: Lookup) -> list[str]:
-    return process_actions(look.viewer, process.state)
+    return process_actions(look.viewer, process.kind, process.state)
 
 
 def timeline_view(row: Timeline, look: Lookup) -> TimelineView:
