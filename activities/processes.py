@@ -53,7 +53,8 @@ async def start_reimbursement(arg: BillArg) -> str:
     async with session() as s:
         bill = await s.get_one(Bill, arg.bill_id)
     title = f"{bill.month} {UNIT_NAMES.get(bill.levy, bill.levy)}校内报账"
-    about = {"bill_id": arg.bill_id, "levy": bill.levy, "month": bill.month}
+    paid_on = bill.paid_on.isoformat() if bill.paid_on else ""
+    about = {"bill_id": arg.bill_id, "levy": bill.levy, "month": bill.month, "paid_on": paid_on}
     start = await _prepare(process_id, "reimbursement", title, about)
     await _start_or_wake("Reimbursement", start, WorkflowIDReusePolicy.REJECT_DUPLICATE, None)
     return process_id

@@ -4,6 +4,7 @@ Each fault is a pointer, a code and a sentence; the form stays as typed, nothing
 here; nothing is written.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +24,9 @@ Fault = tuple[str, str, Text]
 
 async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: Form) -> list[Fault]:
     """What is wrong with an answer whose fields are each well formed; empty when nothing is."""
+    future = _future(process, form)
+    if future:
+        return future
     if isinstance(form, ForeignHire):
         return await _record(s, process, form)
     if isinstance(form, ApproveForm):
@@ -30,6 +34,16 @@ async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: 
     if isinstance(form, PaymentForm):
         return await _payment(s, task, form)
     return []
+
+
+_HAPPENED = ("handed_in_on", "accepted_on", "approved_on", "paid_on", "undone_on")
+
+
+def _future(process: Process, form: Form) -> list[Fault]:
+    """What has happened cannot have happened tomorrow: deadlines are met by these dates."""
+    today = day_of(clock.now() + timedelta(seconds=process.clock_offset_seconds))
+    text = Text(zh=f"日期不能晚于今天（{today}）。", en=f"The date cannot be after today ({today}).")
+    return [(f"/data/{name}", "future_date", text) for name in _HAPPENED if getattr(form, name, today) > today]
 
 
 async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[Fault]:

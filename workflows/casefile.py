@@ -6,10 +6,10 @@ counter, not a flag: a change during the write is not lost). How a process runs,
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
@@ -27,7 +27,8 @@ from schemas.process import (
     TimelineEntry,
     Transition,
 )
-from workflows import calls
+from workflows.calls import record_transition
+from workflows.clock import Clock
 from workflows.human_task import Desk, HumanTask
 
 with workflow.unsafe.imports_passed_through():
@@ -35,6 +36,8 @@ with workflow.unsafe.imports_passed_through():
     from domain import ladder
     from domain.calendar import WorkCalendar, work_calendar
     from domain.times import at, day_of
+
+T = TypeVar("T")
 
 CASE_TYPE = SearchAttributeKey.for_keyword("CaseType")
 STAGE = SearchAttributeKey.for_keyword("Stage")
@@ -57,6 +60,7 @@ class CaseFile:
         self.fired: set[str] = set()
         self.reminders: list[Reminder] = []
         self.flags: list[str] = []
+        self.branches: list[asyncio.Task[Any]] = []
         self.suspended = False
         self.cancelling: ProcessCommand | None = None
         self.reason: str | None = None
@@ -110,10 +114,11 @@ class CaseFile:
             }
         )
 
-    def internal(self, rule_id: str) -> Deadline:
+    def internal(self, step: str) -> Deadline:
         """The school's own target for a step, counted from today. Each occurrence is a deadline of its own."""
+        rule_id = f"INT-{step.upper().replace('_', '-')}"
         self._targets[rule_id] = self._targets.get(rule_id, 0) + 1
-        target = self.deadline(rule_id, self.today(), as_id=f"{rule_id}/{self._targets[rule_id]}")
+        target = self.deadline(rule_id, self.today(), [step], as_id=f"{rule_id}/{self._targets[rule_id]}")
         self._disarm_past(target)  # a target of two days is not announced seven days before: that was before it began
         return target
 
@@ -141,7 +146,10 @@ class CaseFile:
         known = self.deadlines.get(deadline_id)
         if known is None or known.met_at is not None:
             return
-        met = known.model_copy(update={"met_at": when or self.now()})
+        at_instant = when or self.now()
+        # Recorded late but done in time: what the clock took for a breach was none.
+        in_time = at_instant <= known.due_at
+        met = known.model_copy(update={"met_at": at_instant, "breached": known.breached and not in_time})
         self.deadlines[deadline_id] = met
         self.desk.replace_deadline(deadline_id, met)
         if known.legal_kind is not LegalKind.INTERNAL:
@@ -152,6 +160,38 @@ class CaseFile:
             )
         self.plan += 1
         self.touch()
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Starts a branch or a side task of the process, and remembers it: a cancelled process waits for all of them.
+
+        One `cancel()` is not enough. It is swallowed when an activity that the task waits for ends in the same step.
+        """
+        task = asyncio.create_task(work)
+        self.branches = [t for t in self.branches if not t.done()]
+        self.branches.append(task)
+        return task
+
+    def done_on(self, day: date, authority: str) -> datetime:
+        """The instant of what people say happened on a day: its closing hour, or now when that is earlier."""
+        return min(self.now(), at(day, self.policy.calendar(authority).closes_at))
+
+    @asynccontextmanager
+    async def watched(self, deadline_ids: Sequence[str], subject: Text) -> AsyncGenerator[None]:
+        """Runs the clock beside a wait on a machine, where no task is open that would carry the deadlines."""
+        done = False
+        clock = Clock(
+            self,
+            lambda: [self.deadlines[i] for i in deadline_ids if i in self.deadlines],
+            lambda: done,
+            subject=subject,
+            roles=["clerk"],
+        )
+        reminding = self.spawn(clock.wait())
+        try:
+            yield
+        finally:
+            done = True
+            reminding.cancel()
 
     def reopen(self, deadline_id: str) -> None:
         """A refusal re-opens a deadline with its old due date."""
@@ -311,7 +351,7 @@ class CaseFile:
                 reminders=reminders,
             )
             workflow.set_current_details(self._details())
-            await calls.record_transition(transition, self._summary())
+            await record_transition(transition, self._summary())
             self._projected = version
 
     def _state(self) -> ProcessState:

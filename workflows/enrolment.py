@@ -16,7 +16,7 @@ from schemas.base import Text
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision, LateFeeArg, PaymentScope
 from schemas.deadlines import Deadline
 from schemas.enrolment import CaseBooks, EnrolmentFacts, LineRequest
-from schemas.process import ProcessStart, Stage, StageState
+from schemas.process import ProcessCommand, ProcessStart, Stage, StageState
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from workflows.process import Process
 from workflows.registration import Registration, stop
@@ -45,6 +45,7 @@ class Enrolment(Process):
         self.books = CaseBooks()
         self._months: dict[str, str] = {}  # decisions: month whose payment day had passed -> month of payment
         self._month_decision = asyncio.Lock()
+        self._first_paid: str | None = None  # the month in which the side that came first is paid
         self._rounds = 0
         self._cancel_asked = 0
 
@@ -66,8 +67,8 @@ class Enrolment(Process):
     async def body(self) -> None:
         self.facts = await self.calls.load_enrolment_facts(self._case(), 1)
         await self._materials_and_verification()
+        self._split_deadline()
         for agency in AGENCIES:
-            self._split_deadline(agency)
             self.registrations[agency] = Registration(self, agency)
         await self._registrations_and_payment()
         await self._wait_settled()
@@ -118,7 +119,7 @@ class Enrolment(Process):
                     step="materials",
                     outcomes=["submit"],
                     documents=self._checklist(),
-                    deadlines=[statutory, self.internal("INT-MATERIALS")],
+                    deadlines=[statutory, self.internal("materials")],
                     data={"defects": defects},
                 )
             )
@@ -137,7 +138,7 @@ class Enrolment(Process):
                     stage="verification",
                     step="verification",
                     outcomes=["approve", "return"],
-                    deadlines=[statutory, self.internal("INT-VERIFICATION")],
+                    deadlines=[statutory, self.internal("verification")],
                     data={"findings": self.facts.findings},
                 )
             )
@@ -151,26 +152,34 @@ class Enrolment(Process):
         """DL-REG-FOR: thirty days from the permit. Computed anew, because a corrected permit date moves it."""
         return self.hold(self.deadline("DL-REG-FOR", self.facts.permit_issued, steps, authority=AGENCIES[0]))
 
-    def _split_deadline(self, agency: str) -> None:
+    def _split_deadline(self) -> None:
         """From here each agency has its own date to meet; rungs that fired before the split do not fire again."""
-        single = self.deadlines["DL-REG-FOR"]
+        single = self.deadlines.pop("DL-REG-FOR")
+        before = sorted(k for k in self.fired if k.startswith("DL-REG-FOR:"))
+        for agency in AGENCIES:
+            own = self._at_agency(agency)
+            kept = {"breached": single.breached, "generation": single.generation}
+            self.deadlines[own.id] = own.model_copy(update=kept)
+            self.fired.update(k.replace("DL-REG-FOR:", f"{own.id}:") for k in before)
+
+    def plan_registrations(self) -> None:
+        """The permit's date may have been corrected: both agencies' dates move with it."""
+        for agency in AGENCIES:
+            self.hold(self._at_agency(agency))
+
+    def _at_agency(self, agency: str) -> Deadline:
         own = self.deadline(
             "DL-REG-FOR", self.facts.permit_issued, ["hand_in"], as_id=f"DL-REG-FOR@{agency}", authority=agency
-        ).model_copy(update={"breached": single.breached, "generation": single.generation})
+        )
         at_agency = self.policy.agency(agency).title
         title = Text(zh=f"{own.title.zh}（{at_agency.zh}）", en=f"{own.title.en} ({at_agency.en})")
-        own = own.model_copy(update={"title": title})
-        before = sorted(k for k in self.fired if k.startswith("DL-REG-FOR:"))
-        self.fired.update(k.replace("DL-REG-FOR:", f"{own.id}:") for k in before)
-        self.deadlines[own.id] = own
-        if agency == AGENCIES[-1]:
-            del self.deadlines["DL-REG-FOR"]
+        return own.model_copy(update={"title": title})
 
     # --- the two bureaus, and paying what they approved -------------------------------------------------------------
 
     async def _registrations_and_payment(self) -> None:
         branches = {
-            agency: asyncio.create_task(
+            agency: self.spawn(
                 self.supervised(self.policy.agency(agency).title, self.registrations[agency].run, agency)
             )
             for agency in AGENCIES
@@ -181,7 +190,7 @@ class Enrolment(Process):
         def pay(agency: str, late: bool) -> None:
             paying.add(agency)
             title = Text(zh="缴费", en="payment")
-            payments.append(asyncio.create_task(self.supervised(title, lambda: self._pay(agency, late), "tax_payment")))
+            payments.append(self.spawn(self.supervised(title, lambda: self._pay(agency, late), "tax_payment")))
 
         try:
             await workflow.wait_condition(lambda: any(b.done() for b in branches.values()))
@@ -229,7 +238,7 @@ class Enrolment(Process):
                     arg = LateFeeArg(process_id=self.id, levy=levy, payment_month=month, paid_on=paid_on)
                     total += Decimal((await self.calls.late_fee_estimate(arg)).amount)
             fees[f"fee_{choice}"] = str(total)
-        question = asyncio.create_task(
+        question = self.spawn(
             self.desk.ask(
                 TaskSpec(
                     key=self.desk.key("partial_payment"),
@@ -269,6 +278,8 @@ class Enrolment(Process):
         if not insurances:
             return
         month = await self._choose_month(levy)
+        not_same_month = not_same_month and month != self._first_paid
+        self._first_paid = self._first_paid or month
         if not_same_month:
             self.flag("not_same_month")
         seen = self.wakes
@@ -288,7 +299,10 @@ class Enrolment(Process):
         n = 0
         while self.books.unpaid.get(levy, 0) > 0:
             n += 1
-            seen = await self._woken(seen)
+            woken = await self._woken(seen)
+            if woken == seen:
+                await self.calls.start_tax_payment(scope)  # should its start ever have been lost
+            seen = woken
             self.books = await self.calls.case_books(self._case(), f"paid/{levy}/{n}")
         title = self.policy.agency(agency).title
         self.note(
@@ -360,8 +374,10 @@ class Enrolment(Process):
 
     # --- cancelling -------------------------------------------------------------------------------------------------
 
-    async def cancel_refusal(self) -> str | None:
-        if not self.registrations:
+    async def cancel_refusal(self, command: ProcessCommand) -> str | None:
+        """What stands on a frozen bill stays due, so a mistake is corrected there; who left, or whose permit was
+        withdrawn, is taken off at the agencies all the same."""
+        if not self.registrations or command.ground in ("permit_withdrawn", "left"):
             return None
         self._cancel_asked += 1
         books = await self.calls.case_books(self._case(), f"cancel/{self._cancel_asked}")

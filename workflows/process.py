@@ -12,6 +12,7 @@ Do not open child workflows that wait for people, and do not call activities oth
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -26,6 +27,8 @@ from workflows.casefile import CASE_TYPE, CaseFile
 from workflows.human_task import refuse_now
 
 T = TypeVar("T")
+
+STOP_AGAIN = timedelta(seconds=1)
 
 
 class Process(CaseFile):
@@ -42,7 +45,7 @@ class Process(CaseFile):
     async def undo(self) -> None:
         """Takes back what was done outside, by tasks. By default nothing was."""
 
-    async def cancel_refusal(self) -> str | None:
+    async def cancel_refusal(self, command: ProcessCommand) -> str | None:
         """Why the process cannot be cancelled now; None where it can."""
         return None
 
@@ -92,6 +95,7 @@ class Process(CaseFile):
                 roles=["admin"],
                 stage=stage,
                 outcomes=["retry"],
+                deadlines=[d for d in self.deadlines.values() if d.met_at is None],
                 data={"error": kind, "message": str(error)[:500]},
             )
         )
@@ -125,11 +129,16 @@ class Process(CaseFile):
         projection.cancel()
 
     async def _cancel(self, main: "asyncio.Task[None]", command: ProcessCommand) -> None:
-        main.cancel()
-        try:
-            await main
-        except asyncio.CancelledError:
-            workflow.logger.info("%s: steps stopped, undoing", self.id)
+        steps = [main, *self.branches]
+        while not all(t.done() for t in steps):
+            for task in steps:
+                task.cancel()
+            try:
+                await workflow.wait_condition(
+                    lambda: all(t.done() for t in steps), timeout=STOP_AGAIN, timeout_summary="stopping all steps"
+                )
+            except TimeoutError:
+                workflow.logger.info("%s: a step went on, stopping it again", self.id)
         self.suspended = False
         await self.supervised(Text(zh="撤销登记", en="undo"), self.undo, self.stages[0].code)
         for stage in self.stages:
@@ -155,7 +164,7 @@ class Process(CaseFile):
 
     @workflow.update(name="cancel", description="Cancel the case; what was done outside is undone by tasks")
     async def cancel(self, command: ProcessCommand) -> None:
-        refusal = await self.cancel_refusal()
+        refusal = await self.cancel_refusal(command)
         if refusal is not None or self.cancelling is not None or self._ended is not None:
             raise refuse_now(refusal or "the process has ended or is being cancelled")
         self.cancelling = command

@@ -8,7 +8,7 @@ its old due date. The agency's own norm runs apart from acceptance and is chased
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
@@ -18,7 +18,6 @@ from schemas.calls import AppliedForm, RegistrationArg, RegistrationEvent
 from schemas.deadlines import Deadline
 from schemas.process import StageState
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
-from workflows.clock import Clock
 
 with workflow.unsafe.imports_passed_through():
     from domain.times import at
@@ -40,6 +39,7 @@ class Registration:
         self.agency = agency
         self.attempt = 0
         self.handed_in = False
+        self._attempting = False
         self.begun = False  # a hand-in through the gateway was begun: its answer may have been lost
         self.approved = False
         self.policy = case.policy.agency(agency)
@@ -56,7 +56,9 @@ class Registration:
     async def run(self) -> None:
         """Until the agency has approved."""
         while not self.approved:
-            self.attempt += 1
+            if not self._attempting:  # an attempt that an error interrupted goes on under its own number
+                self.attempt += 1
+                self._attempting = True
             self.case.enter(self.agency)
             await self.case.calls.fill_application(self._arg())
             code = await (self._by_portal() if self.policy.mode == "portal" else self._by_http())
@@ -66,6 +68,7 @@ class Registration:
                 self._say("approved", "已办结", "approved")
             else:
                 await self._correct(code)
+            self._attempting = False
 
     async def _by_portal(self) -> str | None:
         """One attempt by hand; the refusal code, or None when approved."""
@@ -75,24 +78,27 @@ class Registration:
                 zh=f"向{self.policy.title.zh}提交参保申请", en=f"Hand in the application at the {self.policy.title.en}"
             ),
             ["handed_in"],
-            deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("INT-HAND-IN")],
+            deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("hand_in")],
             documents=[
                 DocumentRequest(code="receipt", title=Text(zh="受理回执", en="Receipt")),
             ],
             step="hand_in",
         )
         await self._record("handed_in", result)
-        self._handed_in()
+        handed_in_on = date.fromisoformat(result.data["handed_in_on"])
+        self._handed_in(handed_in_on)
+        norm = self._norm(handed_in_on)
         result = await self._ask(
             "acceptance",
             Text(zh=f"登记{self.policy.title.zh}受理结果", en=f"Record whether the {self.policy.title.en} accepted"),
             ["accepted", "refused"],
+            deadlines=[norm],
         )
         if result.outcome == "refused":
             return await self._refused(result.data["code"], result)
         await self._record("accepted", result)
-        norm = self._accepted()
-        chase = asyncio.create_task(self._chase(norm))
+        norm = self._accepted(date.fromisoformat(result.data["accepted_on"]))
+        chase = self.case.spawn(self._chase(norm))
         try:
             result = await self._ask(
                 "result",
@@ -110,24 +116,13 @@ class Registration:
 
     async def _by_http(self) -> str | None:
         """One attempt through the gateway; the refusal code, or None when approved."""
-        submitted = False
-        clock = Clock(
-            self.case,
-            lambda: [self.case.deadlines[self.deadline_id]],
-            lambda: submitted,
-            subject=Text(zh=f"向{self.policy.title.zh}提交申请", en=f"Hand in at the {self.policy.title.en}"),
-            roles=["clerk"],
-        )
         self.case.wait_on(self.agency, self.agency)
-        reminding = asyncio.create_task(clock.wait())
         self.begun = True
-        try:
+        subject = Text(zh=f"向{self.policy.title.zh}提交申请", en=f"Hand in at the {self.policy.title.en}")
+        async with self.case.watched([self.deadline_id], subject):
             answer = await self.case.calls.submit_application(self._arg())
-        finally:
-            submitted = True
-            reminding.cancel()
         if answer.receipt:  # without one the interface refused the data: the date is not met
-            self._handed_in()
+            self._handed_in(None)
         try:
             code = await self._answer_by_http()
         except asyncio.CancelledError:
@@ -137,42 +132,44 @@ class Registration:
         return code
 
     async def _answer_by_http(self) -> str | None:
-        """Asks until the agency has decided; from its acceptance on, its norm runs and is chased."""
-        norm: Deadline | None = None
-        chase: asyncio.Task[None] | None = None
+        """Asks until the agency has decided. Its norm runs from the acceptance; one that does not even accept is chased
+        from the hand-in on."""
+        norm = self._norm(self.case.today())
+        chase = self.case.spawn(self._chase(norm))
+        accepted = False
         pause, n = FIRST_PAUSE, 0
         try:
             while True:
                 n += 1
                 answer = await self.case.calls.poll_application(self._arg(), n)
-                if answer.state != "pending" and norm is None:
-                    norm = self._accepted()
-                    chase = asyncio.create_task(self._chase(norm))
+                if answer.state != "pending" and not accepted:
+                    accepted = True
+                    norm = self._accepted(self.case.today())
                 if answer.state in ("approved", "refused"):
                     break
                 wait = until_next_question(self.case, self.agency, pause)
                 await workflow.sleep(wait, summary=f"ask {self.agency} again")
-                pause *= 2
+                pause = min(pause * 2, 2 * LONGEST_PAUSE)
         finally:
-            if chase is not None:
-                chase.cancel()
-        if norm is not None:
-            self.case.meet(norm.id)
+            chase.cancel()
+        self.case.meet(norm.id)
         return await self._refused(answer.code or "R20", None) if answer.state == "refused" else None
 
-    def _handed_in(self) -> None:
+    def _handed_in(self, day: date | None) -> None:
+        """Meets the statutory date: now, or on the day that a person recorded."""
         self.handed_in = True
-        self.case.meet(self.deadline_id)
+        self.case.meet(self.deadline_id, None if day is None else self.case.done_on(day, self.agency))
         self._say("submitted", "已提交", "handed in")
 
-    def _accepted(self) -> Deadline:
-        """The agency accepted: its own norm starts to run."""
+    def _accepted(self, day: date) -> Deadline:
+        """The agency accepted: its own norm runs from that day."""
         self._say("accepted", "已受理", "accepted")
+        return self._norm(day)
+
+    def _norm(self, day: date) -> Deadline:
+        """The agency's own limit, counted from a day; it moves when the acceptance came later than the hand-in."""
         norm = self.case.deadline(
-            "DL-AGENCY-NORM",
-            self.case.today(),
-            as_id=f"DL-AGENCY-NORM@{self.agency}/{self.attempt}",
-            authority=self.agency,
+            "DL-AGENCY-NORM", day, as_id=f"DL-AGENCY-NORM@{self.agency}/{self.attempt}", authority=self.agency
         )
         at_agency = self.policy.title
         title = Text(zh=f"{norm.title.zh}（{at_agency.zh}）", en=f"{norm.title.en} ({at_agency.en})")
@@ -208,7 +205,7 @@ class Registration:
                 en=f"Correct and hand in again, {self.policy.title.en} ({code})",
             ),
             ["corrected"],
-            deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("INT-CORRECTION")],
+            deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("correction")],
             documents=[
                 DocumentRequest(code="correction", title=Text(zh="补正材料", en="Corrected papers"), required=False)
             ],
@@ -217,6 +214,7 @@ class Registration:
         )
         arg = AppliedForm(process_id=self.case.id, person_id=self.case.person_id, submission_id=result.submission_id)
         self.case.facts = await self.case.calls.apply_record(arg, f"{self.agency}/{self.attempt}")
+        self.case.plan_registrations()
 
     async def undo(self) -> None:
         """Takes the registration back at the agency: a clerk confirms, and in `http` mode the gateway withdraws it."""

@@ -4,14 +4,19 @@ withholding by payroll → voucher split by unit and person part, insurance and 
 settlement by finance, by the last working day of the month of payment. Its end wakes every case on the bill.
 """
 
+from collections.abc import Sequence
+
 from temporalio import workflow
 
 from schemas.base import Text
 from schemas.calls import BillDecision, WakeCases
-from schemas.process import ProcessStart, Stage
+from schemas.deadlines import Deadline
+from schemas.process import ProcessCommand, ProcessStart, Stage
 from schemas.tasks import TaskResult, TaskSpec
 from workflows.process import Process
 from workflows.withholding import withhold
+
+STEPS = ("withhold", "voucher", "approval", "settle")
 
 
 @workflow.defn(name="Reimbursement")
@@ -40,12 +45,12 @@ class Reimbursement(Process):
         ]
 
     async def body(self) -> None:
-        self.hold(self.deadline("DL-REIMB", f"{self.today():%Y-%m}"))
+        self._month_end(STEPS)
         await withhold(self)
         while True:
             async with self.stage("voucher"):
                 prepared = await self._ask(
-                    "voucher", Text(zh="编制报账单", en="Prepare the voucher"), ["clerk"], ["prepared"], "INT-VOUCHER"
+                    "voucher", Text(zh="编制报账单", en="Prepare the voucher"), ["clerk"], ["prepared"], "voucher"
                 )
                 self._vouchers += 1
                 await self.calls.prepare_voucher(self._decision(prepared), self._vouchers)
@@ -55,7 +60,7 @@ class Reimbursement(Process):
                     Text(zh="审批报账单", en="Approve the voucher"),
                     ["supervisor"],
                     ["approve", "return"],
-                    "INT-APPROVAL",
+                    "approval",
                     excluded=[prepared.actor],
                 )
             if decision.outcome == "approve":
@@ -66,12 +71,24 @@ class Reimbursement(Process):
                 Text(zh="财务结算", en="Settle"),
                 ["finance"],
                 ["settled"],
-                "INT-SETTLE",
+                "settle",
                 excluded=[prepared.actor],
             )
             await self.calls.settle_voucher(self._decision(settled))
         self.meet(self.month_end_id)
         await self.calls.wake_cases(WakeCases(bill_id=self.bill_id, topic="settled"))
+
+    def _month_end(self, steps: Sequence[str]) -> Deadline:
+        """The last working day of the month of payment, with the steps still before it."""
+        paid_on = self.start.parameters.get("paid_on") or self.today().isoformat()
+        return self.hold(self.deadline("DL-REIMB", paid_on[:7], steps))
+
+    async def cancel_refusal(self, command: ProcessCommand) -> str | None:
+        return "a paid bill must be settled: a wrong voucher is sent back, not cancelled"
+
+    def remaining(self, step: str) -> Deadline:
+        """The month's end as it stands when this step is still to do."""
+        return self._month_end(STEPS[STEPS.index(step) :])
 
     def _decision(self, result: TaskResult) -> BillDecision:
         return BillDecision(
@@ -95,7 +112,7 @@ class Reimbursement(Process):
                 roles=roles,
                 stage=name,
                 outcomes=outcomes,
-                deadlines=[self.deadlines[self.month_end_id], self.internal(internal)],
+                deadlines=[self.remaining(internal), self.internal(internal)],
                 excluded=excluded or [],
                 data={"bill_id": self.bill_id},
             )

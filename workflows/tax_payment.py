@@ -6,7 +6,7 @@ go into a supplementary bill, earlier months into a back-payment bill. It is a c
 Law: Social Insurance Law arts 60, 62, 86; Sichuan notice of 2018-12-27 (the 25th, inclusive, not moved by rest days).
 """
 
-import asyncio
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from temporalio import workflow
@@ -14,15 +14,16 @@ from temporalio import workflow
 from schemas.base import Text
 from schemas.calls import BillArg, BillDecision, FreezeArg, PaymentArg, PaymentScope, WakeCases
 from schemas.deadlines import Deadline
-from schemas.process import ProcessStart, Stage
+from schemas.process import ProcessCommand, ProcessStart, Stage
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from schemas.tax_payment import BillKind, BillRef
 from workflows.process import Process
-from workflows.registration import FIRST_PAUSE, until_next_question
+from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, until_next_question
 
 with workflow.unsafe.imports_passed_through():
     from domain.times import at
 
+STEPS = ("freeze", "confirm", "approval", "payment")  # our own, before the payment that meets the date
 VISIBLE_BY = timedelta(days=1)  # R19: the bureaus' data reach the tax client within 24 hours, then a clerk asks
 KIND_TITLE = {
     BillKind.REGULAR: Text(zh="当月征集单", en="regular bill"),
@@ -58,6 +59,9 @@ class TaxPayment(Process):
             Stage(code="payment", title=Text(zh="缴款", en="Payment"), column=4),
         ]
 
+    async def cancel_refusal(self, command: ProcessCommand) -> str | None:
+        return "a month's payment serves many cases: cancel the case, its lines are taken off"
+
     async def body(self) -> None:
         year, month = int(self.scope.month[:4]), int(self.scope.month[5:])
         month_end = at(date(year + month // 12, month % 12 + 1, 1), "00:00")
@@ -80,12 +84,14 @@ class TaxPayment(Process):
             except TimeoutError:
                 workflow.logger.info("%s: the month is over", self.id)
 
-    def _payment_day(self) -> Deadline:
-        """The 25th. One deadline for the month; a later bill of the same month finds it as it stands."""
+    @property
+    def _payment_id(self) -> str:
+        return f"DL-PAY-OTHER@{self.scope.month}"
+
+    def _payment_day(self, steps: Sequence[str] = STEPS) -> Deadline:
+        """The 25th, with the steps still before it. One deadline for the month, shared by its bills."""
         return self.hold(
-            self.deadline(
-                "DL-PAY-OTHER", self.scope.month, as_id=f"DL-PAY-OTHER@{self.scope.month}", authority="tax_office"
-            )
+            self.deadline("DL-PAY-OTHER", self.scope.month, steps, as_id=self._payment_id, authority="tax_office")
         )
 
     async def _round_of_bills(self) -> None:
@@ -132,7 +138,7 @@ class TaxPayment(Process):
                     bill=bill,
                     roles=["supervisor"],
                     excluded=[confirmed.actor],
-                    internal="INT-APPROVAL",
+                    internal="approval",
                 )
             if decision.outcome == "approve":
                 break
@@ -150,21 +156,28 @@ class TaxPayment(Process):
                 self.wait_on("visible", None)
                 await self._ask("visible", "visible", title, ["visible"], bill=bill)
                 return
-            pause, waited = FIRST_PAUSE, self.now()
-            question: asyncio.Task[TaskResult] | None = None
-            try:
-                while question is None or not question.done():
-                    answer = await self.calls.check_visible(arg, self._next_question())
-                    if answer.visible:
-                        return
-                    if question is None and self.now() - waited >= VISIBLE_BY:
-                        question = asyncio.create_task(self._ask("visible", "visible", title, ["visible"], bill=bill))
-                    pause_now = until_next_question(self, "tax_office", pause)
-                    await workflow.sleep(pause_now, summary="R19: ask the tax client again")
-                    pause *= 2
-            finally:
-                if question is not None:
-                    question.cancel()
+            subject = Text(zh="等待税务端同步", en="Waiting for the tax client")
+            async with self.watched([self._payment_id], subject):
+                polling = self.spawn(self._poll_visible(arg))
+                asking = self.spawn(self._ask_visible(bill, title))
+                try:
+                    await workflow.wait_condition(lambda: polling.done() or asking.done())
+                finally:
+                    polling.cancel()
+                    asking.cancel()
+
+    async def _poll_visible(self, arg: BillArg) -> None:
+        pause = FIRST_PAUSE
+        while not (await self.calls.check_visible(arg, self._next_question())).visible:
+            await workflow.sleep(
+                until_next_question(self, "tax_office", pause), summary="R19: ask the tax client again"
+            )
+            pause = min(pause * 2, 2 * LONGEST_PAUSE)
+
+    async def _ask_visible(self, bill: BillRef, title: Text) -> None:
+        """Beside the asking by machine, because that hangs for as long as the tax office is away."""
+        await workflow.sleep(VISIBLE_BY, summary="R19: then a clerk looks into it")
+        await self._ask("visible", "visible", title, ["visible"], bill=bill)
 
     async def _compare(self, bill: BillRef) -> TaskResult:
         """The agency's bill beside our lines, until they are equal to the cent and someone has confirmed it."""
@@ -185,7 +198,9 @@ class TaxPayment(Process):
                         )
                     ],
                 )
-            await self.calls.fetch_bill(arg, self._next_question())
+            subject = Text(zh="从税务端取征集单", en="Fetching the tax office's bill")
+            async with self.watched([self._payment_id], subject):
+                await self.calls.fetch_bill(arg, self._next_question())
             while True:
                 comparison = await self.calls.compare_bill(arg, self._next_question())
                 title = KIND_TITLE[bill.kind]
@@ -195,7 +210,7 @@ class TaxPayment(Process):
                     Text(zh=f"核对{title.zh}", en=f"Compare the {title.en}"),
                     ["confirm"] if comparison.equal else ["adjust", "recheck"],
                     bill=bill,
-                    internal="INT-CONFIRM",
+                    internal="confirm",
                     data={"equal": comparison.equal, "difference": comparison.difference},
                 )
                 if result.outcome == "confirm":
@@ -220,7 +235,8 @@ class TaxPayment(Process):
             )
             payment = PaymentArg(bill_id=bill.bill_id, submission_id=paid.submission_id, actor=paid.actor)
         else:
-            await self.calls.pay_bill(BillArg(bill_id=bill.bill_id))
+            async with self.watched([self._payment_id], Text(zh="缴款", en="Paying")):
+                await self.calls.pay_bill(BillArg(bill_id=bill.bill_id))
             payment = PaymentArg(bill_id=bill.bill_id, actor=approved.actor)
         await self.calls.record_payment(payment)
         self.note(
@@ -252,7 +268,8 @@ class TaxPayment(Process):
         internal: str | None = None,
         data: dict[str, object] | None = None,
     ) -> TaskResult:
-        deadlines = [self.deadlines[f"DL-PAY-OTHER@{self.scope.month}"]]
+        first = STEPS.index(name) if name in STEPS else 1  # all before the bill is compared: the rest is still to do
+        deadlines = [self._payment_day(STEPS[first:])]
         if internal is not None:
             deadlines.append(self.internal(internal))
         about = self.scope.model_dump() | ({"bill_id": bill.bill_id, "bill_kind": bill.kind} if bill else {})

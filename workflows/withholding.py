@@ -26,7 +26,7 @@ async def withhold(process: "Reimbursement") -> None:
                 roles=["payroll"],
                 stage="withholding",
                 outcomes=["this_month", "next_month", "receivable"],
-                deadlines=[process.deadlines[process.month_end_id], process.internal("INT-WITHHOLD")],
+                deadlines=[process.remaining("withhold"), process.internal("withhold")],
                 data={"bill_id": process.bill_id, "document_id": document_id},
             )
         )

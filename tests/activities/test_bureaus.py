@@ -402,9 +402,7 @@ async def test_two_people_with_one_number_are_refused_with_a_sentence(agencies: 
     assert caught.value.non_retryable
 
 
-async def test_an_agency_started_again_after_kill_9_knows_the_application(
-    database: Settings, tmp_path: Path
-) -> None:
+async def test_an_agency_started_again_after_kill_9_knows_the_application(database: Settings, tmp_path: Path) -> None:
     with running(tmp_path / "own") as first:
         database.simulators_url = first.url
         arg = await case()

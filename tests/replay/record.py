@@ -6,6 +6,7 @@ suspension, late birth, every rung of a ladder. A new history is added when a wo
 """
 
 import asyncio
+import os
 import sys
 import uuid
 from datetime import timedelta
@@ -187,3 +188,5 @@ async def main(names: list[str]) -> None:
 
 if __name__ == "__main__":
     asyncio.run(main(sys.argv[1:]))
+    sys.stdout.flush()
+    os._exit(0)  # the SDK's threads can abort the interpreter at its end

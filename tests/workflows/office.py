@@ -215,7 +215,8 @@ class Office:
     @activity.defn(name="start_tax_payment")
     async def start_tax_payment(self, arg: PaymentScope) -> str:
         await self._called(f"start_tax_payment:{arg.levy}:{arg.month}")
-        self.tax_scopes.append(arg)
+        if arg not in self.tax_scopes:  # starting what runs already only wakes it
+            self.tax_scopes.append(arg)
         return arg.process_id
 
     @activity.defn(name="open_lines")

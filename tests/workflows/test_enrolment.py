@@ -1,5 +1,6 @@
 """The flagship process against a make-believe office: the whole way, refusals in both modes, cancel, late birth."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -113,6 +114,27 @@ async def test_cancel_undoes_the_registrations_by_tasks(stage: Open) -> None:
         assert not office.open_tasks()
 
 
+@pytest.mark.parametrize("moment", range(6))
+async def test_cancelling_at_any_moment_ends_the_case(stage: Open, moment: int) -> None:
+    """An activity that ends in the very step of the cancel must not let its branch go on."""
+    office = Office()
+    office.slow = {"start_tax_payment": 0.02, "submit_application": 0.02, "poll_application": 0.02}
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        await to_bureaus(office, handle)
+        await asyncio.sleep(0.03 * moment)
+        await handle.execute_update("cancel", ProcessCommand(reason="离职", actor="clerk", ground="left"))
+        for _ in range(200):
+            for task in office.open_tasks():
+                assert task.spec.kind == "registration.undo"
+                await complete(handle, task)
+            if office.state(handle.id) == "cancelled":
+                break
+            await asyncio.sleep(0.05)
+        await handle.result()
+        assert office.state(handle.id) == "cancelled"
+
+
 async def test_a_case_on_a_frozen_bill_cannot_be_cancelled(stage: Open) -> None:
     office = Office()
     office.frozen = True
@@ -140,9 +162,11 @@ async def test_one_bureau_open_near_the_payment_day_is_decided_by_the_clerk(stag
         await complete(handle, question)
         await office.settle(lambda: len(office.tax_scopes) == 1)
         assert office.tax_scopes[0].levy == "social"
+        await s.skip(handle, timedelta(days=2))  # past the 25th
         office.answers["medical_bureau"] = [PollAnswer(state="approved")]
-        await s.skip(handle, timedelta(days=1))
-        await office.settle(lambda: len(office.tax_scopes) == 2 or bool(office.open_tasks()))
+        await s.skip(handle, timedelta(days=3))
+        await complete(handle, await office.task("enrolment.payment_month"))
+        await office.settle(lambda: len(office.tax_scopes) == 2)
         assert "not_same_month" in office.transitions[-1].process.flags
 
 
@@ -190,3 +214,63 @@ async def test_a_contract_of_the_future_is_paid_with_its_own_month(stage: Open) 
         await office.settle(lambda: len(office.tax_scopes) == 2)
         assert {s.month for s in office.tax_scopes} == {"2027-02"}
         assert "write_lines:social:2027-02" in office.calls
+
+
+async def test_a_hand_in_recorded_late_was_in_time(stage: Open) -> None:
+    office = Office({"social_bureau": "portal", "medical_bureau": "portal"})
+    async with stage(office) as s:
+        handle = await s.begin(at=shanghai("2026-10-14 09:00"))
+        await to_bureaus(office, handle)
+        social = lambda t: t.spec.authority == "social_bureau"  # noqa: E731
+        hand_in = await office.task("registration.hand_in", where=social)
+        await s.skip(handle, timedelta(days=3))  # the due day was Thursday the 15th
+        await office.settle(lambda: "breached" in office.kinds(handle.id))
+        hand_in = await office.task("registration.hand_in", where=social)
+        form = {"handed_in_on": "2026-10-15", "receipt_no": "SL1"}
+        await complete(handle, hand_in, "handed_in", form)
+        acceptance = await office.task("registration.acceptance", where=social)
+        held = [d for t in office.transitions for d in t.process.deadlines if d.id == "DL-REG-FOR@social_bureau"]
+        assert held[-1].met_at is not None
+        assert held[-1].met_at <= held[-1].due_at
+        assert not held[-1].breached
+        # The agency's norm counts from the hand-in until an acceptance is recorded: ten working days from the 15th.
+        assert acceptance.deadlines[0].due == date(2026, 10, 29)
+
+
+async def test_an_agency_that_never_answers_is_chased(stage: Open) -> None:
+    office = Office()
+    office.answers["social_bureau"] = [PollAnswer(state="pending")]
+    async with stage(office) as s:
+        handle = await s.begin(at=shanghai("2026-10-12 09:00"))
+        await to_bureaus(office, handle)
+        await office.settle(lambda: "submitted:social_bureau:1" in office.calls)
+        await s.skip(handle, timedelta(days=11))
+        chase = await office.task("registration.chase")
+        assert chase.spec.authority == "social_bureau"
+
+
+async def test_a_corrected_permit_moves_both_agencies_dates(stage: Open) -> None:
+    office = Office()
+    office.answers["social_bureau"] = [PollAnswer(state="refused", code="R03"), PollAnswer(state="approved")]
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        await to_bureaus(office, handle)
+        correction = await office.task("registration.correction")
+        assert correction.deadlines[0].due == date(2026, 10, 15)
+        office.facts = office.facts.model_copy(update={"permit_issued": date(2026, 9, 10)})
+        await complete(handle, correction)
+        await office.settle(lambda: "moved" in office.kinds(handle.id))
+        held = {d.id: d.due for t in office.transitions for d in t.process.deadlines}
+        assert held["DL-REG-FOR@social_bureau"] == held["DL-REG-FOR@medical_bureau"] == date(2026, 10, 10)
+
+
+async def test_payments_of_a_month_cannot_be_cancelled(stage: Open) -> None:
+    office = Office()
+    office.lines = {"social": 3}
+    async with stage(office) as s:
+        handle = await s.begin("TaxPayment", at=START, unit="school", levy="social", month="2026-09")
+        freeze = await office.task("tax_payment.freeze")
+        # four steps of a day each; the 25th is a holiday, so the last of them ends on the 24th: begin on the 21st
+        assert freeze.deadlines[0].latest_start == shanghai("2026-09-21 08:30")
+        with pytest.raises(WorkflowUpdateFailedError):
+            await handle.execute_update("cancel", ProcessCommand(reason="误操作", actor="clerk"))
