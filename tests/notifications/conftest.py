@@ -50,9 +50,7 @@ def hire(**changes: Any) -> ForeignHire:
     return ForeignHire.model_validate({**values, **changes})
 
 
-async def open_case(
-    process_id: str = CASE, person_id: str = PERSON, state: str = "running", **changes: Any
-) -> str:
+async def open_case(process_id: str = CASE, person_id: str = PERSON, state: str = "running", **changes: Any) -> str:
     """A case with its person and record; returns the person's id."""
     record = hire(**changes)
     async with db.session() as s:

@@ -133,9 +133,7 @@ async def test_corrections_are_summed_in_and_reversed_lines_left_out(office: Set
     async with db.session() as s:
         first = (
             await s.scalars(
-                select(PremiumLine).where(
-                    PremiumLine.insurance == "pension", PremiumLine.premium_month == "2026-10"
-                )
+                select(PremiumLine).where(PremiumLine.insurance == "pension", PremiumLine.premium_month == "2026-10")
             )
         ).one()
         values = {c.name: getattr(first, c.name) for c in PremiumLine.__table__.columns if c.name != "id"}
