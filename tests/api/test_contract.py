@@ -1,6 +1,7 @@
 """By the contract alone, on real servers: PostgreSQL, Temporal, the worker's workflows and activities, the agencies."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -9,7 +10,10 @@ import httpx2
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.registry import all_activities
@@ -46,8 +50,20 @@ async def school(office: Office, client: Client, database: Settings, agencies: R
     ):  # fmt: skip
         yield office
         engine.use_client(None)
-        async for run in client.list_workflows("ExecutionStatus = 'Running'"):
-            await client.get_workflow_handle(run.id).terminate("the test is over")
+        await forget(client)
+
+
+async def forget(client: Client) -> None:
+    """Removes every process of this test from the shared server: months and bills have the same ids in the next one."""
+    async for run in client.list_workflows():
+        execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
+        request = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+        with contextlib.suppress(RPCError):  # ended and gone meanwhile
+            await client.workflow_service.delete_workflow_execution(request)
+    for _ in range(100):
+        if not [run async for run in client.list_workflows()]:
+            return
+        await asyncio.sleep(0.1)
 
 
 def behave(url: str, **fields: Any) -> None:
