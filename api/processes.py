@@ -69,6 +69,23 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
     )
 
 
+_CANNOT_CANCEL = {  # what a process answers (`cancel_refusal`) -> what people read
+    "on_frozen_bill": Text(
+        zh="该案保费已列入征集单，不能因误报撤销；如本人离职或许可被注销，请选择相应原因，登记将在经办机构撤销。",
+        en="Premiums of this case stand on a frozen bill, so it cannot be taken for a mistake: when the person left or "
+        "the permit was withdrawn, choose that ground, and the registrations are undone at the agencies.",
+    ),
+    "shared_payment": Text(
+        zh="当月缴费由多个个案共用，不能撤销；请撤销相应个案，其缴费明细会随之冲销。",
+        en="A month's payment serves many cases and cannot be cancelled: cancel the case, its lines are reversed.",
+    ),
+    "paid_bill": Text(
+        zh="已缴款的征集单必须报账，不能撤销；单据有误请退回修改。",
+        en="A paid bill must be settled and cannot be cancelled: a wrong voucher is sent back.",
+    ),
+}
+
+
 async def command(viewer: Viewer, process_id: str, name: str, body: CommandBody, key: str | None) -> ProcessView:
     """Cancels, suspends or resumes. NotFound, NotAllowed, NotAllowedNow; Unavailable when there is no answer in time
     (the same key may be sent again)."""
@@ -82,12 +99,8 @@ async def command(viewer: Viewer, process_id: str, name: str, body: CommandBody,
     except engine.NoAnswer as error:
         raise Unavailable(headers={"Retry-After": "5"}) from error
     except (engine.ProcessGone, engine.Refused) as error:
-        if isinstance(error, engine.Refused) and "frozen bill" in error.message:
-            text = Text(
-                zh="该案保费已列入征集单，不能再撤销；请在缴费后按停保或退费办理。",
-                en="Premiums of this case stand on a frozen bill: it can no longer be cancelled.",
-            )
-            raise NotAllowedNow(text) from error
+        if isinstance(error, engine.Refused) and error.message in _CANNOT_CANCEL:
+            raise NotAllowedNow(_CANNOT_CANCEL[error.message]) from error
         raise NotAllowedNow from error
     async with session() as s:
         return await get_process(s, viewer, process_id)

@@ -381,7 +381,7 @@ class Enrolment(Process):
             return None
         self._cancel_asked += 1
         books = await self.calls.case_books(self._case(), f"cancel/{self._cancel_asked}")
-        return "premium lines already stand on a frozen bill" if books.frozen else None
+        return "on_frozen_bill" if books.frozen else None
 
     async def undo(self) -> None:
         """Registrations are taken back by tasks at both agencies; lines not yet billed are reversed."""

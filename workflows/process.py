@@ -46,7 +46,7 @@ class Process(CaseFile):
         """Takes back what was done outside, by tasks. By default nothing was."""
 
     async def cancel_refusal(self, command: ProcessCommand) -> str | None:
-        """Why the process cannot be cancelled now; None where it can."""
+        """A code for why the process cannot be cancelled now (the API has the sentences); None where it can."""
         return None
 
     # --- running ----------------------------------------------------------------------------------------------------

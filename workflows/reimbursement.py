@@ -84,7 +84,7 @@ class Reimbursement(Process):
         return self.hold(self.deadline("DL-REIMB", paid_on[:7], steps))
 
     async def cancel_refusal(self, command: ProcessCommand) -> str | None:
-        return "a paid bill must be settled: a wrong voucher is sent back, not cancelled"
+        return "paid_bill"
 
     def remaining(self, step: str) -> Deadline:
         """The month's end as it stands when this step is still to do."""

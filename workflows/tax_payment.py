@@ -60,7 +60,7 @@ class TaxPayment(Process):
         ]
 
     async def cancel_refusal(self, command: ProcessCommand) -> str | None:
-        return "a month's payment serves many cases: cancel the case, its lines are taken off"
+        return "shared_payment"
 
     async def body(self) -> None:
         year, month = int(self.scope.month[:4]), int(self.scope.month[5:])
