@@ -251,7 +251,7 @@ class Enrolment(Process):
                     subject=self.person_id,
                     stage="tax_payment",
                     outcomes=["pay_approved", "wait"],
-                    deadlines=[pay_day],
+                    deadlines=[pay_day, self.internal("decision")],  # no answer escalates to the supervisor
                     data={"open": open_side, "payment_month": month, **fees},
                 )
             )
@@ -344,7 +344,7 @@ class Enrolment(Process):
                 subject=self.person_id,
                 stage="tax_payment",
                 outcomes=["pay_now", "next_month"],
-                deadlines=[pay_day],
+                deadlines=[pay_day, self.internal("decision")],  # no answer escalates to the supervisor
                 data={"month": month, "fee_now": now_fee.amount, "fee_next": next_fee.amount},
             )
         )
