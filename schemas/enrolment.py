@@ -145,10 +145,6 @@ class ReturnForm(Form):
     )
 
 
-class PartialForm(Form):
-    remark: str = Field(default="", max_length=500, json_schema_extra=label("备注", "Remark", widget="textarea"))
-
-
 class ExemptionProposal(Payload):
     """What data proposes about treaty exemption; a person confirms it at verification."""
 
@@ -191,13 +187,13 @@ register(
 )
 register(
     "enrolment.partial_payment",
-    Outcome("pay_approved", Text(zh="先缴已办结一方", en="Pay the approved side now"), PartialForm),
-    Outcome("wait", Text(zh="等待另一方", en="Wait for the other side"), PartialForm, tone="secondary"),
+    Outcome("pay_approved", Text(zh="先缴已办结一方", en="Pay the approved side now"), EmptyForm),
+    Outcome("wait", Text(zh="等待另一方", en="Wait for the other side"), EmptyForm, tone="secondary"),
 )
 register(
     "enrolment.payment_month",
-    Outcome("pay_now", Text(zh="本月补缴（含滞纳金）", en="Pay now with late fee"), PartialForm),
-    Outcome("next_month", Text(zh="转下月缴纳", en="Pay next month"), PartialForm, tone="secondary"),
+    Outcome("pay_now", Text(zh="本月补缴（含滞纳金）", en="Pay now with late fee"), EmptyForm),
+    Outcome("next_month", Text(zh="转下月缴纳", en="Pay next month"), EmptyForm, tone="secondary"),
 )
 register(
     "incident.resolve",

@@ -11,12 +11,6 @@ from schemas.forms import EmptyForm, Form, Outcome, ReasonForm, label, register
 KIND = "reimbursement"
 
 
-class WithholdingForm(Form):
-    """How payroll takes the person part back: in this month's salary, next month's (run closed), or as a receivable."""
-
-    remark: str = Field(default="", max_length=500, json_schema_extra=label("备注", "Remark", widget="textarea"))
-
-
 class VoucherForm(Form):
     """The voucher as booked. Its split by part, insurance and college is computed, not typed."""
 
@@ -46,9 +40,9 @@ class VoucherRef(Payload):
 
 register(
     "withholding.confirm",
-    Outcome("this_month", Text(zh="本月工资代扣", en="Withheld this month"), WithholdingForm),
-    Outcome("next_month", Text(zh="下月工资代扣", en="Withhold next month"), WithholdingForm, tone="secondary"),
-    Outcome("receivable", Text(zh="转应收款", en="Book as receivable"), WithholdingForm, tone="secondary"),
+    Outcome("this_month", Text(zh="本月工资代扣", en="Withheld this month"), EmptyForm),
+    Outcome("next_month", Text(zh="下月工资代扣", en="Withhold next month"), EmptyForm, tone="secondary"),
+    Outcome("receivable", Text(zh="转应收款", en="Book as receivable"), EmptyForm, tone="secondary"),
 )
 register("reimbursement.voucher", Outcome("prepared", Text(zh="提交报账单", en="Submit voucher"), VoucherForm))
 register(

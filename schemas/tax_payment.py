@@ -50,10 +50,6 @@ class OpenLines(Payload):
     earlier: int = 0
 
 
-class FreezeForm(Form):
-    remark: str = Field(default="", max_length=500, json_schema_extra=label("备注", "Remark", widget="textarea"))
-
-
 class PaymentForm(Form):
     """The payment as made at the tax authority, with the certificate for all lines."""
 
@@ -69,7 +65,7 @@ class PaymentForm(Form):
     )
 
 
-register("tax_payment.freeze", Outcome("freeze", Text(zh="锁定名单", en="Freeze the list"), FreezeForm))
+register("tax_payment.freeze", Outcome("freeze", Text(zh="锁定名单", en="Freeze the list"), EmptyForm))
 register(
     "tax_payment.visible",
     Outcome("visible", Text(zh="税务端均可见", en="All visible at the tax client"), EmptyForm),

@@ -13,7 +13,7 @@ Do not open child workflows that wait for people, and do not call activities oth
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -50,10 +50,6 @@ class Process(CaseFile):
         return None
 
     # --- running ----------------------------------------------------------------------------------------------------
-
-    async def ask(self, spec: TaskSpec) -> Any:
-        """Shorthand for `self.desk.ask`."""
-        return await self.desk.ask(spec)
 
     async def supervised(self, what: Text, step: Callable[[], Awaitable[T]], stage: str) -> T:
         """Runs a step; an unexpected error becomes a task for an administrator, who mends the cause and retries.
