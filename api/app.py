@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
     board,
+    calculations,
     codec,
     completion,
     events,
@@ -29,7 +30,7 @@ from api import (
 from runtime.settings import Settings
 
 PREFIX = "/api/v1"
-ROOMS = (sign_in, tasks, completion, uploads, processes, process_start, imports, board, notices, events)
+ROOMS = (sign_in, tasks, completion, uploads, processes, process_start, imports, board, calculations, notices, events)
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 
 Sign in with `POST /session` (writes carry `X-CSRF-Token`), or send `Authorization: Bearer <token>`. Errors are

@@ -1,7 +1,7 @@
 """Sentences for what pydantic finds wrong with a field, in both languages. Unknown kinds get a general sentence."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -54,12 +54,29 @@ _FLAG = Text(zh="应为 true 或 false。", en="It must be true or false.")
 _GENERAL = Text(zh="内容无效，请更正。", en="Not valid: correct it.")
 
 
+def faults_of(errors: Sequence[ErrorDetails], prefix: str = "") -> list[tuple[str, str, Text]]:
+    """What pydantic found, as JSON pointers ("" is the whole body), codes and sentences."""
+    found: list[tuple[str, str, Text]] = []
+    for error in errors:
+        parts = [p for p in error["loc"] if not (isinstance(p, str) and ("[" in p or p.startswith("function-")))]
+        pointer = prefix + "".join(f"/{_escape(str(p))}" for p in parts)
+        found.append((pointer, str(error["type"]), message_of(error)))
+    return found
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
+
+
 def message_of(error: ErrorDetails) -> Text:
     """The sentence for one finding."""
     kind = error["type"]
+    context = error.get("ctx", {})
+    if "zh" in context and "en" in context:  # a validator of ours that brings its sentence along
+        return Text(zh=str(context["zh"]), en=str(context["en"]))
     made = _SENTENCES.get(kind)
     if made is not None:
-        return made(error.get("ctx", {}))
+        return made(context)
     if kind.startswith(("date_", "datetime_", "timezone_", "time_")) or kind in ("date_type", "datetime_type"):
         return _DATE
     if kind.startswith(("int_", "float_", "decimal_", "finite_")):

@@ -10,12 +10,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from api.messages_of_fields import message_of
+from api.messages_of_fields import faults_of
 from schemas.api import Fault, ProblemView
 from schemas.base import Text
 
@@ -250,20 +249,6 @@ def language_of(request: Request) -> str:
         return "zh"
     first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
     return "en" if first.startswith("en") else "zh"
-
-
-def faults_of(errors: Sequence[ErrorDetails], prefix: str = "") -> list[tuple[str, str, Text]]:
-    """What pydantic found, as pointers ("" is the whole body) and sentences."""
-    found: list[tuple[str, str, Text]] = []
-    for error in errors:
-        parts = [p for p in error["loc"] if not (isinstance(p, str) and ("[" in p or p.startswith("function-")))]
-        pointer = prefix + "".join(f"/{_escape(str(p))}" for p in parts)
-        found.append((pointer, str(error["type"]), message_of(error)))
-    return found
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
 
 
 def answer(request: Request, problem: Problem) -> JSONResponse:

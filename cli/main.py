@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli import demo, imports, policy, users
+from cli import calc, demo, imports, policy, users
 from runtime.settings import Settings, SettingsMissing, use_settings
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("import")(imports.import_command)
+app.command("calc")(calc.calc)
 app.add_typer(imports.process_app, name="process")
 app.add_typer(demo.app, name="demo")
 app.add_typer(policy.app, name="policy")

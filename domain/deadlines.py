@@ -38,16 +38,14 @@ def add_days(anchor: date, n: int, unit: Unit, calendar: WorkCalendar) -> Counte
     """`n` days, working days or months after the anchor (before it when negative), the anchor itself not counted."""
     if unit is Unit.CALENDAR_DAYS:
         day = anchor + timedelta(days=n)
-        return Counted(
-            day, [_step("counted", f"次日起算，共 {n} 个自然日", f"{n} calendar days, counted from the next day")]
-        )
+        return Counted(day, [_counted(n, "自然日", "calendar days")])
     if unit is Unit.MONTHS:
         day = add_months(anchor, n)
         return Counted(day, [_step("counted", f"{n} 个月后的对应日", f"the corresponding day {n} months later")])
     if unit is Unit.WORKING_DAYS:
         day = calendar.add_working_days(anchor, n)
         low, high = (anchor + timedelta(days=1), day) if n > 0 else (day, anchor - timedelta(days=1))
-        steps = [_step("counted", f"次日起算，共 {n} 个工作日", f"{n} working days, counted from the next day")]
+        steps = [_counted(n, "工作日", "working days")]
         steps += _skipped(calendar, low, high)
         return Counted(day, steps, min(low, day))
     raise DeadlineError(f"{unit} is not counted from a day. 单位 {unit} 不能从某一日起算。")
@@ -113,7 +111,7 @@ def compute(
     whose = authority or rule.authority
     calendar = work_calendar(policy.calendar(whose))
     counted = _count(rule, anchor, policy, whose, calendar)
-    due, shift, shifted_from = _shift(rule, counted.day, calendar, filing_table or {})
+    due, shift, shifted_from = shifted(rule.shift_policy, counted.day, calendar, filing_table or {})
     days_used = [d for d in (counted.calendar_from, shifted_from) if d is not None]
     suffix = f":{authority}" if authority else ""
     head = [_step("article", f"依据：{rule.source}", f"Source: {rule.source}"), _anchor_step(rule, anchor)]
@@ -232,13 +230,13 @@ def _count(
     return add_days(anchor, n, rule.unit, calendar)
 
 
-def _shift(
-    rule: DeadlineRule, day: date, calendar: WorkCalendar, table: FilingTable
+def shifted(
+    policy: ShiftPolicy, day: date, calendar: WorkCalendar, table: FilingTable
 ) -> tuple[date, list[DerivationStep], date | None]:
-    """The due day after the rule's own shifting, its steps, and the first day whose kind mattered."""
-    if rule.shift_policy is ShiftPolicy.NONE:
+    """The due day after shifting it over rest days by a policy, its steps, and the first day whose kind mattered."""
+    if policy is ShiftPolicy.NONE:
         return day, [], None
-    if rule.shift_policy is ShiftPolicy.NEXT_WORKING_DAY:
+    if policy is ShiftPolicy.NEXT_WORKING_DAY:
         due = calendar.next_working_day(day, include_self=True)
         if due == day:
             return day, [], day
@@ -274,29 +272,47 @@ def _assemble(
     planned = replan(deadline.model_copy(update={"internal_due": internal}), policy, remaining_steps=remaining_steps)
     looked_from = min(d for d in (used_from, internal, day_of(planned.latest_start)) if d is not None)
     missing = calendar.missing_years(looked_from, deadline.due)
-    steps = list(deadline.derivation)
-    if internal != deadline.due:
-        name = calendar.name(deadline.due) or Text(zh="休息日", en="rest day")
-        text = Text(
-            zh=f"到期日 {deadline.due} 为{name.zh}，期限不顺延，校内按前一工作日 {internal} 办理",
-            en=f"The due day {deadline.due} is {name.en}; it does not move, so we work to {internal}",
-        )
-        steps.append(DerivationStep(kind="shift", text=text, days=[deadline.due.isoformat(), internal.isoformat()]))
+    steps = [*deadline.derivation, *internal_step(deadline.due, calendar)]
     steps.append(
         _step(
             "result", f"到期：{deadline.due} {calendar.closes_at} 止", f"Due {deadline.due}, until {calendar.closes_at}"
         )
     )
-    if missing:
-        years = "、".join(map(str, missing))
-        steps.append(
-            _step(
-                "provisional",
-                f"{years} 年放假安排尚未公布（或未录入），日期为暂定，录入后重新计算",
-                f"Provisional: no holiday notice of {', '.join(map(str, missing))} yet; computed again with it",
-            )
-        )
+    steps += provisional_step(missing)
     return planned.model_copy(update={"provisional": bool(missing), "missing_years": missing, "derivation": steps})
+
+
+def internal_step(due: date, calendar: WorkCalendar) -> list[DerivationStep]:
+    """Says why we work to an earlier day than the due day; nothing where the due day is a working day."""
+    internal = calendar.last_working_day_on_or_before(due)
+    if internal == due:
+        return []
+    name = calendar.name(due) or Text(zh="休息日", en="rest day")
+    text = Text(
+        zh=f"到期日 {due} 为{name.zh}，期限不顺延，校内按前一工作日 {internal} 办理",
+        en=f"The due day {due} is {name.en}; it does not move, so we work to {internal}",
+    )
+    return [DerivationStep(kind="shift", text=text, days=[due.isoformat(), internal.isoformat()])]
+
+
+def provisional_step(missing: Sequence[int]) -> list[DerivationStep]:
+    """Names the years without a published calendar; nothing where there are none."""
+    if not missing:
+        return []
+    years = "、".join(map(str, missing))
+    return [
+        _step(
+            "provisional",
+            f"{years} 年放假安排尚未公布（或未录入），日期为暂定，录入后重新计算",
+            f"Provisional: no holiday notice of {', '.join(map(str, missing))} yet; computed again with it",
+        )
+    ]
+
+
+def _counted(n: int, zh: str, en: str) -> DerivationStep:
+    if n < 0:
+        return _step("counted", f"从前一日起倒数 {-n} 个{zh}", f"{-n} {en}, counted back from the day before")
+    return _step("counted", f"次日起算，共 {n} 个{zh}", f"{n} {en}, counted from the next day")
 
 
 def _step(kind: str, zh: str, en: str) -> DerivationStep:

@@ -415,3 +415,23 @@ class AuditView(Answer):
 class AuditPage(Answer):
     items: list[AuditView]
     next_cursor: str | None = None
+
+
+# --- calculations ----------------------------------------------------------------------------------------------------
+
+
+class CalculationItem(Answer):
+    name: str
+    title: Text
+    summary: Text
+
+
+class CalculationList(Answer):
+    items: list[CalculationItem]
+
+
+class CalculationSchema(CalculationItem):
+    """A calculation with the JSON Schemas of what it takes and gives."""
+
+    input: dict[str, Any]
+    output: dict[str, Any]

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import policies
 from domain import tables
+from domain.calculations import Rules
 from domain.contributions import ContributionTables
 from domain.enrolment_checks import CheckRules
 from domain.exemptions import TreatyTable
@@ -46,3 +47,14 @@ def _parsed(stamp: tuple[tuple[str, int, int], ...]) -> RuleTables:
         checks=tables.check_rules(texts),
         reasons=tables.rejection_reasons(texts),
     )
+
+
+def rules() -> Rules:
+    """The rule files for calculations; tables are parsed when first asked for."""
+    return _rules(stamp())
+
+
+@lru_cache(maxsize=2)
+def _rules(stamp: tuple[tuple[str, int, int], ...]) -> Rules:
+    del stamp
+    return Rules(policies.read_all())

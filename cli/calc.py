@@ -1,0 +1,100 @@
+"""`baoqi calc NAME`: one JSON object on standard input, one on standard output, by the rules that are shipped.
+
+Needs no server and no data folder. Exit code 2 for an unknown name or an input that cannot be computed; standard error
+then names each field with a sentence in both languages, and standard output stays empty.
+"""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+import policies
+from api.messages_of_fields import faults_of
+from domain.calculations import CALCULATIONS, Context, Refused, Rules, near
+from domain.policy import PolicyError
+from runtime import clock
+from schemas.base import Text
+
+Name = Annotated[str | None, typer.Argument(help="计算名称，不填则列出全部 Name; none lists all", show_default=False)]
+Schema = Annotated[bool, typer.Option("--schema", help="输出输入与结果的 JSON Schema Print the JSON Schemas")]
+
+
+def calc(name: Name = None, schema: Schema = False) -> None:
+    """按规则计算：标准输入一个 JSON 对象，标准输出结果 Compute by the rules: a JSON object in, one out."""
+    if name is None:
+        for c in CALCULATIONS.values():
+            typer.echo(f"{c.name:20} {c.title.zh} {c.title.en}")
+        return
+    calculation = CALCULATIONS.get(name)
+    if calculation is None:
+        names = near(name)
+        _refuse(
+            "",
+            Text(
+                zh=f"没有名为 {name} 的计算。您是否要找：{'、'.join(names)}？",
+                en=f"There is no calculation {name}. Did you mean: {', '.join(names)}?",
+            ),
+        )
+        raise typer.Exit(2)
+    context = Context(Rules(policies.read_all()), clock.today())
+    if schema:
+        typer.echo(json.dumps(calculation.schemas(context), ensure_ascii=False, indent=2))
+        return
+    try:
+        answer = calculation.run(calculation.input.model_validate(_read()), context)
+    except ValidationError as error:
+        for pointer, _, text in faults_of(error.errors()):
+            _refuse(pointer, text)
+    except Refused as refused:
+        _refuse(refused.pointer, refused.text)
+    except PolicyError as gap:
+        _refuse("", gap.text)
+    else:
+        typer.echo(json.dumps(answer.model_dump(mode="json"), ensure_ascii=False, indent=2))
+        return
+    raise typer.Exit(2)
+
+
+def _read() -> Any:
+    """The JSON value on standard input. Refused with line and column when it is none."""
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused(
+            "",
+            "not_utf8",
+            f"输入不是 UTF-8 编码（第 {error.start + 1} 个字节）。",
+            f"The input is not UTF-8 (byte {error.start + 1}).",
+        ) from error
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise Refused(
+            "",
+            "json_invalid",
+            f"不是有效的 JSON：第 {error.lineno} 行第 {error.colno} 列附近有误。",
+            f"Not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}.",
+        ) from error
+    except RecursionError as error:
+        raise Refused("", "json_invalid", "JSON 嵌套过深。", "The JSON is nested too deeply.") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; a field given twice is refused, else one of the two would be lost without a word."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Refused(
+                f"/{key}", "given_twice", "该字段出现了两次，请保留一处。", "The field is given twice: keep one."
+            )
+        found[key] = value
+    return found
+
+
+def _refuse(pointer: str, text: Text) -> None:
+    """One line a language on standard error, headed by the field."""
+    field = pointer.lstrip("/").replace("/", ".")
+    typer.echo(f"✗ {field + ': ' if field else ''}{text.zh}\n  {field + ': ' if field else ''}{text.en}", err=True)

@@ -1,0 +1,22 @@
+"""All calculations by name: `baoqi calc NAME`, `POST /api/v1/calculations/NAME` and the calculator pages.
+
+To add one: its models in `schemas/calculations/<name>.py`, its rule in `domain/`, one file here that adapts model to
+rule to model, and one line in `CALCULATIONS`. Nothing else names a calculation.
+"""
+
+from difflib import get_close_matches
+from typing import Any
+
+from domain.calculations import add_days
+from domain.calculations.base import Calculation, Context, Refused, Rules
+
+__all__ = ["CALCULATIONS", "Calculation", "Context", "Refused", "Rules", "near"]
+
+CALCULATIONS: dict[str, Calculation[Any, Any]] = {c.name: c for c in (add_days.CALCULATION,)}
+
+
+def near(name: str) -> list[str]:
+    """The names most like an unknown one, the nearest first; all names where none is alike."""
+    wanted = name.strip().lower().replace("_", "-")[:60]
+    inside = [n for n in CALCULATIONS if wanted and (wanted in n or n in wanted)]
+    return list(dict.fromkeys([*inside, *get_close_matches(wanted, CALCULATIONS, n=3, cutoff=0.5)])) or [*CALCULATIONS]

@@ -1,0 +1,91 @@
+"""What a calculation is, and what it is told: the tables of the rules and the day on which is computed.
+
+Invariants: a calculation is a pure function of input and context. A table is parsed when it is first asked for, so
+that one calculation does not pay for the tables of the others.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from domain import policy, tables
+from domain.calendar import WorkCalendar, work_calendar
+from domain.contributions import ContributionTables
+from domain.late_fee import LateFeeRate
+from domain.policy import Texts
+from schemas.base import Text
+from schemas.calculations.base import Answer, Input
+
+I = TypeVar("I", bound=Input)  # noqa: E741 - input
+O = TypeVar("O", bound=Answer)  # noqa: E741 - output
+
+
+class Rules:
+    """The rule files, parsed table by table on first use. PolicyError when a file is missing or broken."""
+
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
+
+    @cached_property
+    def calendar(self) -> WorkCalendar:
+        """The school's working days."""
+        return work_calendar(next(c for c in policy.calendars(self.texts) if c.authority == "school"))
+
+    @cached_property
+    def filing_table(self) -> Mapping[str, int]:
+        """Published filing days of taxes: "2026-01" -> 20."""
+        return tables.filing_table(self.texts)
+
+    @cached_property
+    def contributions(self) -> ContributionTables:
+        return tables.contribution_tables(self.texts)
+
+    @cached_property
+    def late_fees(self) -> list[LateFeeRate]:
+        return tables.late_fee_rates(self.texts)
+
+    @cached_property
+    def categories(self) -> Mapping[str, tuple[str, list[str]]]:
+        """Category -> (pension scheme, insurances or groups)."""
+        return tables.category_insurances(self.texts)
+
+
+@dataclass(frozen=True)
+class Context:
+    """`today`: the Shanghai day on which is computed; what was published later is not known."""
+
+    rules: Rules
+    today: date
+
+
+class Refused(ValueError):
+    """The input is well formed, yet cannot be computed. `pointer` names the field ("" the whole), `code` is stable."""
+
+    def __init__(self, pointer: str, code: str, zh: str, en: str) -> None:
+        super().__init__(f"{zh} {en}")
+        self.pointer = pointer
+        self.code = code
+        self.text = Text(zh=zh, en=en)
+
+
+@dataclass(frozen=True)
+class Calculation(Generic[I, O]):
+    """One calculation. `run` raises `Refused` or PolicyError, each with a sentence in both languages."""
+
+    name: str
+    title: Text
+    summary: Text
+    input: type[I]
+    output: type[O]
+    run: Callable[[I, Context], O]
+
+    def schemas(self, context: Context) -> dict[str, dict[str, Any]]:
+        """JSON Schemas of `input` and `output` with every allowed value. The example of the output is what the example
+        of the input gives, so that the two cannot drift apart."""
+        taken = self.input.model_json_schema(mode="validation")
+        given = self.output.model_json_schema(mode="serialization")
+        answers = [self.run(self.input.model_validate(e), context) for e in taken["examples"]]
+        given["examples"] = [a.model_dump(mode="json") for a in answers]
+        return {"input": taken, "output": given}
