@@ -15,22 +15,33 @@ from api import (
     board,
     calculations,
     codec,
+    comments,
     completion,
+    copies,
     events,
+    handover,
     health,
     imports,
+    leaving,
     notices,
     problems,
     process_start,
     processes,
+    saved_views,
+    search,
     sign_in,
+    substitutes,
     tasks,
     uploads,
+    urging,
 )
 from runtime.settings import Settings
 
 PREFIX = "/api/v1"
-ROOMS = (sign_in, tasks, completion, uploads, processes, process_start, imports, board, calculations, notices, events)
+ROOMS = (
+    sign_in, tasks, search, completion, handover, urging, comments, copies, uploads, saved_views, substitutes, leaving,
+    processes, process_start, imports, board, calculations, notices, events,
+)  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 
 Sign in with `POST /session` (writes carry `X-CSRF-Token`), or send `Authorization: Bearer <token>`. Errors are

@@ -21,6 +21,7 @@ from api.answer_checks import faults_of_answer
 from api.problems import (
     BadForm,
     BadOutcome,
+    Delegated,
     DocumentsMissing,
     FourEyes,
     KeyMissing,
@@ -105,8 +106,10 @@ async def _store(
     s: AsyncSession, viewer: Viewer, task: Task, process: Process, body: CompleteBody, key: str, digest: str
 ) -> Submission:
     """Checks the answer to a locked task and keeps it."""
-    permissions.require_work(viewer, task)
+    hat = permissions.require_work(viewer, task)
     tasks.require_open(task)
+    if task.owner is not None and permissions.holds(viewer, task):
+        raise Delegated
     if body.version != task.version:
         raise StaleVersion
     await tasks.hold(s, viewer, task)
@@ -116,6 +119,7 @@ async def _store(
     form = await _form(s, task, process, body)
     await _documents(s, task, spec, body)
     reason, document_id = await _behalf(s, viewer, task, body)
+    acting_for = hat.username if hat.username != viewer.username else None
     row = await submissions.add(
         s,
         task_id=task.id,
@@ -127,14 +131,15 @@ async def _store(
         outcome_code=body.outcome,
         version=body.version,
         actor=viewer.username,
+        acting_for=acting_for,
         on_behalf=reason is not None,
         reason=reason,
         document_id=document_id,
         now=real_now(),
     )
     audit.record(
-        s, viewer.username, "task.complete", task.id, on_behalf=reason is not None, outcome=body.outcome,
-        submission=row.id,
+        s, viewer.username, "task.complete", task.id, on_behalf=reason is not None or acting_for is not None,
+        outcome=body.outcome, submission=row.id, **({"acting_for": acting_for} if acting_for else {}),
     )  # fmt: skip
     return row
 

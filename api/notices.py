@@ -10,8 +10,8 @@ from api import permissions
 from api.problems import NotFound
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
-from schemas.api import AuditPage, AuditView, MessagePage, MessageView
 from schemas.base import Text
+from schemas.messages import AuditPage, AuditView, MessagePage, MessageView
 from store.database import session
 from store.tables.office import Audit, Message
 from store.users import Viewer

@@ -1,10 +1,11 @@
 """Who may do what, beyond seeing (which is in the queries of `store/inbox.py`).
 
 A clerk may do a college's or an employee's task for them (代办: reason and scan, shown as such), never an approval of
-their own; an administrator runs the system and decides no case; an auditor changes nothing.
+their own; an administrator runs the system and decides no case; an auditor changes nothing. A substitute does an absent
+person's tasks under that person's name, and nothing that either of the two did before.
 """
 
-from api.problems import FourEyes, NotAllowed, TaskHeld
+from api.problems import Delegated, FourEyes, NotAllowed, TaskHeld
 from schemas.base import Text
 from store.inbox import BEHALF_ROLES, MONEY_KINDS, is_candidate
 from store.tables.processes import Task
@@ -13,27 +14,92 @@ from store.users import Viewer
 COMMANDERS = ("clerk", "supervisor")
 READS_AUDIT = ("auditor", "admin", "supervisor", "head")
 BOARD_ROLES = ("clerk", "supervisor", "head", "auditor", "admin", "college", "payroll", "finance")
+URGERS = ("clerk", "supervisor", "head")
+LENT = Text(
+    zh="您已把该任务委派给他人，请先收回再办理。", en="You delegated this task: get it back before you work on it."
+)
 COMMENTS = ("clerk", "supervisor", "head", "college", "payroll", "finance", "employee")
 
 
-def behalf_of(viewer: Viewer, task: Task) -> list[str]:
-    """The roles for which the viewer would act on this task; empty when it is the viewer's own."""
-    if is_candidate(viewer, task) or not viewer.has("clerk") or viewer.username in task.excluded:
+def _own_work(hat: Viewer, task: Task) -> bool:
+    """Whether the roles of one hat do such tasks: as a candidate, on behalf, or taken over by the supervisor."""
+    return is_candidate(hat, task) or bool(_behalf_roles(hat, task)) or _taken_over(hat, task)
+
+
+def _behalf_roles(hat: Viewer, task: Task) -> list[str]:
+    if is_candidate(hat, task) or not hat.has("clerk"):
         return []
     return sorted(set(task.roles) & set(BEHALF_ROLES))
 
 
+def _taken_over(hat: Viewer, task: Task) -> bool:
+    """A supervisor may do a clerk's task once it is in his hands."""
+    return hat.has("supervisor") and "clerk" in task.roles and task.holder == hat.username
+
+
+def excluded(viewer: Viewer, task: Task) -> bool:
+    """Four eyes: the viewer, or somebody whose substitute the viewer is, did what this task decides upon."""
+    return not set(task.excluded).isdisjoint(viewer.names)
+
+
+def hat_for(viewer: Viewer, task: Task) -> Viewer | None:
+    """Under whose name the viewer does this task: the holder's if he is absent, else the own, else an absent person's.
+
+    None: the viewer may not do it.
+    """
+    if excluded(viewer, task):
+        return None
+    holding = [hat for hat in viewer.absent if hat.username == task.holder]
+    return next((hat for hat in (*holding, *viewer.hats) if _own_work(hat, task)), None)
+
+
+def acting_for(viewer: Viewer, task: Task) -> str | None:
+    """The absent person for whom the viewer would do this task (B 代 A)."""
+    hat = hat_for(viewer, task)
+    return hat.username if hat is not None and hat.username != viewer.username else None
+
+
+def behalf_of(viewer: Viewer, task: Task) -> list[str]:
+    """The roles for which the viewer would act on this task (代办); empty when it is the viewer's own."""
+    hat = hat_for(viewer, task)
+    return _behalf_roles(hat, task) if hat is not None else []
+
+
 def may_work(viewer: Viewer, task: Task) -> bool:
-    """Whether the viewer may hold and complete the task, for oneself or on behalf."""
-    return is_candidate(viewer, task) or bool(behalf_of(viewer, task))
+    """Whether the viewer may hold and complete the task, for oneself, for an absent person or on behalf."""
+    return hat_for(viewer, task) is not None
 
 
-def require_work(viewer: Viewer, task: Task) -> None:
-    """FourEyes or NotAllowed."""
-    if viewer.username in task.excluded:
+def may_be_given(viewer: Viewer, task: Task) -> bool:
+    """Whether the task may be handed to this person: in the own name, and neither excluded."""
+    return not excluded(viewer, task) and (is_candidate(viewer, task) or bool(_behalf_roles(viewer, task)))
+
+
+def may_take_over(viewer: Viewer, task: Task) -> bool:
+    """Whether a supervisor may do this task himself: what the own role does, or what clerks do."""
+    return (
+        viewer.has("supervisor")
+        and not excluded(viewer, task)
+        and (is_candidate(viewer, task) or "clerk" in task.roles)
+    )
+
+
+def holds(viewer: Viewer, task: Task) -> bool:
+    """Whether the task is in the viewer's hands, or in those of an absent person whose tasks the viewer does."""
+    if task.holder == viewer.username:
+        return True
+    hat = hat_for(viewer, task)
+    return hat is not None and task.holder == hat.username
+
+
+def require_work(viewer: Viewer, task: Task) -> Viewer:
+    """The hat under which the viewer does the task. FourEyes or NotAllowed."""
+    if excluded(viewer, task):
         raise FourEyes
-    if not may_work(viewer, task):
+    hat = hat_for(viewer, task)
+    if hat is None:
         raise NotAllowed
+    return hat
 
 
 def require_role(viewer: Viewer, *roles: str) -> None:
@@ -42,25 +108,55 @@ def require_role(viewer: Viewer, *roles: str) -> None:
 
 
 def require_free(viewer: Viewer, task: Task, names: dict[str, Text]) -> None:
-    """TaskHeld when somebody else holds it."""
-    if task.holder is not None and task.holder != viewer.username:
-        raise TaskHeld(names.get(task.holder, Text(zh=task.holder, en=task.holder)))
+    """TaskHeld when somebody else holds it, Delegated when the viewer lent it."""
+    if task.holder is not None and not holds(viewer, task):
+        if task.owner is not None and task.owner in viewer.names:
+            raise Delegated(LENT)
+        raise TaskHeld(names.get(task.holder, Text(zh=task.holder, en=task.holder)), task.held_since)
 
 
-def task_actions(viewer: Viewer, task: Task) -> list[str]:
+def may_urge(viewer: Viewer, task: Task, started_by: str) -> bool:
+    """催办: the starter, the office's people who wait for it; never one's own task, never one that one could claim."""
+    if holds(viewer, task) or (task.holder is None and may_work(viewer, task) and not behalf_of(viewer, task)):
+        return False
+    return viewer.username == started_by or viewer.has(*URGERS)
+
+
+def task_actions(viewer: Viewer, task: Task, started_by: str) -> list[str]:
     """What the viewer can do with the task now."""
     if task.closed_at is not None:
-        return []
+        return ["comment", "copy"] if viewer.has(*COMMENTS) else []
     found: list[str] = []
-    works, ready = may_work(viewer, task), task.state == "ready"
-    if works and ready and task.holder is None:
+    works, ready, mine = may_work(viewer, task), task.state == "ready", holds(viewer, task)
+    free = task.holder is None
+    if works and ready and free:
         found.append("claim")
-    if works and ready and task.holder in (None, viewer.username):
-        found += ["complete", "upload"]
-    if task.holder is not None and (task.holder == viewer.username or viewer.has("supervisor")):
+    if works and ready and (free or mine):
+        found += ["upload"] if task.owner is not None else ["complete", "upload"]
+    if not free and task.owner is None and (mine or viewer.has("supervisor")):
         found.append("release")
+    found += _moves(viewer, task, mine) if ready else []
+    if ready and may_urge(viewer, task, started_by):
+        found.append("urge")
     if viewer.has(*COMMENTS):
-        found.append("comment")
+        found += ["comment", "copy"]
+    return found
+
+
+def _moves(viewer: Viewer, task: Task, mine: bool) -> list[str]:
+    """How the task may change hands: 转办、委派、交回、收回、改派、接手."""
+    found: list[str] = []
+    if task.owner is not None:
+        if mine:
+            found.append("return_delegated")
+        if task.owner in viewer.names or viewer.has("supervisor"):
+            found.append("recall")
+    elif mine:
+        found += ["transfer", "delegate"]
+    if viewer.has("supervisor"):
+        found.append("reassign")
+        if not mine and may_take_over(viewer, task):
+            found.append("take_over")
     return found
 
 

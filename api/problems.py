@@ -5,6 +5,7 @@ personal data. Bad forms name each field by a JSON pointer into the request's bo
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from api.messages_of_fields import faults_of
+from runtime.clock import SHANGHAI
 from schemas.api import Fault, ProblemView
 from schemas.base import Text
 
@@ -104,13 +106,27 @@ class NotFound(Problem):
 class TaskHeld(Problem):
     status, code = 409, "task_held"
 
-    def __init__(self, holder: Text) -> None:
+    def __init__(self, holder: Text, since: datetime | None = None) -> None:
+        at = since.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M") if since is not None else ""
         super().__init__(
             Text(
-                zh=f"该任务正由{holder.zh}办理；如需接手，请先请其释放任务。",
-                en=f"{holder.en} is working on this task; ask them to release it first.",
+                zh=f"{holder.zh}先一步认领了该任务{f'（{at} 起）' if at else ''}，正在办理；如需接手，请其转办或释放。",
+                en=f"{holder.en} was faster and holds this task{f' since {at}' if at else ''}; ask them to transfer or "
+                "release it.",
             )
         )
+
+
+class Delegated(Problem):
+    status, code = 409, "delegated"
+    text = Text(
+        zh="该任务是委派给您协办的：请填好内容后交回，由委派人提交。",
+        en="This task was delegated to you: fill it in and return it; the one who delegated it submits it.",
+    )
+
+
+class TooSoon(Problem):
+    status, code = 429, "too_soon"
 
 
 class TaskClosed(Problem):

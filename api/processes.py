@@ -16,7 +16,7 @@ from schemas.base import Text
 from schemas.deadlines import Deadline
 from schemas.enrolment import ForeignHire
 from schemas.process import ProcessCommand, Stage
-from store import audit, cases, documents
+from store import audit, cases, copies, documents
 from store.database import session
 from store.inbox import BadCursor as CursorUnreadable
 from store.tables.processes import Process
@@ -56,13 +56,15 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
     look = await views.lookup(s, viewer, [process.subject])
     holders = await cases.holders(s, [process_id])
     moment = look.moment(process)
+    done_for = await cases.completed_for(s, process_id)
     return ProcessView(
         **views.process_fields(process, look, holders.get(process_id, [])),  # pyright: ignore[reportArgumentType]
         stages=[Stage.model_validate(x) for x in process.stages],
         deadlines=[views.deadline_view(Deadline.model_validate(d), moment) for d in process.deadlines],
         tasks=[views.task_item(t, process, look) for t in await cases.tasks_of(s, process_id)],
-        timeline=[views.timeline_view(e, look) for e in await cases.timeline_of(s, process_id)],
+        timeline=[views.timeline_view(e, look, done_for) for e in await cases.timeline_of(s, process_id)],
         documents=[views.document_view(d) for d in await documents.of_process(s, process_id)],
+        copies=[views.copy_view(c, look) for c in await copies.of_case(s, process_id)],
         actions=views.commands(process, look),
         reason=process.reason,
         now=moment,

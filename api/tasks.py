@@ -1,7 +1,7 @@
-"""The inbox and the task: lists, one task with everything needed to finish it, claim, release, draft, comment.
+"""The inbox and the task: lists, one task with everything needed to finish it, claim, release, draft.
 
 The functions are asked by the JSON API and by the pages alike; they take an open transaction. Completing is in
-`api/completion.py`, files are in `api/uploads.py`.
+`api/completion.py`, passing on in `api/handover.py`, comments in `api/comments.py`, files in `api/uploads.py`.
 """
 
 from typing import Annotated, Any
@@ -9,14 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import permissions, task_data, views
-from api.problems import BadCursor, NotAllowed, NotFound, TaskClosed, TaskSuspended
+from api import comments, permissions, task_data, views
+from api.problems import BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
 from api.sign_in import CurrentViewer
 from runtime import clock
 from runtime.clock import real_now
 from schemas.api import (
-    CommentBody,
-    CommentView,
     DocumentSlot,
     DraftBody,
     OutcomeView,
@@ -28,12 +26,12 @@ from schemas.api import (
 from schemas.deadlines import Deadline
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
-from store import audit, cases, documents, inbox, submissions, users
+from store import audit, copies, documents, inbox, inbox_events, submissions, users
 from store.database import session
 from store.inbox import BadCursor as CursorUnreadable
 from store.sealed import seal, unseal
 from store.tables.office import Document
-from store.tables.processes import Comment, Process, Task
+from store.tables.processes import Process, Task
 from store.users import Viewer
 
 router = APIRouter(tags=["tasks"])
@@ -48,6 +46,8 @@ async def list_tasks(s: AsyncSession, viewer: Viewer, query: TaskQuery) -> TaskP
     except CursorUnreadable as error:
         raise BadCursor from error
     look = await views.lookup(s, viewer, [t.subject for t, _ in page.rows])
+    if query.view == "cc":
+        look.unread = await copies.unread_tasks(s, viewer.username, [(t.id, p.id) for t, p in page.rows])
     return TaskPage(
         items=[views.task_item(t, p, look) for t, p in page.rows],
         next_cursor=page.next_cursor,
@@ -74,10 +74,10 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
     spec = spec_of(task)
     look = await views.lookup(s, viewer, [task.subject])
     prefill = await task_data.prefill(s, task, process, spec, look.moment(process))
-    comments = await cases.comments_of(s, task_id)
     draft: dict[str, Any] | None = None
-    if task.draft is not None and task.holder == viewer.username:
+    if task.draft is not None and permissions.holds(viewer, task):
         draft = unseal(task.draft)
+    acting_for = permissions.acting_for(viewer, task) if task.closed_at is None else None
     answer: dict[str, Any] | None = None
     if task.submission_id is not None:
         answer = submissions.values_of(await submissions.get(s, task.submission_id))
@@ -88,14 +88,14 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
         context=prefill.context,
         documents=await slots(s, task, spec),
         deadlines=[views.deadline_view(Deadline.model_validate(d), look.moment(process)) for d in task.deadlines],
-        comments=[
-            CommentView(id=c.id, author=c.author, author_name=look.users.get(c.author), text=c.text, at=c.at)
-            for c in comments
-        ],
+        comments=await comments.of_task(s, task, look),
+        copies=[views.copy_view(c, look) for c in await copies.of_task(s, task.process_id, task.id)],
         draft=draft,
         answer=answer,
         authority=task.authority,
         behalf_of=permissions.behalf_of(viewer, task),
+        acting_for=acting_for,
+        acting_for_name=look.users.get(acting_for or ""),
     )
 
 
@@ -145,12 +145,17 @@ def require_open(task: Task) -> None:
 
 
 async def hold(s: AsyncSession, viewer: Viewer, task: Task) -> None:
-    """Makes the viewer the holder of a locked open task. TaskHeld when somebody else is."""
+    """Puts a locked open task into the viewer's hands, or those of the absent person for whom the viewer does it.
+
+    TaskHeld when somebody else has it.
+    """
+    hat = permissions.require_work(viewer, task)
     if task.holder not in (None, viewer.username):
         permissions.require_free(viewer, task, await users.names(s))
     if task.holder is None:
-        task.holder, task.held_since = viewer.username, real_now()
-        audit.record(s, viewer.username, "task.claim", task.id)
+        task.holder, task.held_since = hat.username, real_now()
+        acting_for = {"acting_for": hat.username} if hat.username != viewer.username else {}
+        audit.record(s, viewer.username, "task.claim", task.id, on_behalf=bool(acting_for), **acting_for)
         await s.flush()
 
 
@@ -160,6 +165,7 @@ async def claim(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
     permissions.require_work(viewer, task)
     require_open(task)
     await hold(s, viewer, task)
+    await inbox_events.tell(s, process.id)
     return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
 
 
@@ -168,14 +174,17 @@ async def release(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
     task, process = await locked_task(s, viewer, task_id)
     if task.closed_at is not None:
         raise TaskClosed
-    if task.holder not in (None, viewer.username) and not viewer.has("supervisor"):
+    if task.holder is not None and not permissions.holds(viewer, task) and not viewer.has("supervisor"):
         raise NotAllowed
+    if task.owner is not None:
+        raise Delegated
     if task.holder is None and not permissions.may_work(viewer, task) and not viewer.has("supervisor"):
         raise NotAllowed
     if task.holder is not None:
         audit.record(s, viewer.username, "task.release", task.id, holder=task.holder)
         task.holder = task.held_since = task.draft = task.draft_at = None
         await s.flush()
+        await inbox_events.tell(s, process.id)
     return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
 
 
@@ -188,17 +197,6 @@ async def save_draft(s: AsyncSession, viewer: Viewer, task_id: str, data: dict[s
     task.draft, task.draft_at = seal(data), real_now()
     await s.flush()
     return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
-
-
-async def comment(s: AsyncSession, viewer: Viewer, task_id: str, text: str) -> CommentView:
-    """Adds a comment, seen by everyone who sees the task."""
-    task, _ = await find_task(s, viewer, task_id)
-    permissions.require_role(viewer, *permissions.COMMENTS)
-    row = Comment(task_id=task.id, process_id=task.process_id, author=viewer.username, text=text, at=real_now())
-    s.add(row)
-    audit.record(s, viewer.username, "task.comment", task.id)
-    await s.flush()
-    return CommentView(id=row.id, author=row.author, author_name=viewer.name, text=row.text, at=row.at)
 
 
 # --- routes ----------------------------------------------------------------------------------------------------------
@@ -232,9 +230,3 @@ async def post_release(viewer: CurrentViewer, task_id: str) -> TaskItem:
 async def put_draft(viewer: CurrentViewer, task_id: str, body: DraftBody) -> TaskItem:
     async with session() as s:
         return await save_draft(s, viewer, task_id, body.data)
-
-
-@router.post("/tasks/{task_id}/comment", status_code=201, summary="Comment")
-async def post_comment(viewer: CurrentViewer, task_id: str, body: CommentBody) -> CommentView:
-    async with session() as s:
-        return await comment(s, viewer, task_id, body.text)

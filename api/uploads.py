@@ -4,8 +4,10 @@ The content decides, not the name: a file whose first bytes are not what its suf
 document is written to the audit trail.
 """
 
+import io
 import re
 import unicodedata
+import zipfile
 from typing import Annotated
 from urllib.parse import quote
 
@@ -43,6 +45,7 @@ _MAGIC: dict[str, tuple[bytes, ...]] = {
     "xls": _OLE,
     "doc": _OLE,
 }
+_INSIDE = {"docx": "word/document.xml", "xlsx": "xl/workbook.xml"}  # what a package of this kind must hold
 _TYPES = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -91,6 +94,7 @@ def checked_type(filename: str, content: bytes, accept: list[str]) -> str:
     if not content:
         raise BadFile(Text(zh="文件是空的，请重新选择。", en="The file is empty: choose it again."))
     fits = content.startswith(_MAGIC[suffix]) if suffix in _MAGIC else b"\0" not in content[:4096]
+    fits = fits and (suffix not in _INSIDE or _holds(content, _INSIDE[suffix]))
     if not fits:
         raise BadFile(
             Text(
@@ -99,6 +103,14 @@ def checked_type(filename: str, content: bytes, accept: list[str]) -> str:
             )
         )
     return _TYPES.get(suffix, "application/octet-stream")
+
+
+def _holds(content: bytes, member: str) -> bool:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as package:
+            return member in package.namelist()
+    except zipfile.BadZipFile:
+        return False
 
 
 async def upload(

@@ -3,6 +3,7 @@
 A `Lookup` holds the names that one answer needs; it is made per request.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,13 +14,14 @@ from api.permissions import process_actions, task_actions
 from domain.slack import most_urgent
 from domain.times import day_of
 from runtime import clock
-from schemas.api import DocumentView, ProcessItem, TaskItem, TimelineView
+from schemas.api import CopyView, DocumentView, ProcessItem, TaskItem, TimelineView
 from schemas.base import Text
 from schemas.deadlines import Deadline, DeadlineView
 from schemas.forms import outcome as form_outcome
 from schemas.forms import outcomes_of
 from schemas.process import Stage
-from store import people, policies, users
+from store import people, policies, substitutes, users
+from store.tables.desk import Copy, InboxEvent
 from store.tables.office import Document
 from store.tables.processes import Process, Task, Timeline
 from store.users import Viewer
@@ -40,6 +42,8 @@ class Lookup:
     users: dict[str, Text] = field(default_factory=dict[str, Text])
     units: dict[str, Text] = field(default_factory=dict[str, Text])
     people: dict[str, str] = field(default_factory=dict[str, str])
+    substitutes: dict[str, str] = field(default_factory=dict[str, str])  # absent -> who stands in today
+    unread: set[str] = field(default_factory=set[str])  # tasks copied to the viewer and not opened yet
 
     def moment(self, process: Process) -> datetime:
         """The case's clock."""
@@ -53,6 +57,7 @@ async def lookup(session: AsyncSession, viewer: Viewer, subjects: list[str | Non
         users=await users.names(session),
         units=await people.org_units(session),
         people=await people.names_of(session, [s for s in subjects if s]),
+        substitutes=await substitutes.in_force(session, clock.today()),
     )
 
 
@@ -104,11 +109,19 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
         "holder": task.holder,
         "holder_name": look.users.get(task.holder or ""),
         "held_since": task.held_since,
+        "substitute": look.substitutes.get(task.holder or "") if is_open else None,
+        "substitute_name": look.users.get(look.substitutes.get(task.holder or "", "")) if is_open else None,
+        "owner": task.owner,
+        "owner_name": look.users.get(task.owner or ""),
+        "urged_at": task.urged_at if is_open else None,
+        "urged_by_name": look.users.get(task.urged_by or "") if is_open else None,
+        "unread": task.id in look.unread,
         "opened_at": task.opened_at,
         "closed_at": task.closed_at,
         "outcome": task.outcome,
         "outcome_title": outcome_title,
         "completed_by": task.completed_by,
+        "completed_for": task.completed_for,
         "on_behalf": task.on_behalf,
         "due": urgent.due if urgent else None,
         "due_at": urgent.due_at if urgent else None,
@@ -122,7 +135,7 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
         "overdue": late,
         "due_today": today,
         "at_risk": risk,
-        "actions": task_actions(look.viewer, task),
+        "actions": task_actions(look.viewer, task, process.started_by),
     }
 
 
@@ -188,16 +201,36 @@ def commands(process: Process, look: Lookup) -> list[str]:
     return process_actions(look.viewer, process.kind, process.state)
 
 
-def timeline_view(row: Timeline, look: Lookup) -> TimelineView:
+def timeline_view(row: Timeline | InboxEvent, look: Lookup, done_for: Mapping[str, str]) -> TimelineView:
+    """A line of the history. `done_for`: completed tasks -> the absent person whose substitute did them."""
+    if isinstance(row, InboxEvent):
+        seq, acting_for = None, row.acting_for
+    else:
+        seq, acting_for = row.seq, done_for.get(row.task_id or "") if row.kind == "task_completed" else None
     return TimelineView(
-        seq=row.seq,
+        seq=seq,
         at=row.at,
         kind=row.kind,
         text=Text(zh=row.text_zh, en=row.text_en),
         actor=row.actor,
         actor_name=look.users.get(row.actor or ""),
+        acting_for=acting_for,
+        acting_for_name=look.users.get(acting_for or ""),
         task_id=row.task_id,
         data=row.data,
+    )
+
+
+def copy_view(row: Copy, look: Lookup) -> CopyView:
+    return CopyView(
+        username=row.username,
+        name=look.users.get(row.username),
+        added_by=row.added_by,
+        added_by_name=look.users.get(row.added_by),
+        note=row.note,
+        at=row.at,
+        read_at=row.read_at,
+        whole_case=row.task_id is None,
     )
 
 

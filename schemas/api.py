@@ -151,11 +151,19 @@ class TaskItem(Answer):
     holder: str | None = None
     holder_name: Text | None = None
     held_since: datetime | None = None
+    substitute: str | None = None  # stands in for the holder today
+    substitute_name: Text | None = None
+    owner: str | None = None  # who delegated it to the holder
+    owner_name: Text | None = None
+    urged_at: datetime | None = None
+    urged_by_name: Text | None = None
+    unread: bool = False  # copied to the viewer, who has not opened it
     opened_at: datetime
     closed_at: datetime | None = None
     outcome: str | None = None
     outcome_title: Text | None = None
     completed_by: str | None = None
+    completed_for: str | None = None  # the absent person whose substitute did it
     on_behalf: bool = False
     due: date | None = None
     due_at: datetime | None = None
@@ -181,6 +189,7 @@ class TaskCounts(Answer):
     done: int = 0
     started: int = 0
     cc: int = 0
+    cc_unread: int = 0
     overdue: int = 0
     due_today: int = 0
     at_risk: int = 0
@@ -207,7 +216,22 @@ class CommentView(Answer):
     author: str
     author_name: Text | None = None
     text: str
+    mentions: list[Text] = []
+    attachments: list[DocumentView] = []
     at: datetime
+
+
+class CopyView(Answer):
+    """抄送: who was told, by whom, and when it was read."""
+
+    username: str
+    name: Text | None = None
+    added_by: str
+    added_by_name: Text | None = None
+    note: str = ""
+    at: datetime
+    read_at: datetime | None = None
+    whole_case: bool = False
 
 
 class TaskView(TaskItem):
@@ -219,10 +243,13 @@ class TaskView(TaskItem):
     documents: list[DocumentSlot] = []
     deadlines: list[DeadlineView] = []
     comments: list[CommentView] = []
+    copies: list[CopyView] = []
     draft: dict[str, Any] | None = None
     answer: dict[str, Any] | None = None  # what was answered, once completed
     authority: str | None = None
     behalf_of: list[str] = []  # roles for whom this user would act (代办); empty when acting for oneself
+    acting_for: str | None = None  # the absent person whose substitute this user is for the task
+    acting_for_name: Text | None = None
 
 
 class OnBehalf(Body):
@@ -245,6 +272,9 @@ class DraftBody(Body):
 
 class CommentBody(Body):
     text: str = Field(min_length=1, max_length=2000, examples=["已电话联系学院"])
+    mentions: list[str] = Field(
+        default_factory=list, max_length=20, description="logins; `@name` in the text counts too"
+    )
 
 
 class SubmissionView(Answer):
@@ -318,12 +348,16 @@ class ProcessPage(Answer):
 
 
 class TimelineView(Answer):
-    seq: int
+    """A line of a case's history. `seq` numbers the process's own lines; what the inbox did has none."""
+
+    seq: int | None = None
     at: datetime
     kind: str
     text: Text
     actor: str | None = None
     actor_name: Text | None = None
+    acting_for: str | None = None
+    acting_for_name: Text | None = None
     task_id: str | None = None
     data: dict[str, Any] = {}
 
@@ -336,6 +370,7 @@ class ProcessView(ProcessItem):
     tasks: list[TaskItem]
     timeline: list[TimelineView]
     documents: list[DocumentView] = []
+    copies: list[CopyView] = []
     actions: list[str] = []
     reason: str | None = None
     now: datetime
@@ -383,38 +418,6 @@ class DeadlineItem(DeadlineView):
 class DeadlinePage(Answer):
     items: list[DeadlineItem]
     total: int
-
-
-# --- messages and audit ----------------------------------------------------------------------------------------------
-
-
-class MessageView(Answer):
-    id: int
-    text: Text
-    link: str | None = None
-    at: datetime
-    read_at: datetime | None = None
-
-
-class MessagePage(Answer):
-    items: list[MessageView]
-    unread: int
-    total: int
-
-
-class AuditView(Answer):
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    object: str
-    data: dict[str, Any] = {}
-    on_behalf: bool = False
-
-
-class AuditPage(Answer):
-    items: list[AuditView]
-    next_cursor: str | None = None
 
 
 # --- calculations ----------------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.api import ProcessQuery
-from store import urgency
+from store import inbox_events, urgency
 from store.inbox import instant_of, make_cursor, open_cursor, process_visible
 from store.projection import AGENCIES
+from store.tables.desk import InboxEvent
 from store.tables.processes import Comment, Process, Task, Timeline
 from store.users import Viewer
 
@@ -85,9 +86,20 @@ async def tasks_of(session: AsyncSession, process_id: str) -> list[Task]:
     return list(rows)
 
 
-async def timeline_of(session: AsyncSession, process_id: str) -> list[Timeline]:
+async def timeline_of(session: AsyncSession, process_id: str) -> list[Timeline | InboxEvent]:
+    """What the process and the inbox say of a case, by time; the process's own lines keep their order."""
     rows = await session.scalars(select(Timeline).where(Timeline.process_id == process_id).order_by(Timeline.seq))
-    return list(rows)
+    lines: list[Timeline | InboxEvent] = list(rows)
+    lines += await inbox_events.of_process(session, process_id)
+    return sorted(lines, key=lambda line: line.at)
+
+
+async def completed_for(session: AsyncSession, process_id: str) -> dict[str, str]:
+    """Tasks that a substitute completed -> the absent person."""
+    rows = await session.execute(
+        select(Task.id, Task.completed_for).where(Task.process_id == process_id, Task.completed_for.is_not(None))
+    )
+    return {task_id: str(absent) for task_id, absent in rows}
 
 
 async def comments_of(session: AsyncSession, task_id: str) -> list[Comment]:

@@ -128,3 +128,16 @@ async def latest(session: AsyncSession, process_id: str, code: str) -> Document 
         .order_by(Document.uploaded_at.desc())
         .limit(1)
     )
+
+
+async def of_comments(session: AsyncSession, task_id: str) -> dict[int, list[Document]]:
+    """Attachments of a task's comments, by comment."""
+    rows = await session.scalars(
+        select(Document)
+        .where(Document.task_id == task_id, Document.comment_id.is_not(None))
+        .order_by(Document.uploaded_at, Document.id)
+    )
+    found: dict[int, list[Document]] = {}
+    for row in rows:
+        found.setdefault(int(row.comment_id or 0), []).append(row)
+    return found

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.api import TaskCounts, TaskQuery
 from store import urgency
-from store.tables.office import Message
+from store.tables.desk import Copy
 from store.tables.processes import Process, Task
 from store.users import Viewer
 
@@ -24,6 +24,7 @@ SEES_ALL = ("clerk", "supervisor", "head", "auditor", "admin")
 SEES_MONEY = ("payroll", "finance")
 MONEY_KINDS = ("tax_payment", "reimbursement")
 BEHALF_ROLES = ("college", "employee")
+COUNTED = ("mine", "group", "behalf", "done", "started", "cc")
 
 
 class BadCursor(ValueError):
@@ -40,47 +41,99 @@ class Page:
 
 
 def process_visible(viewer: Viewer) -> ColumnElement[bool]:
-    """Which processes the viewer may read: colleges their own people, employees themselves, money offices money."""
-    if viewer.has(*SEES_ALL):
-        return true()
+    """Which processes the viewer may read: colleges their own people, employees themselves, money offices money.
+
+    A substitute reads what the absent person's roles read.
+    """
     allowed: list[ColumnElement[bool]] = [false()]
-    if viewer.has(*SEES_MONEY):
-        allowed.append(Process.kind.in_(MONEY_KINDS))
-    if viewer.has("college"):
-        allowed.append(Process.org_unit.in_(viewer.org_units))
-    if viewer.has("employee") and viewer.person_id:
-        allowed.append(Process.subject == viewer.person_id)
+    for hat in viewer.hats:
+        if hat.has(*SEES_ALL):
+            return true()
+        if hat.has(*SEES_MONEY):
+            allowed.append(Process.kind.in_(MONEY_KINDS))
+        if hat.has("college"):
+            allowed.append(Process.org_unit.in_(hat.org_units))
+        if hat.has("employee") and hat.person_id:
+            allowed.append(Process.subject == hat.person_id)
     return or_(*allowed)
 
 
-def candidate(viewer: Viewer) -> ColumnElement[bool]:
-    """Tasks that this viewer's roles may do: college tasks of the own colleges, employees' tasks about themselves."""
-    plain = [r for r in viewer.roles if r not in BEHALF_ROLES]
+def _by_role(hat: Viewer) -> ColumnElement[bool]:
+    """Tasks of the roles of one hat: college tasks of the own colleges, employees' tasks about themselves."""
+    plain = [r for r in hat.roles if r not in BEHALF_ROLES]
     allowed: list[ColumnElement[bool]] = [Task.roles.overlap(plain)] if plain else [false()]
-    if viewer.has("college"):
-        allowed.append(and_(Task.roles.contains(["college"]), Task.org_unit.in_(viewer.org_units)))
-    if viewer.has("employee") and viewer.person_id:
-        allowed.append(and_(Task.roles.contains(["employee"]), Task.subject == viewer.person_id))
-    return and_(or_(*allowed), ~Task.excluded.contains([viewer.username]))
+    if hat.has("college"):
+        allowed.append(and_(Task.roles.contains(["college"]), Task.org_unit.in_(hat.org_units)))
+    if hat.has("employee") and hat.person_id:
+        allowed.append(and_(Task.roles.contains(["employee"]), Task.subject == hat.person_id))
+    return or_(*allowed)
+
+
+def _not_excluded(viewer: Viewer) -> ColumnElement[bool]:
+    """Four eyes: what the viewer did, or somebody whose substitute the viewer is."""
+    return ~Task.excluded.overlap(viewer.names)
+
+
+def candidate(viewer: Viewer) -> ColumnElement[bool]:
+    """Tasks that this viewer's roles, or those of an absent person, may do."""
+    return and_(or_(*(_by_role(hat) for hat in viewer.hats)), _not_excluded(viewer))
+
+
+def _own(viewer: Viewer) -> ColumnElement[bool]:
+    """Tasks in the viewer's hands, lent to somebody, or in those of an absent person whose roles may do them."""
+    mine = [Task.holder == viewer.username, Task.owner == viewer.username]
+    for hat in viewer.absent:
+        does = _by_role(hat)
+        if hat.has("clerk"):
+            does = or_(does, Task.roles.overlap(list(BEHALF_ROLES)))
+        mine.append(and_(or_(Task.holder == hat.username, Task.owner == hat.username), does, _not_excluded(viewer)))
+    return or_(*mine)
+
+
+def openable(viewer: Viewer) -> ColumnElement[bool]:
+    """Which tasks the viewer may open. Every view is within it: no list shows what its reader may not open."""
+    return or_(
+        process_visible(viewer),
+        candidate(viewer),
+        _own(viewer),
+        Task.completed_by == viewer.username,
+        Task.completed_for == viewer.username,
+    )
+
+
+def copied(viewer: Viewer, *, unread: bool = False) -> ColumnElement[bool]:
+    """Tasks copied to the viewer: themselves, or, while they are open, by a copy of their case."""
+    mine = Copy.username == viewer.username
+    if unread:
+        mine = and_(mine, Copy.read_at.is_(None))
+    return or_(
+        Task.id.in_(select(Copy.task_id).where(mine, Copy.task_id.is_not(None))),
+        and_(
+            Task.closed_at.is_(None), Task.process_id.in_(select(Copy.process_id).where(mine, Copy.task_id.is_(None)))
+        ),
+    )
 
 
 def in_view(viewer: Viewer, view: str) -> ColumnElement[bool]:
-    """The condition of one of the inbox's views."""
+    """The condition of one of the inbox's views; lists and counts have no other."""
     is_open = Task.closed_at.is_(None)
     if view == "mine":
-        return and_(is_open, Task.holder == viewer.username)
+        return and_(is_open, _own(viewer))
     if view == "group":
         return and_(is_open, Task.holder.is_(None), candidate(viewer))
     if view == "behalf":
-        behalf = and_(is_open, Task.roles.overlap(list(BEHALF_ROLES)), ~candidate(viewer))
-        return behalf if viewer.has("clerk") else false()
+        behalf = and_(
+            is_open, Task.roles.overlap(list(BEHALF_ROLES)), ~candidate(viewer), _not_excluded(viewer),
+            process_visible(viewer),
+        )  # fmt: skip
+        return behalf if any(hat.has("clerk") for hat in viewer.hats) else false()
     if view == "done":
-        return and_(Task.completed_by == viewer.username, Task.state == "completed")
+        done = or_(Task.completed_by == viewer.username, Task.completed_for == viewer.username)
+        return and_(done, Task.state == "completed")
     if view == "started":
-        return and_(is_open, Process.started_by == viewer.username)
+        return and_(is_open, Process.started_by == viewer.username, openable(viewer))
     if view == "cc":
-        told = select(Message.task_id).where(Message.username == viewer.username, Message.task_id.is_not(None))
-        return and_(is_open, Task.id.in_(told), ~candidate(viewer), Task.holder.is_distinct_from(viewer.username))
+        return and_(copied(viewer), openable(viewer))
     return and_(is_open, process_visible(viewer))
 
 
@@ -153,8 +206,8 @@ async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: d
     """How many tasks each view holds; the urgency figures are those of the asked view without its urgency filters."""
     unhurried = query.model_copy(update={"overdue": None, "due_today": None, "at_risk": None, "cursor": None})
     base = and_(in_view(viewer, query.view), *_filters(unhurried, now))
-    views = ("mine", "group", "behalf", "done", "started", "cc")
-    columns = [func.count().filter(in_view(viewer, v)).label(v) for v in views]
+    columns = [func.count().filter(in_view(viewer, v)).label(v) for v in COUNTED]
+    columns.append(func.count().filter(in_view(viewer, "cc"), copied(viewer, unread=True)).label("cc_unread"))
     columns += [
         func.count().filter(base, urgency.overdue(Task, now)).label("overdue"),
         func.count().filter(base, urgency.due_today(Task, now)).label("due_today"),
@@ -168,27 +221,21 @@ async def find(
     session: AsyncSession, viewer: Viewer, task_id: str, *, lock: bool = False
 ) -> tuple[Task, Process] | None:
     """A task that the viewer may see, open or closed; with `lock` its row is locked until the transaction ends."""
-    seen = or_(
-        process_visible(viewer), candidate(viewer), Task.holder == viewer.username,
-        Task.completed_by == viewer.username,
-    )  # fmt: skip
-    statement = _select(Task, Process).where(Task.id == task_id, seen)
+    statement = _select(Task, Process).where(Task.id == task_id, openable(viewer))
     if lock:
         statement = statement.with_for_update(of=Task).execution_options(populate_existing=True)
     row = (await session.execute(statement)).one_or_none()
     return (row[0], row[1]) if row is not None else None
 
 
-def is_candidate(viewer: Viewer, task: Task) -> bool:
-    """The same rule as `candidate`, for one row."""
-    if viewer.username in task.excluded:
-        return False
-    for role in set(task.roles) & viewer.roles:
+def is_candidate(hat: Viewer, task: Task) -> bool:
+    """The same rule as `_by_role`, for one row; who is excluded is asked separately."""
+    for role in set(task.roles) & hat.roles:
         if role == "college":
-            if task.org_unit in viewer.org_units:
+            if task.org_unit in hat.org_units:
                 return True
         elif role == "employee":
-            if viewer.person_id is not None and task.subject == viewer.person_id:
+            if hat.person_id is not None and task.subject == hat.person_id:
                 return True
         else:
             return True

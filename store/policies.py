@@ -4,6 +4,7 @@ Read anew when a file has changed; the settings' agency modes replace those of t
 """
 
 import os
+from datetime import timedelta
 from functools import lru_cache
 
 import policies
@@ -46,3 +47,20 @@ def _reasons(text: str) -> dict[str, Text]:
 def reasons() -> dict[str, Text]:
     """Codes of refusals and defects with their sentences."""
     return _reasons(policies.read("rejection_reasons.yaml"))
+
+
+@lru_cache(maxsize=2)
+def _urge_pause(text: str) -> timedelta:
+    settings = policy.load_mapping({"process_settings.yaml": text}, "process_settings.yaml")
+    hours = settings.get("urge_pause_hours")
+    if not isinstance(hours, int | float) or isinstance(hours, bool) or hours <= 0:
+        raise policy.PolicyError(
+            "process_settings.yaml：urge_pause_hours 须为正数（小时）。",
+            "process_settings.yaml: urge_pause_hours must be a positive number of hours.",
+        )
+    return timedelta(hours=hours)
+
+
+def urge_pause() -> timedelta:
+    """How long a task that was urged (催办) is left in peace. PolicyError."""
+    return _urge_pause(policies.read("process_settings.yaml"))

@@ -14,11 +14,12 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.slack import most_urgent, urgency_key
+from runtime import clock
 from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
-from store import outbox, people, users
+from store import outbox, people, substitutes, users
 from store.tables.office import Message
 from store.tables.people import User
 from store.tables.processes import Process, ReminderRow, Submission, Task, Timeline
@@ -129,7 +130,7 @@ async def _write_task(session: AsyncSession, process: Process, task: TaskSnapsho
         "title_zh": spec.title.zh,
         "title_en": spec.title.en,
         "roles": spec.roles,
-        "excluded": spec.excluded,
+        "excluded": await _excluded(session, process.id, spec.excluded),
         "org_unit": spec.org_unit,
         "stage": spec.stage,
         "authority": spec.authority,
@@ -167,11 +168,26 @@ async def _write_task(session: AsyncSession, process: Process, task: TaskSnapsho
     }
     await session.execute(_WRITE_CLOSED_TASK if task.result is not None else _WRITE_TASK, values)
     if task.state is TaskState.COMPLETED and task.result is not None:
-        await session.execute(
+        absent = await session.scalar(
             update(Submission)
             .where(Submission.id == task.result.submission_id)
             .values(status="done", answer={"status": 200, "code": task.result.outcome})
+            .returning(Submission.acting_for)
         )
+        if absent is not None:
+            await session.execute(update(Task).where(Task.id == task.id).values(completed_for=absent))
+
+
+async def _excluded(session: AsyncSession, process_id: str, names: list[str]) -> list[str]:
+    """Four eyes over substitutes: who had it done is excluded as well as who did it."""
+    if not names:
+        return names
+    absent = await session.scalars(
+        select(Submission.acting_for)
+        .where(Submission.process_id == process_id, Submission.actor.in_(names), Submission.acting_for.is_not(None))
+        .distinct()
+    )
+    return list(dict.fromkeys([*names, *(str(a) for a in absent)]))
 
 
 @lru_cache(maxsize=256)
@@ -269,8 +285,11 @@ async def _remind(session: AsyncSession, process: Process, reminders: list[Remin
 _LEVIES = {"social": Text(zh="社保费", en="social levy"), "medical": Text(zh="医保费", en="medical levy")}
 
 
-def subject_of(process: Process) -> Text:
-    """What a message speaks of: the case number and the person, or a month's payment; never a process id."""
+def subject_of(process: Process, task: Task | None = None) -> Text:
+    """What a message speaks of: the case number and the person, or a month's payment, and the task; never an id."""
+    if task is not None:
+        case = subject_of(process)
+        return Text(zh=f"{case.zh}《{task.title_zh}》", en=f"{case.en}, {task.title_en}")
     levy = _LEVIES.get(str(process.parameters.get("levy")))
     if levy is not None:
         month = process.parameters.get("month", "")
@@ -282,16 +301,27 @@ def subject_of(process: Process) -> Text:
 
 
 async def _recipients(session: AsyncSession, process: Process, reminder: Reminder) -> list[User]:
-    """The holder, or everybody who could take the task; the supervisors; the heads."""
+    """The holder, or everybody who could take the task; the supervisors; the heads; and today's substitutes of each."""
     if reminder.to != "holder":
-        return await users.with_roles(session, [reminder.to])
-    if reminder.task_id is not None:
-        task = await session.get(Task, reminder.task_id)
-        if task is not None and task.holder is not None:
-            return [await session.get_one(User, task.holder)]
+        found = await users.with_roles(session, [reminder.to])
+    else:
+        task = await session.get(Task, reminder.task_id) if reminder.task_id is not None else None
         if task is not None:
-            return await users.with_roles(session, task.roles, task.org_unit, task.subject)
-    return await users.with_roles(session, reminder.roles, process.org_unit, process.subject)
+            found = await in_charge(session, task)
+        else:
+            found = await users.with_roles(session, reminder.roles, process.org_unit, process.subject)
+    return await substitutes.with_substitutes(session, found, clock.today())
+
+
+async def in_charge(session: AsyncSession, task: Task) -> list[User]:
+    """Who has to act: the holder and the one who delegated it to him; else everybody who could take the task."""
+    names = [name for name in (task.holder, task.owner) if name is not None]
+    if names:
+        holding = list(await session.scalars(select(User).where(User.username.in_(names), User.active)))
+        if holding:
+            return holding
+    could = await users.with_roles(session, task.roles, task.org_unit, task.subject)
+    return [u for u in could if u.username not in task.excluded]
 
 
 async def notify(

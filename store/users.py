@@ -6,19 +6,23 @@ quarter of an hour. `Viewer` is the one description of who asks; every query tha
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from pwdlib import PasswordHash
-from sqlalchemy import ColumnElement, bindparam, delete, false, func, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, delete, false, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from runtime import clock
 from schemas.base import ROLES, Text
+from store.tables.desk import Substitution
 from store.tables.people import ApiToken, OrgUnit, Session, User, UserOrgUnit, UserRole
 
 FAILURES_ALLOWED = 5
 LOCKED_FOR = timedelta(minutes=15)
 SESSION_LASTS = timedelta(hours=12)
+PASSED_ON = frozenset(("clerk", "supervisor", "head", "payroll", "finance", "college"))  # to a substitute
 
 _passwords = PasswordHash.recommended()
 
@@ -29,16 +33,31 @@ class BadUser(ValueError):
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who asks: login, roles, the colleges of a college officer, and the person behind an employee's login."""
+    """Who asks: login, roles, the colleges of a college officer, and the person behind an employee's login.
+
+    `absent` are those whose substitute this user is today; their roles serve to see and do their tasks, nothing else,
+    so `has` knows the own roles only.
+    """
 
     username: str
     name: Text
     roles: frozenset[str]
     org_units: frozenset[str] = frozenset()
     person_id: str | None = None
+    absent: tuple["Viewer", ...] = ()
 
     def has(self, *roles: str) -> bool:
         return not self.roles.isdisjoint(roles)
+
+    @property
+    def hats(self) -> tuple["Viewer", ...]:
+        """Under whose names this user may see and do tasks: the own, then those of absent people."""
+        return (self, *self.absent)
+
+    @property
+    def names(self) -> list[str]:
+        """The logins of all hats. Four eyes: what one of them did, none of them approves."""
+        return [hat.username for hat in self.hats]
 
 
 def viewer_of(user: User) -> Viewer:
@@ -120,7 +139,12 @@ async def open_session(session: AsyncSession, username: str, now: datetime) -> t
     return token, row
 
 
-# Every request asks this: one statement, made once.
+def substitution_in_force(today: Any) -> ColumnElement[bool]:
+    """Which substitutions hold on a day. They end by themselves: nobody has to take anything back."""
+    return and_(Substitution.ended_at.is_(None), Substitution.first_day <= today, Substitution.last_day >= today)
+
+
+# Every request asks this: one statement, made once. Only a substitute costs a second one.
 _SIGNED_IN = (
     select(
         Session,
@@ -130,6 +154,9 @@ _SIGNED_IN = (
         User.person_id,
         select(func.array_agg(UserRole.role)).where(UserRole.username == User.username).scalar_subquery(),
         select(func.array_agg(UserOrgUnit.org_unit)).where(UserOrgUnit.username == User.username).scalar_subquery(),
+        select(func.array_agg(Substitution.absent))
+        .where(Substitution.substitute == User.username, substitution_in_force(bindparam("today")))
+        .scalar_subquery(),
     )
     .join(User, User.username == Session.username)
     .where(Session.token_hash == bindparam("token"), User.active)
@@ -137,17 +164,44 @@ _SIGNED_IN = (
 
 
 async def find_session(session: AsyncSession, token: str, now: datetime) -> tuple[Session, Viewer] | None:
-    found = (await session.execute(_SIGNED_IN, {"token": token_hash(token)})).one_or_none()
+    found = (await session.execute(_SIGNED_IN, {"token": token_hash(token), "today": clock.today()})).one_or_none()
     if found is None or found[0].expires_at < now:
         return None
-    row, username, zh, en, person_id, roles, units = found
+    row, username, zh, en, person_id, roles, units, absent = found
     return row, Viewer(
         username=username,
         name=Text(zh=zh, en=en),
         roles=frozenset(roles or ()),
         org_units=frozenset(units or ()),
         person_id=person_id,
+        absent=await _absent(session, absent or []),
     )
+
+
+async def _absent(session: AsyncSession, usernames: list[str]) -> tuple[Viewer, ...]:
+    """What a substitute gets of the absent people: roles that do tasks, their colleges, never their own record."""
+    if not usernames:
+        return ()
+    rows = await session.scalars(select(User).where(User.username.in_(usernames)).order_by(User.username))
+    return tuple(
+        Viewer(
+            username=u.username,
+            name=Text(zh=u.name_zh, en=u.name_en),
+            roles=frozenset(r.role for r in u.roles) & PASSED_ON,
+            org_units=frozenset(o.org_unit for o in u.org_units),
+        )
+        for u in rows
+    )
+
+
+async def seen_as(session: AsyncSession, user: User) -> Viewer:
+    """The viewer that this user is today, substitutions included (to ask what somebody else may see or do)."""
+    absent = await session.scalars(
+        select(Substitution.absent).where(
+            Substitution.substitute == user.username, substitution_in_force(clock.today())
+        )
+    )
+    return replace(viewer_of(user), absent=await _absent(session, list(absent)))
 
 
 async def close_session(session: AsyncSession, token: str) -> None:
@@ -177,7 +231,7 @@ async def find_token(session: AsyncSession, token: str, now: datetime) -> Viewer
     if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at < now):
         return None
     user = await session.get(User, row.username)
-    return viewer_of(user) if user is not None and user.active else None
+    return await seen_as(session, user) if user is not None and user.active else None
 
 
 async def with_roles(

@@ -19,6 +19,7 @@ class Document(Base):
     id: Mapped[str] = mapped_column(primary_key=True)  # uuid
     process_id: Mapped[str | None] = mapped_column(index=True)
     task_id: Mapped[str | None] = mapped_column(index=True)
+    comment_id: Mapped[int | None]  # the comment that it came with
     code: Mapped[str]
     filename: Mapped[str]
     media_type: Mapped[str]

@@ -82,7 +82,7 @@ class Timeline(Base):
 
 
 class Task(Base):
-    """A human task. The columns from `holder` to `draft_at` are the inbox's, all others the workflow's."""
+    """A human task. The columns from `holder` on are the inbox's, all others the workflow's."""
 
     __tablename__ = "tasks"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -110,6 +110,7 @@ class Task(Base):
     outcome: Mapped[str | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     completed_by: Mapped[str | None] = mapped_column(index=True)
+    completed_for: Mapped[str | None]  # the absent person for whom a substitute did it
     on_behalf: Mapped[bool] = mapped_column(default=False)
     submission_id: Mapped[str | None]
     sort_day: Mapped[date]
@@ -121,6 +122,9 @@ class Task(Base):
     held_since: Mapped[datetime | None]
     draft: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted: a draft holds what a form holds
     draft_at: Mapped[datetime | None]
+    owner: Mapped[str | None]  # who delegated it to the holder and gets it back
+    urged_at: Mapped[datetime | None]
+    urged_by: Mapped[str | None]
     __table_args__ = (
         UniqueConstraint("process_id", "key"),
         Index(
@@ -128,6 +132,8 @@ class Task(Base):
             postgresql_where=text("closed_at IS NULL"),
         ),
         Index("ix_tasks_holder", "holder", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_tasks_owner", "owner", postgresql_where=text("owner IS NOT NULL")),
+        Index("ix_tasks_completed_for", "completed_for", postgresql_where=text("completed_for IS NOT NULL")),
         Index(
             "ix_tasks_roles", "roles", postgresql_using="gin", postgresql_where=text("closed_at IS NULL"),
         ),
@@ -148,6 +154,7 @@ class Submission(Base):
     outcome: Mapped[str]
     version: Mapped[int]
     actor: Mapped[str]
+    acting_for: Mapped[str | None]  # the absent person whose substitute the actor is
     on_behalf: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[str | None]
     document_id: Mapped[str | None]
@@ -168,6 +175,7 @@ class Comment(Base):
     process_id: Mapped[str]
     author: Mapped[str] = mapped_column(ForeignKey("users.username"))
     text: Mapped[str]
+    mentions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
     at: Mapped[datetime]
 
 

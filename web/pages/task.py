@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from api import completion, uploads, views
+from api import comments, completion, uploads, views
 from api import tasks as room
 from api.problems import BadFile, NotFound, Problem
-from schemas.api import CompleteBody, Fault, OnBehalf, OutcomeView, TaskView, TimelineView
+from schemas.api import CommentBody, CompleteBody, Fault, OnBehalf, OutcomeView, TaskView, TimelineView
 from schemas.base import Text
 from store import cases, documents
 from store.database import session
@@ -123,7 +123,7 @@ async def comment(visit: Guest, task_id: str) -> Response:
     text = str(form.get("text") or "").strip()[:2000]
     if text:
         async with session() as s:
-            await room.comment(s, visit.viewer, task_id, text)
+            await comments.comment(s, visit.viewer, task_id, CommentBody(text=text))
     return await _page(visit, task_id, "") if visit.is_htmx else visit.go(f"/tasks/{task_id}", "commented")
 
 
@@ -185,7 +185,8 @@ async def _history(s: AsyncSession, visit: Visit, view: TaskView) -> list[Timeli
     """What the case's timeline says about this task."""
     rows = [e for e in await cases.timeline_of(s, view.process_id) if e.task_id == view.id]
     look = await views.lookup(s, visit.viewer, [])
-    return [views.timeline_view(row, look) for row in rows]
+    done_for = await cases.completed_for(s, view.process_id)
+    return [views.timeline_view(row, look, done_for) for row in rows]
 
 
 async def _scan(s: AsyncSession, view: TaskView) -> Document | None:

@@ -1,0 +1,230 @@
+"""A task changes hands: 转办 transfer, 委派 delegate and get back, 改派 reassign, 接手 take over.
+
+Invariants: the row is locked, so of two moves at once the second finds the first one's holder; deadlines and their
+reminders stay as they are and go to the new holder; the draft belongs to the task and goes along. While a task is
+delegated its holder works on it and returns it, and only the one who delegated it completes it.
+"""
+
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import people_named, permissions, views
+from api.problems import Delegated, FourEyes, NotAllowed, NotAllowedNow
+from api.sign_in import CurrentViewer
+from api.tasks import find_task, locked_task, require_open
+from domain.times import day_of
+from runtime import clock
+from runtime.clock import real_now
+from schemas.api import TaskItem
+from schemas.base import Text
+from schemas.desk import GiveBody, NoteBody, PersonChoice, ReasonBody
+from store import projection, users
+from store.database import session
+from store.inbox_events import note
+from store.tables.people import User
+from store.tables.processes import Comment, Process, Task
+from store.users import Viewer
+
+router = APIRouter(tags=["tasks"])
+NOT_IN_HAND = Text(
+    zh="该任务不在您手上：先认领，再转办或委派。", en="You do not hold this task: claim it first, then pass it on."
+)
+NOT_LENT = Text(zh="该任务没有委派给他人。", en="This task is not delegated to anybody.")
+
+
+async def transfer(s: AsyncSession, viewer: Viewer, task_id: str, body: GiveBody) -> TaskItem:
+    """转办: the holder gives the task to somebody who may do it. NotFound, TaskClosed, NotAllowedNow, BadForm."""
+    task, process, hat = await _in_hand(s, viewer, task_id)
+    person = await people_named.receiver(s, task, body.to)
+    words = Text(
+        zh=f"{hat.name.zh}转办给{person.name.zh}",
+        en=f"Transferred from {hat.name.en} to {person.name.en}",
+    )
+    return await _give(s, viewer, task, process, person, "task.transfer", words, body.reason, hat=hat)
+
+
+async def delegate(s: AsyncSession, viewer: Viewer, task_id: str, body: GiveBody) -> TaskItem:
+    """委派: somebody else works on the task and returns it; the holder stays answerable for it."""
+    task, process, hat = await _in_hand(s, viewer, task_id)
+    person = await people_named.receiver(s, task, body.to)
+    words = Text(
+        zh=f"{hat.name.zh}委派{person.name.zh}协办",
+        en=f"Delegated by {hat.name.en} to {person.name.en}",
+    )
+    task.owner = hat.username
+    return await _give(s, viewer, task, process, person, "task.delegate", words, body.reason, hat=hat)
+
+
+async def return_delegated(s: AsyncSession, viewer: Viewer, task_id: str, body: NoteBody) -> TaskItem:
+    """交回: the delegate gives the task back with a note, which stays as a comment."""
+    task, process = await locked_task(s, viewer, task_id)
+    require_open(task)
+    if task.owner is None or not permissions.holds(viewer, task):
+        raise NotAllowedNow(NOT_LENT)
+    hat = permissions.hat_for(viewer, task) or viewer
+    owner = users.viewer_of(await s.get_one(User, task.owner))
+    task.owner = None
+    s.add(
+        Comment(
+            task_id=task.id, process_id=process.id, author=viewer.username, text=body.note, mentions=[], at=real_now()
+        )
+    )
+    words = Text(
+        zh=f"{hat.name.zh}办完交回{owner.name.zh}", en=f"Returned by {hat.name.en} to {owner.name.en} with a note"
+    )
+    return await _give(s, viewer, task, process, owner, "task.return_delegated", words, "", hat=hat)
+
+
+async def recall(s: AsyncSession, viewer: Viewer, task_id: str, body: ReasonBody) -> TaskItem:
+    """收回: the one who delegated it (or a supervisor for him) takes the task back."""
+    task, process = await locked_task(s, viewer, task_id)
+    require_open(task)
+    if task.owner is None:
+        raise NotAllowedNow(NOT_LENT)
+    if task.owner not in viewer.names and not viewer.has("supervisor"):
+        raise NotAllowed
+    hat = next((h for h in viewer.hats if h.username == task.owner), viewer)
+    owner = users.viewer_of(await s.get_one(User, task.owner))
+    task.owner = None
+    words = Text(zh=f"{owner.name.zh}收回委派", en=f"{owner.name.en} took the task back")
+    return await _give(s, viewer, task, process, owner, "task.recall", words, body.reason, hat=hat)
+
+
+async def reassign(s: AsyncSession, viewer: Viewer, task_id: str, body: GiveBody) -> TaskItem:
+    """改派: the supervisor gives an open task to somebody who may do it, whoever holds it."""
+    permissions.require_role(viewer, "supervisor")
+    task, process = await locked_task(s, viewer, task_id)
+    require_open(task)
+    person = await people_named.receiver(s, task, body.to)
+    words = Text(
+        zh=f"{viewer.name.zh}改派给{person.name.zh}",
+        en=f"Reassigned by {viewer.name.en} to {person.name.en}",
+    )
+    task.owner = None
+    return await _give(s, viewer, task, process, person, "task.reassign", words, body.reason)
+
+
+async def take_over(s: AsyncSession, viewer: Viewer, task_id: str, body: ReasonBody) -> TaskItem:
+    """接手: the supervisor does the task himself. FourEyes for what he took part in."""
+    permissions.require_role(viewer, "supervisor")
+    task, process = await locked_task(s, viewer, task_id)
+    require_open(task)
+    if permissions.excluded(viewer, task):
+        raise FourEyes
+    if not permissions.may_take_over(viewer, task):
+        raise NotAllowed
+    words = Text(zh=f"{viewer.name.zh}接手办理", en=f"Taken over by {viewer.name.en}")
+    task.owner = None
+    return await _give(s, viewer, task, process, viewer, "task.take_over", words, body.reason)
+
+
+async def _in_hand(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task, Process, Viewer]:
+    """The locked open task in the viewer's hands, and under whose name he has it."""
+    task, process = await locked_task(s, viewer, task_id)
+    require_open(task)
+    if not permissions.holds(viewer, task):
+        permissions.require_free(viewer, task, await users.names(s))
+        raise NotAllowedNow(NOT_IN_HAND)
+    if task.owner is not None:
+        raise Delegated
+    hat = next(h for h in viewer.hats if h.username == task.holder)
+    return task, process, hat
+
+
+async def _give(
+    s: AsyncSession,
+    viewer: Viewer,
+    task: Task,
+    process: Process,
+    person: Viewer,
+    action: str,
+    words: Text,
+    reason: str,
+    hat: Viewer | None = None,
+) -> TaskItem:
+    """The task is in the person's hands from now on; both the old and the new holder are told.
+
+    The reason stands in the timeline only: what is typed may be personal, and a message can leave the house by mail.
+    """
+    before = task.holder
+    put(task, person.username)
+    acting_for = hat.username if hat is not None and hat.username != viewer.username else None
+    why = Text(zh=f"{words.zh}：{reason}", en=f"{words.en}: {reason}") if reason else words
+    event = await note(
+        s, viewer, action, why, process, task,
+        acting_for=acting_for, holder_before=before, holder=person.username, owner=task.owner,
+    )  # fmt: skip
+    for name in dict.fromkeys((person.username, *([before] if before else []))):
+        if name not in viewer.names:
+            await message(s, await s.get_one(User, name), task, process, words, f"moved/{event.id}/{name}")
+    return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
+
+
+def put(task: Task, username: str) -> None:
+    """The one place where a task changes from hand to hand: holder and since when; the draft goes along."""
+    task.holder, task.held_since = username, real_now()
+
+
+async def message(s: AsyncSession, user: User, task: Task, process: Process, words: Text, key: str) -> None:
+    """Tells a colleague what happened to a task, with the day by which it is due; the same key again is no news."""
+    about = projection.subject_of(process, task)
+    text = Text(zh=f"{about.zh}：{words.zh}", en=f"{about.en}: {words.en}")
+    if task.next_due_at is not None:
+        due = day_of(task.next_due_at)
+        text = Text(zh=f"{text.zh}，{due} 到期", en=f"{text.en}, due {due}")
+    await projection.notify(
+        s, user, text, key=key, link=f"/tasks/{task.id}", process_id=process.id, task_id=task.id, now=clock.now()
+    )
+
+
+async def candidates(s: AsyncSession, viewer: Viewer, task_id: str) -> list[PersonChoice]:
+    """Who may be given the task; asked by those who could give it."""
+    task, _ = await find_task(s, viewer, task_id)
+    if not permissions.holds(viewer, task) and not viewer.has("supervisor"):
+        raise NotAllowed
+    return await people_named.choices(s, task)
+
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+
+@router.get("/tasks/{task_id}/candidates", summary="Who may be given the task, least work first")
+async def get_candidates(viewer: CurrentViewer, task_id: str) -> list[PersonChoice]:
+    async with session() as s:
+        return await candidates(s, viewer, task_id)
+
+
+@router.post("/tasks/{task_id}/transfer", summary="转办: give the task to somebody else")
+async def post_transfer(viewer: CurrentViewer, task_id: str, body: GiveBody) -> TaskItem:
+    async with session() as s:
+        return await transfer(s, viewer, task_id, body)
+
+
+@router.post("/tasks/{task_id}/delegate", summary="委派: let somebody work on it and get it back")
+async def post_delegate(viewer: CurrentViewer, task_id: str, body: GiveBody) -> TaskItem:
+    async with session() as s:
+        return await delegate(s, viewer, task_id, body)
+
+
+@router.post("/tasks/{task_id}/return_delegated", summary="交回: give a delegated task back")
+async def post_return(viewer: CurrentViewer, task_id: str, body: NoteBody) -> TaskItem:
+    async with session() as s:
+        return await return_delegated(s, viewer, task_id, body)
+
+
+@router.post("/tasks/{task_id}/recall", summary="收回: take a delegated task back")
+async def post_recall(viewer: CurrentViewer, task_id: str, body: ReasonBody) -> TaskItem:
+    async with session() as s:
+        return await recall(s, viewer, task_id, body)
+
+
+@router.post("/tasks/{task_id}/reassign", summary="改派: a supervisor gives it to somebody")
+async def post_reassign(viewer: CurrentViewer, task_id: str, body: GiveBody) -> TaskItem:
+    async with session() as s:
+        return await reassign(s, viewer, task_id, body)
+
+
+@router.post("/tasks/{task_id}/take_over", summary="接手: a supervisor does it himself")
+async def post_take_over(viewer: CurrentViewer, task_id: str, body: ReasonBody) -> TaskItem:
+    async with session() as s:
+        return await take_over(s, viewer, task_id, body)

@@ -1,0 +1,84 @@
+"""People named in a request: who they are, what they may see and do today; and who could be given a task.
+
+A name that cannot be taken is refused with the field it stood in and a sentence about that person.
+"""
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import permissions
+from api.problems import BadForm
+from runtime import clock
+from schemas.base import Text
+from schemas.desk import PersonChoice
+from store import substitutes, users
+from store.inbox import BEHALF_ROLES
+from store.tables.people import User
+from store.tables.processes import Task
+from store.users import Viewer
+
+
+def refused(pointer: str, code: str, text: Text) -> BadForm:
+    """The named person cannot be taken."""
+    return BadForm(text, faults=[(pointer, code, text)])
+
+
+async def active(s: AsyncSession, username: str, pointer: str) -> Viewer:
+    """The person as they are today. BadForm for nobody, or a login that is closed."""
+    user = await s.get(User, username)
+    if user is None or not user.active:
+        text = Text(zh="没有这个用户，或该账号已停用。", en="There is no such user, or the login is closed.")
+        raise refused(pointer, "unknown_user", text)
+    return await users.seen_as(s, user)
+
+
+async def receiver(s: AsyncSession, task: Task, username: str, pointer: str = "/to") -> Viewer:
+    """Somebody who may be given the task. BadForm says why not."""
+    person = await active(s, username, pointer)
+    if person.username == task.holder:
+        text = Text(zh=f"该任务已在{person.name.zh}手上。", en=f"{person.name.en} holds this task already.")
+        raise refused(pointer, "holds_it", text)
+    if permissions.excluded(person, task):
+        text = Text(
+            zh=f"{person.name.zh}参与过上一步（或正代理参与者），按双人复核要求不能办理此任务。",
+            en=f"{person.name.en} took part in the step before, or stands in for somebody who did: not this person.",
+        )
+        raise refused(pointer, "four_eyes", text)
+    if not permissions.may_be_given(person, task):
+        text = Text(
+            zh=f"{person.name.zh}的角色不能办理此任务。", en=f"{person.name.en} does not have the role for this task."
+        )
+        raise refused(pointer, "not_a_candidate", text)
+    return person
+
+
+async def choices(s: AsyncSession, task: Task) -> list[PersonChoice]:
+    """Everybody who may be given the task, those with the least work first; without its holder."""
+    roles = [*task.roles, *(["clerk"] if set(task.roles) & set(BEHALF_ROLES) else [])]
+    found = await users.with_roles(s, roles, task.org_unit, task.subject)
+    people = [await users.seen_as(s, u) for u in found if u.username != task.holder]
+    able = [p for p in people if permissions.may_be_given(p, task)]
+    load = await open_tasks(s, [p.username for p in able])
+    standing_in = await substitutes.in_force(s, clock.today())
+    names = await users.names(s)
+    choice = [
+        PersonChoice(
+            username=p.username,
+            name=p.name,
+            open_tasks=load.get(p.username, 0),
+            substitute=standing_in.get(p.username),
+            substitute_name=names.get(standing_in.get(p.username, "")),
+        )
+        for p in able
+    ]
+    return sorted(choice, key=lambda c: (c.open_tasks, c.username))
+
+
+async def open_tasks(s: AsyncSession, usernames: list[str]) -> dict[str, int]:
+    """How many open tasks each of these people holds."""
+    rows = await s.execute(
+        select(Task.holder, func.count())
+        .where(Task.holder.in_(usernames), Task.closed_at.is_(None))
+        .group_by(Task.holder)
+    )
+    return {str(holder): count for holder, count in rows}

@@ -1,0 +1,66 @@
+"""What a number typed into a search box means: an identity or agency number (by keyed hash), or an agency's receipt.
+
+Invariants: a personal number is compared by its hash only and goes nowhere from here; the answer is a person's or a
+case's id. Whoever asks must not put the number into an address, a log or an error.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.sealed import number_hash
+from store.tables.people import Person
+from store.tables.processes import Process
+from store.tables.registrations import Registration
+
+MIN_LENGTH, MIN_DIGITS = 6, 4
+_NUMBER = re.compile(r"[A-Z0-9()/-]+")
+_SEPARATORS = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]+")
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """`subject`: the person; `process_id`: the case of a receipt; `personal`: it may be a number of a person, known or
+    not, and must not be shown or stored."""
+
+    subject: str | None = None
+    process_id: str | None = None
+    personal: bool = False
+
+
+def clean(text: str) -> str:
+    """As numbers are kept: half width, upper case, without blanks."""
+    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text)).upper()
+
+
+def looks_like_number(text: str) -> bool:
+    """Whether it could be the full number of a document: letters and digits only, enough of both."""
+    number = clean(text)
+    digits = sum(c.isdigit() for c in number)
+    return len(number) >= MIN_LENGTH and digits >= MIN_DIGITS and _NUMBER.fullmatch(number) is not None
+
+
+async def meaning(session: AsyncSession, text: str) -> Meaning:
+    """What the text is. An empty meaning: no number, search for it as words."""
+    if not looks_like_number(text):
+        return Meaning()
+    number = clean(text)
+    digest = number_hash(number)
+    subject = await session.scalar(select(Person.id).where(Person.id_hash == digest))
+    if subject is None:
+        subject = await session.scalar(
+            select(Registration.person_id).where(Registration.number_hash == digest).limit(1)
+        )
+    if subject is not None:
+        return Meaning(subject=subject, personal=True)
+    receipt = await session.scalar(
+        select(Registration.process_id).where(Registration.receipt_no.in_([text.strip(), number])).limit(1)
+    )
+    if receipt is not None:
+        return Meaning(process_id=receipt)
+    word = text.strip().lower()
+    case = await session.scalar(select(Process.id).where(Process.search.contains(word, autoescape=True)).limit(1))
+    return Meaning(personal=case is None)
