@@ -30,6 +30,7 @@ from api import (
     saved_views,
     search,
     sign_in,
+    steps,
     substitutes,
     tasks,
     uploads,
@@ -39,7 +40,7 @@ from runtime.settings import Settings
 
 PREFIX = "/api/v1"
 ROOMS = (
-    sign_in, tasks, search, completion, handover, urging, comments, copies, uploads, saved_views, substitutes, leaving,
+    sign_in, tasks, search, completion, steps, handover, urging, comments, copies, uploads, saved_views, substitutes, leaving,
     processes, process_start, imports, board, calculations, notices, events,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.

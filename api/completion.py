@@ -21,17 +21,20 @@ from api.answer_checks import faults_of_answer
 from api.problems import (
     BadForm,
     BadOutcome,
+    BadTarget,
     Delegated,
     DocumentsMissing,
     FourEyes,
     KeyMissing,
     KeyReused,
+    NotAllowed,
     NotAllowedNow,
     NotFound,
     Problem,
     StaleVersion,
     TaskClosed,
     TaskSuspended,
+    TooLate,
     faults_of,
 )
 from api.sign_in import CurrentViewer
@@ -67,15 +70,18 @@ class Result:
     completed: Completed | None
 
 
-_REFUSALS: dict[str, type[Problem]] = {
+REFUSALS: dict[str, type[Problem]] = {
     Refusal.TASK_CLOSED: TaskClosed,
     Refusal.TASK_SUSPENDED: TaskSuspended,
     Refusal.STALE_VERSION: StaleVersion,
     Refusal.FOUR_EYES: FourEyes,
     Refusal.BAD_FORM: BadForm,
     Refusal.NOT_ALLOWED_NOW: NotAllowedNow,
+    Refusal.BAD_TARGET: BadTarget,
+    Refusal.TOO_LATE: TooLate,
+    Refusal.NOT_YOURS: NotAllowed,
 }
-_BY_CODE: dict[str, type[Problem]] = {p.code: p for p in (*_REFUSALS.values(),)}
+_BY_CODE: dict[str, type[Problem]] = {p.code: p for p in (*REFUSALS.values(),)}
 
 
 async def complete(viewer: Viewer, task_id: str, body: CompleteBody, key: str | None) -> Result:
@@ -228,7 +234,7 @@ async def deliver(row: Submission) -> Problem | str:
             return "pending"  # the process has not come so far yet; it is asked again with the same id
         if refusal.kind == Refusal.BAD_OUTCOME:
             return await _refused(row, BadForm())
-        return await _refused(row, _REFUSALS.get(refusal.kind, NotAllowedNow)())
+        return await _refused(row, REFUSALS.get(refusal.kind, NotAllowedNow)())
     return "done"
 
 

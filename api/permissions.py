@@ -133,6 +133,8 @@ def task_actions(viewer: Viewer, task: Task, started_by: str) -> list[str]:
         found.append("claim")
     if works and ready and (free or mine):
         found += ["upload"] if task.owner is not None else ["complete", "upload"]
+        if task.owner is None and task.spec.get("return_to"):
+            found.append("return")
     if not free and task.owner is None and (mine or viewer.has("supervisor")):
         found.append("release")
     found += _moves(viewer, task, mine) if ready else []

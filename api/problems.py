@@ -152,6 +152,22 @@ class NotAllowedNow(Problem):
     text = Text(zh="流程当前的状态不允许此操作。", en="The process cannot do this in its present state.")
 
 
+class TooLate(Problem):
+    status, code = 409, "too_late"
+    text = Text(
+        zh="下一步已开始办理，不能再撤回；如有错误，请联系现办理人退回。",
+        en="The next step has begun, so the answer can no longer be withdrawn: ask its holder to return it.",
+    )
+
+
+class BadTarget(Problem):
+    status, code = 422, "bad_target"
+    text = Text(
+        zh="该任务不能按此方式退回到这一步，请从可退回的步骤中选择。",
+        en="This task cannot be returned to that step in that way: choose one of its own return steps.",
+    )
+
+
 class BadForm(Problem):
     status, code = 422, "bad_form"
     text = Text(

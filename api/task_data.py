@@ -23,7 +23,7 @@ from domain.times import day_of
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import TaskSpec
-from store import people, policies
+from store import people, policies, submissions
 from store.tables.people import Hire
 from store.tables.processes import Process, Task
 
@@ -63,6 +63,10 @@ async def prefill(session: AsyncSession, task: Task, process: Process, spec: Tas
     maker = _MAKERS.get(task.kind)
     made = await maker(ask) if maker is not None else Prefill()
     made.context = {**spec.data, **made.context}
+    if spec.former is not None:  # done before: begin with what was answered then
+        former = await submissions.get(session, spec.former)
+        if former.outcome == spec.outcomes[0]:
+            made.data |= submissions.values_of(former)
     known = form_outcome(task.kind, spec.outcomes[0]).form.model_fields
     made.data = {k: _json(v) for k, v in made.data.items() if k in known and v is not None}
     return made

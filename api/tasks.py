@@ -81,8 +81,11 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
     answer: dict[str, Any] | None = None
     if task.submission_id is not None:
         answer = submissions.values_of(await submissions.get(s, task.submission_id))
+    fields = views.task_fields(task, process, look)
+    if await withdrawable(s, viewer, task):
+        fields["actions"] = [*fields["actions"], "withdraw"]
     return TaskView(
-        **views.task_fields(task, process, look),  # pyright: ignore[reportArgumentType]
+        **fields,
         outcomes=[_outcome(task.kind, code) for code in spec.outcomes],
         data=prefill.data,
         context=prefill.context,
@@ -93,10 +96,20 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
         draft=draft,
         answer=answer,
         authority=task.authority,
+        return_to=spec.return_to if task.closed_at is None else [],
         behalf_of=permissions.behalf_of(viewer, task),
         acting_for=acting_for,
         acting_for_name=look.users.get(acting_for or ""),
     )
+
+
+async def withdrawable(s: AsyncSession, viewer: Viewer, task: Task) -> bool:
+    """Whether the viewer gave this answer and nobody works on what it opened: an open follower without a draft. Whoever
+    only claimed it has not acted. The process may know more (something has begun outside) and has the last word."""
+    if task.state != "completed" or task.completed_by != viewer.username:
+        return False
+    following = await cases.following(s, task)
+    return bool(following) and all(f.state == "ready" and f.draft is None for f in following)
 
 
 def _outcome(kind: str, code: str) -> OutcomeView:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from schemas.base import Body, Text
 from schemas.deadlines import DeadlineView
 from schemas.process import Stage
+from schemas.steps import ReturnTarget
 
 TaskViewName = Literal["mine", "group", "behalf", "done", "started", "cc", "all"]
 
@@ -247,6 +248,7 @@ class TaskView(TaskItem):
     draft: dict[str, Any] | None = None
     answer: dict[str, Any] | None = None  # what was answered, once completed
     authority: str | None = None
+    return_to: list[ReturnTarget] = []  # earlier steps to which it may be returned
     behalf_of: list[str] = []  # roles for whom this user would act (代办); empty when acting for oneself
     acting_for: str | None = None  # the absent person whose substitute this user is for the task
     acting_for_name: Text | None = None

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
-from schemas.forms import PERSONAL, EmptyForm, Form, Outcome, label, register
+from schemas.forms import PERSONAL, EmptyForm, Form, Outcome, ReasonForm, label, register
 
 
 class HandInForm(Form):
@@ -75,3 +75,8 @@ register(
 )
 register("registration.chase", Outcome("chased", Text(zh="已催办", en="Chased"), EmptyForm))
 register("registration.undo", Outcome("undone", Text(zh="已撤销登记", en="Registration undone"), UndoneForm))
+register(
+    "registration.record_changed",
+    Outcome("corrected", Text(zh="已在经办机构更正", en="Corrected at the agency"), EmptyForm),
+    Outcome("unaffected", Text(zh="无须更正", en="Nothing to correct"), ReasonForm, tone="secondary"),
+)

@@ -12,10 +12,11 @@ from pydantic import Field
 
 from schemas.base import Payload, Text
 from schemas.deadlines import Deadline
+from schemas.steps import ReturnTarget
 
 
 class TaskState(StrEnum):
-    """Life cycle. The workflow writes ready, suspended, completed, obsolete; reserved (someone holds it) and
+    """Life cycle. The workflow writes ready, suspended, completed, returned, obsolete; reserved (someone holds it) and
     in_progress (the holder has a draft) are shown by the inbox while the workflow's own state is ready."""
 
     READY = "ready"
@@ -23,6 +24,7 @@ class TaskState(StrEnum):
     IN_PROGRESS = "in_progress"
     SUSPENDED = "suspended"
     COMPLETED = "completed"
+    RETURNED = "returned"  # 退回: whoever had it sent the work back to an earlier step
     OBSOLETE = "obsolete"
 
 
@@ -42,7 +44,9 @@ class DocumentRequest(Payload):
 class TaskSpec(Payload):
     """What a process asks for. `kind` names the form models (`schemas.forms`); `step` names its duration for the slack;
     `subject` is a person's id; `excluded` are users who may not complete it (four eyes); `data` are ids and codes
-    only."""
+    only. `return_to`: the earlier steps to which it may be returned; `after`: the key of the task whose answer opened
+    it and may be withdrawn while nobody has acted on this one; `former`: the answer that was given when the step was
+    done before, to begin with."""
 
     key: str  # unique in the process, with occurrence: "verification/1"
     kind: str  # "enrolment.verification"
@@ -58,10 +62,14 @@ class TaskSpec(Payload):
     excluded: list[str] = []
     authority: str | None = None  # the agency it concerns
     data: dict[str, Any] = {}
+    return_to: list[ReturnTarget] = []
+    after: str | None = None
+    former: str | None = None  # a submission's id
 
 
 class TaskResult(Payload):
-    """How a task ended: the outcome, the public part of the form, who did it, and the id of the stored answer."""
+    """How a task ended: the outcome, the public part of the form, who did it, and the id of the stored answer (empty
+    where it was returned: `data` then says to which step, in which way and why)."""
 
     outcome: str
     data: dict[str, Any] = {}
@@ -119,3 +127,6 @@ class Refusal(StrEnum):
     BAD_FORM = "BadForm"  # 422
     BAD_OUTCOME = "BadOutcome"  # 422
     NOT_ALLOWED_NOW = "NotAllowedNow"  # 409: cancel, suspend, resume in a state that forbids it
+    BAD_TARGET = "BadTarget"  # 422: not a step to which this task may be returned, or not in this way
+    TOO_LATE = "TooLate"  # 409: the next person has acted, so an answer can no longer be withdrawn
+    NOT_YOURS = "NotYours"  # 403: somebody else's answer

@@ -86,6 +86,16 @@ async def tasks_of(session: AsyncSession, process_id: str) -> list[Task]:
     return list(rows)
 
 
+async def following(session: AsyncSession, task: Task, *, lock: bool = False) -> list[Task]:
+    """The open tasks that a task's answer has led to; with `lock` their rows are locked until the transaction ends."""
+    statement = select(Task).where(
+        Task.process_id == task.process_id, Task.closed_at.is_(None), Task.spec["after"].astext == task.key
+    )
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return list(await session.scalars(statement))
+
+
 async def timeline_of(session: AsyncSession, process_id: str) -> list[Timeline | InboxEvent]:
     """What the process and the inbox say of a case, by time; the process's own lines keep their order."""
     rows = await session.scalars(select(Timeline).where(Timeline.process_id == process_id).order_by(Timeline.seq))

@@ -129,7 +129,7 @@ def in_view(viewer: Viewer, view: str) -> ColumnElement[bool]:
         return behalf if any(hat.has("clerk") for hat in viewer.hats) else false()
     if view == "done":
         done = or_(Task.completed_by == viewer.username, Task.completed_for == viewer.username)
-        return and_(done, Task.state == "completed")
+        return and_(done, Task.state.in_(("completed", "returned")))
     if view == "started":
         return and_(is_open, Process.started_by == viewer.username, openable(viewer))
     if view == "cc":

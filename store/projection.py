@@ -153,7 +153,7 @@ async def _write_task(session: AsyncSession, process: Process, task: TaskSnapsho
             "result": task.result.model_dump(mode="json"),
             "completed_by": task.result.actor,
             "on_behalf": task.result.on_behalf,
-            "submission_id": task.result.submission_id,
+            "submission_id": task.result.submission_id or None,
         }
     values = workflow_columns | {
         "id": task.id,

@@ -73,6 +73,8 @@ def _sentence(context: Context, code: str, lang: str) -> str:
 def _came_back(context: Context, lang: str) -> Block | None:
     """Defects of a return, or the code with which an agency refused."""
     notes: list[Note] = []
+    if context.get("return_reason"):
+        notes.append(Note(str(context["return_reason"]), "bad"))
     for defect in cast("list[dict[str, Any]]", context.get("defects") or []):
         parts = [
             _sentence(context, str(defect.get("code", "")), lang),

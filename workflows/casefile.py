@@ -29,7 +29,7 @@ from schemas.process import (
 )
 from workflows.calls import record_transition
 from workflows.clock import Clock
-from workflows.human_task import Desk, HumanTask
+from workflows.human_task import Desk, HumanTask, Returned
 
 with workflow.unsafe.imports_passed_through():
     from domain import deadlines as deadline_rules
@@ -79,6 +79,10 @@ class CaseFile:
     def plan_stages(self) -> list[Stage]:
         """The stages in their order; those with the same column run side by side."""
         raise TypeError(f"{type(self).__name__} names no stages")
+
+    def withdrawal_refused(self, task: HumanTask) -> bool:
+        """Whether something has begun outside because of this task's answer, so that it can no longer be withdrawn."""
+        return False
 
     # --- time and deadlines -----------------------------------------------------------------------------------------
 
@@ -256,10 +260,14 @@ class CaseFile:
 
     @asynccontextmanager
     async def stage(self, code: str, waiting_on: str | None = None) -> AsyncGenerator[Stage]:
-        """Enters a stage and leaves it as done, or as cancelled when the wait inside is cancelled."""
+        """Enters a stage and leaves it as done; as pending when the work inside is returned, as cancelled when the wait
+        is cancelled."""
         stage = self.enter(code, waiting_on)
         try:
             yield stage
+        except Returned:
+            self.leave(code, StageState.PENDING)
+            raise
         except (asyncio.CancelledError, Exception):
             stage.state, stage.left_at, stage.waiting_on = StageState.CANCELLED, self.now(), None
             self.touch()

@@ -7,22 +7,25 @@ The case owns no payment: it writes its premium lines and waits until the month'
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
 from temporalio import workflow
 
 from schemas.base import Text
-from schemas.calls import AppliedForm, CaseArg, ExemptionDecision, LateFeeArg, PaymentScope
+from schemas.calls import CaseArg, LateFeeArg, PaymentScope
 from schemas.deadlines import Deadline
 from schemas.enrolment import CaseBooks, EnrolmentFacts, LineRequest
 from schemas.process import ProcessCommand, ProcessStart, Stage, StageState
-from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
+from schemas.tasks import TaskSpec
+from workflows.human_task import HumanTask, Returned
 from workflows.process import Process
+from workflows.record import Record
+from workflows.reentry import Reentry
 from workflows.registration import Registration, stop
 
 with workflow.unsafe.imports_passed_through():
-    from domain.materials import document_requests
     from domain.times import at
 
 AGENCIES = ("social_bureau", "medical_bureau")
@@ -46,8 +49,9 @@ class Enrolment(Process):
         self._months: dict[str, str] = {}  # decisions: month whose payment day had passed -> month of payment
         self._month_decision = asyncio.Lock()
         self._first_paid: str | None = None  # the month in which the side that came first is paid
-        self._rounds = 0
         self._cancel_asked = 0
+        self.record = Record(self)
+        self.reentry = Reentry(self)
 
     @workflow.run
     async def run(self, start: ProcessStart) -> None:
@@ -66,11 +70,19 @@ class Enrolment(Process):
 
     async def body(self) -> None:
         self.facts = await self.calls.load_enrolment_facts(self._case(), 1)
-        await self._materials_and_verification()
-        self._split_deadline()
-        for agency in AGENCIES:
-            self.registrations[agency] = Registration(self, agency)
-        await self._registrations_and_payment()
+        back: Returned | None = None
+        while True:
+            await self.record.make(back)
+            self._split_deadline()
+            for agency in AGENCIES:
+                self.registrations.setdefault(agency, Registration(self, agency))
+            try:
+                await self._registrations_and_payment()
+                break
+            except Returned as withdrawn:  # the verification's own answer, before anything was handed in
+                back = withdrawn
+                self._join_deadline()
+        await self.reentry.all_checked()
         await self._wait_settled()
         async with self.stage("notice"):
             await self.calls.send_notice(self._case())
@@ -78,78 +90,16 @@ class Enrolment(Process):
     def _case(self) -> CaseArg:
         return CaseArg(process_id=self.id, person_id=self.person_id)
 
-    # --- materials and verification ---------------------------------------------------------------------------------
+    # --- the registration's date ------------------------------------------------------------------------------------
 
-    async def _materials_and_verification(self) -> None:
-        defects: list[dict[str, str]] = []
-        while True:
-            self._rounds += 1
-            result = await self._materials(defects)
-            applied = AppliedForm(process_id=self.id, person_id=self.person_id, submission_id=result.submission_id)
-            self.facts = await self.calls.apply_record(applied, f"materials/{self._rounds}")
-            result = await self._verification()
-            if result.outcome == "approve":
-                break
-            defects = result.data["defects"]
-        decision = ExemptionDecision(
-            process_id=self.id,
-            person_id=self.person_id,
-            exempt=result.data.get("exempt", []),
-            certificate=result.data.get("certificate", "none"),
-            actor=result.actor,
-        )
-        self.facts = await self.calls.record_exemption(decision)
+    def withdrawal_refused(self, task: HumanTask) -> bool:
+        return task.spec.kind == "enrolment.verification" and any(r.reached for r in self.registrations.values())
 
-    async def _materials(self, defects: list[dict[str, str]]) -> TaskResult:
-        async with self.stage("materials"):
-            statutory = self._registration_deadline(["materials", "verification", "hand_in"])
-            if statutory.due_at <= self.now():
-                self.flag("late_at_birth")
-            return await self.desk.ask(
-                TaskSpec(
-                    key=self.desk.key("materials"),
-                    kind="enrolment.materials",
-                    title=Text(zh="补正参保材料", en="Correct the materials")
-                    if defects
-                    else Text(zh="提交参保材料", en="Submit the materials"),
-                    roles=["college"],
-                    org_unit=self.facts.org_unit,
-                    subject=self.person_id,
-                    stage="materials",
-                    step="materials",
-                    outcomes=["submit"],
-                    documents=self._checklist(),
-                    deadlines=[statutory, self.internal("materials")],
-                    data={"defects": defects},
-                )
-            )
-
-    async def _verification(self) -> TaskResult:
-        async with self.stage("verification"):
-            statutory = self._registration_deadline(["verification", "hand_in"])
-            return await self.desk.ask(
-                TaskSpec(
-                    key=self.desk.key("verification"),
-                    kind="enrolment.verification",
-                    title=Text(zh="审核参保材料", en="Verify the materials"),
-                    roles=["clerk"],
-                    org_unit=self.facts.org_unit,
-                    subject=self.person_id,
-                    stage="verification",
-                    step="verification",
-                    outcomes=["approve", "return"],
-                    deadlines=[statutory, self.internal("verification")],
-                    data={"findings": self.facts.findings},
-                )
-            )
-
-    def _checklist(self) -> list[DocumentRequest]:
-        """The category's checklist; a conditional paper is required only where its condition holds."""
-        conditions = ["if_treaty_claimed"] if self.facts.certificate.value == "held" else []
-        return document_requests(self.policy.checklists[self.facts.category], conditions)
-
-    def _registration_deadline(self, steps: list[str]) -> Deadline:
-        """DL-REG-FOR: thirty days from the permit. Computed anew, because a corrected permit date moves it."""
+    def registration_deadline(self, steps: list[str], agency: str | None = None) -> Deadline:
+        """DL-REG-FOR: thirty days from the permit. Computed anew, because a corrected permit date moves it. After the
+        split the date of the agency whose branch has come back stands: same due day, no new generation."""
+        if agency is not None:
+            return self.hold(self._at_agency(agency, steps))
         return self.hold(self.deadline("DL-REG-FOR", self.facts.permit_issued, steps, authority=AGENCIES[0]))
 
     def _split_deadline(self) -> None:
@@ -162,14 +112,23 @@ class Enrolment(Process):
             self.deadlines[own.id] = own.model_copy(update=kept)
             self.fired.update(k.replace("DL-REG-FOR:", f"{own.id}:") for k in before)
 
+    def _join_deadline(self) -> None:
+        """Back before the split: one date again, with what has fired."""
+        split = [self.deadlines.pop(f"DL-REG-FOR@{agency}") for agency in AGENCIES]
+        single = self.deadline("DL-REG-FOR", self.facts.permit_issued, ["verification"], authority=AGENCIES[0])
+        kept = {"breached": any(d.breached for d in split), "generation": split[0].generation}
+        self.deadlines["DL-REG-FOR"] = single.model_copy(update=kept)
+        before = sorted(k for k in self.fired if k.startswith("DL-REG-FOR@"))
+        self.fired.update("DL-REG-FOR:" + k.partition(":")[2] for k in before)
+
     def plan_registrations(self) -> None:
         """The permit's date may have been corrected: both agencies' dates move with it."""
         for agency in AGENCIES:
             self.hold(self._at_agency(agency))
 
-    def _at_agency(self, agency: str) -> Deadline:
+    def _at_agency(self, agency: str, steps: Sequence[str] = ("hand_in",)) -> Deadline:
         own = self.deadline(
-            "DL-REG-FOR", self.facts.permit_issued, ["hand_in"], as_id=f"DL-REG-FOR@{agency}", authority=agency
+            "DL-REG-FOR", self.facts.permit_issued, steps, as_id=f"DL-REG-FOR@{agency}", authority=agency
         )
         at_agency = self.policy.agency(agency).title
         title = Text(zh=f"{own.title.zh}（{at_agency.zh}）", en=f"{own.title.en} ({at_agency.en})")
@@ -194,6 +153,10 @@ class Enrolment(Process):
 
         try:
             await workflow.wait_condition(lambda: any(b.done() for b in branches.values()))
+            withdrawn = [b for b in branches.values() if b.done() and isinstance(b.exception(), Returned)]
+            if withdrawn:
+                await self.stop_all(list(branches.values()))
+                await withdrawn[0]  # raises
             if not all(b.done() for b in branches.values()) and await self._pay_one_side(branches):
                 for agency in AGENCIES:
                     if self.registrations[agency].approved:

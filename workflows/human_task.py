@@ -1,8 +1,9 @@
 """The human task: ask a person for something and wait, with the deadline clock running beside it.
 
-Every process asks in the same few lines: `await self.desk.ask(TaskSpec(...))`. A completion is an Update: `check` is
-its validator (nothing is recorded when it refuses), `accept` changes state synchronously, so that of two people at once
-the second is refused. The inbox row follows by `Process` projection. Holders are the inbox's own and unknown here.
+Every process asks in the same few lines: `await self.desk.ask(TaskSpec(...))`, and gets a result, or `Returned`. A
+completion is an Update: `check` is its validator (nothing is recorded when it refuses), `accept` changes state
+synchronously, so that of two people at once the second is refused. The inbox row follows by `Process` projection.
+Holders are the inbox's own and unknown here.
 """
 
 import asyncio
@@ -17,11 +18,40 @@ from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
 from schemas.forms import outcome as form_outcome
 from schemas.forms import public_model
+from schemas.steps import Way
 from schemas.tasks import Completion, Refusal, TaskResult, TaskSnapshot, TaskSpec, TaskState
 from workflows.clock import Clock
 
 if TYPE_CHECKING:
     from workflows.casefile import CaseFile
+
+
+class Returned(Exception):
+    """Leaves `Desk.ask` instead of a result: the work goes back to an earlier step (`workflows/returning.py`).
+
+    `way`: straight back to who returned it, or all steps again. `withdrawn`: not the holder of the task returned it,
+    but who did the step before took the own answer back; `former` is that answer (a submission's id).
+    """
+
+    def __init__(
+        self,
+        *,
+        to: str,
+        way: Way,
+        reason: str,
+        actor: str,
+        task_key: str,
+        withdrawn: bool = False,
+        former: str | None = None,
+    ) -> None:
+        super().__init__(f"{task_key} goes back to {to}")
+        self.to = to
+        self.way: Way = way
+        self.reason = reason
+        self.actor = actor
+        self.task_key = task_key
+        self.withdrawn = withdrawn
+        self.former = former
 
 
 def task_id(process_id: str, key: str) -> str:
@@ -43,6 +73,13 @@ class HumanTask:
         self.deadlines: list[Deadline] = list(spec.deadlines)
         self.remaining: dict[str, int] = {}  # working days left of internal targets while suspended
         self.revision = 0
+        self.returned: Returned | None = None
+
+    def close(self, state: TaskState, now: datetime) -> None:
+        """The task ends in this state; what was read of it before is stale."""
+        self.state = state
+        self.version += 1
+        self.closed_at = now
 
     @property
     def is_open(self) -> bool:
@@ -67,7 +104,7 @@ class Desk:
     """All tasks of one process."""
 
     def __init__(self, process: "CaseFile") -> None:
-        self._process = process
+        self.process = process
         self.tasks: dict[str, HumanTask] = {}
         self._occurrences: dict[str, int] = {}
 
@@ -76,13 +113,18 @@ class Desk:
         self._occurrences[name] = self._occurrences.get(name, 0) + 1
         return f"{name}/{self._occurrences[name]}"
 
+    def latest(self, name: str) -> str | None:
+        """The newest key of a step; None before it was asked."""
+        asked = self._occurrences.get(name)
+        return f"{name}/{asked}" if asked else None
+
     @property
     def open_tasks(self) -> list[HumanTask]:
         return [t for t in self.tasks.values() if t.is_open]
 
     async def ask(self, spec: TaskSpec) -> TaskResult:
         """Opens a task and waits for its completion. When the wait is cancelled the task becomes obsolete."""
-        process = self._process
+        process = self.process
         task = HumanTask(process, spec)
         # The task enters workflow state before its row is written: a completion that arrives meanwhile finds it.
         self.tasks[task.id] = task
@@ -103,64 +145,68 @@ class Desk:
             await clock.wait()
         except asyncio.CancelledError:
             # Not `finally`: a coroutine that is closed when its workflow leaves the worker's cache may not act.
-            task.state = TaskState.OBSOLETE
-            task.version += 1
-            task.closed_at = process.now()
-            process.note(
-                "task_obsolete",
-                Text(zh=f"不再需要：{spec.title.zh}", en=f"No longer needed: {spec.title.en}"),
-                task_id=task.id,
-            )
-            process.touch(task)
+            if task.is_open:
+                task.close(TaskState.OBSOLETE, process.now())
+                process.note(
+                    "task_obsolete",
+                    Text(zh=f"不再需要：{spec.title.zh}", en=f"No longer needed: {spec.title.en}"),
+                    task_id=task.id,
+                )
+                process.touch(task)
             raise
+        if task.returned is not None:
+            raise task.returned
         if task.result is None:
             raise RuntimeError(f"task {task.id} ended without a result")
         return task.result
 
+    def open_task(self, task_id: str, version: int) -> HumanTask:
+        """The task if it can be acted upon now, else the refusal that says why not."""
+        task = self.tasks.get(task_id)
+        if task is None:
+            raise refusal(Refusal.TASK_UNKNOWN, "no such task in this process yet")
+        if task.state is TaskState.SUSPENDED:
+            raise refusal(Refusal.TASK_SUSPENDED, "the case is suspended")
+        if task.state is not TaskState.READY:
+            raise refusal(Refusal.TASK_CLOSED, "the task is closed")
+        if version != task.version:
+            raise refusal(Refusal.STALE_VERSION, f"version {version} is not {task.version}")
+        return task
+
     def check(self, completion: Completion) -> HumanTask:
         """The validator: raises `ApplicationError` with a `Refusal` type, and changes nothing."""
-        task = self.tasks.get(completion.task_id)
-        if task is None:
-            raise _refuse(Refusal.TASK_UNKNOWN, "no such task in this process yet")
-        if task.state is TaskState.SUSPENDED:
-            raise _refuse(Refusal.TASK_SUSPENDED, "the case is suspended")
-        if task.state is not TaskState.READY:
-            raise _refuse(Refusal.TASK_CLOSED, "the task is closed")
-        if completion.version != task.version:
-            raise _refuse(Refusal.STALE_VERSION, f"version {completion.version} is not {task.version}")
+        task = self.open_task(completion.task_id, completion.version)
         if completion.actor in task.spec.excluded:
-            raise _refuse(Refusal.FOUR_EYES, "someone else must decide this")
+            raise refusal(Refusal.FOUR_EYES, "someone else must decide this")
         if completion.outcome not in task.spec.outcomes:
-            raise _refuse(Refusal.BAD_OUTCOME, completion.outcome)
+            raise refusal(Refusal.BAD_OUTCOME, completion.outcome)
         try:
             public_model(form_outcome(task.spec.kind, completion.outcome).form).model_validate(completion.data)
         except ValidationError as error:
-            raise _refuse(Refusal.BAD_FORM, "; ".join(".".join(map(str, e["loc"])) for e in error.errors())) from None
+            raise refusal(Refusal.BAD_FORM, "; ".join(".".join(map(str, e["loc"])) for e in error.errors())) from None
         return task
 
     def accept(self, completion: Completion) -> HumanTask:
         """Completes the task. Synchronous: between check and change nothing else can run."""
         task = self.check(completion)
-        task.state = TaskState.COMPLETED
-        task.version += 1
-        task.closed_at = self._process.now()
+        task.close(TaskState.COMPLETED, self.process.now())
         task.result = TaskResult(
             outcome=completion.outcome,
             data=completion.data,
             actor=completion.actor,
             on_behalf=completion.on_behalf,
             submission_id=completion.submission_id,
-            at=self._process.now(),
+            at=self.process.now(),
         )
         title = form_outcome(task.spec.kind, completion.outcome).title
-        self._process.note(
+        self.process.note(
             "task_completed",
             Text(zh=f"{task.spec.title.zh}：{title.zh}", en=f"{task.spec.title.en}: {title.en}"),
             actor=completion.actor,
             task_id=task.id,
             data={"outcome": completion.outcome, "on_behalf": completion.on_behalf},
         )
-        self._process.touch(task)
+        self.process.touch(task)
         return task
 
     def suspend(self) -> None:
@@ -169,7 +215,7 @@ class Desk:
             task.state = TaskState.SUSPENDED
             task.version += 1
             self._freeze(task)
-            self._process.touch(task)
+            self.process.touch(task)
 
     def resume(self) -> None:
         for task in self.open_tasks:
@@ -177,29 +223,30 @@ class Desk:
             task.version += 1
             task.deadlines = [self._thaw(task, d) for d in task.deadlines]
             task.remaining = {}
-            self._process.touch(task)
+            self.process.touch(task)
 
     def replace_deadline(self, old_id: str, deadline: Deadline) -> None:
         """A deadline moved (corrected anchor, new calendar): every open task that carries it carries the new one."""
         for task in self.open_tasks:
             if any(d.id == old_id for d in task.deadlines):
                 task.deadlines = [deadline if d.id == old_id else d for d in task.deadlines]
-                self._process.touch(task)
+                self.process.touch(task)
 
     def _freeze(self, task: HumanTask) -> None:
         for deadline in task.deadlines:
             if deadline.legal_kind is LegalKind.INTERNAL:
-                task.remaining[deadline.id] = self._process.working_days_left(deadline)
+                task.remaining[deadline.id] = self.process.working_days_left(deadline)
 
     def _thaw(self, task: HumanTask, deadline: Deadline) -> Deadline:
         left = task.remaining.get(deadline.id)
-        return deadline if left is None else self._process.extended(deadline, left)
+        return deadline if left is None else self.process.extended(deadline, left)
 
 
-def _refuse(kind: Refusal, message: str, *details: Any) -> ApplicationError:
+def refusal(kind: Refusal, message: str, *details: Any) -> ApplicationError:
+    """What an Update is refused with; the API has the sentences."""
     return ApplicationError(message, *details, type=kind.value, non_retryable=True)
 
 
 def refuse_now(message: str) -> ApplicationError:
     """A command (cancel, suspend, resume) that the process cannot take in its present state."""
-    return _refuse(Refusal.NOT_ALLOWED_NOW, message)
+    return refusal(Refusal.NOT_ALLOWED_NOW, message)

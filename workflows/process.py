@@ -11,9 +11,9 @@ Do not open child workflows that wait for people, and do not call activities oth
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -23,15 +23,16 @@ from schemas.deadlines import PolicySnapshot
 from schemas.process import ProcessCommand, ProcessStart, ProcessState, StageState, Wake
 from schemas.tasks import Completion, CompletionAnswer, TaskSpec
 from workflows.calls import Calls, open_process
-from workflows.casefile import CASE_TYPE, CaseFile
-from workflows.human_task import refuse_now
+from workflows.casefile import CASE_TYPE
+from workflows.human_task import Returned, refuse_now
+from workflows.verbs import Verbs
 
 T = TypeVar("T")
 
 STOP_AGAIN = timedelta(seconds=1)
 
 
-class Process(CaseFile):
+class Process(Verbs):
     """Base of all process workflows. Subclasses define `kind`, `plan_stages`, `body`, and where needed `undo`."""
 
     def __init__(self, start: ProcessStart) -> None:
@@ -49,6 +50,13 @@ class Process(CaseFile):
         """A code for why the process cannot be cancelled now (the API has the sentences); None where it can."""
         return None
 
+    async def _whole(self) -> None:
+        """The body; a declared way back that nobody takes is our own mistake, and must not end the case."""
+        try:
+            await self.body()
+        except Returned as back:
+            raise RuntimeError(f"{self.kind} does not take {back.to} back") from back
+
     # --- running ----------------------------------------------------------------------------------------------------
 
     async def supervised(self, what: Text, step: Callable[[], Awaitable[T]], stage: str) -> T:
@@ -60,8 +68,8 @@ class Process(CaseFile):
         while True:
             try:
                 return await step()
-            except asyncio.CancelledError:
-                raise
+            except (asyncio.CancelledError, Returned):
+                raise  # whoever runs the step takes it back
             except Exception as error:
                 if is_cancelled_exception(error):
                     raise asyncio.CancelledError from error
@@ -106,7 +114,7 @@ class Process(CaseFile):
         self.note("started", Text(zh="流程开始", en="Process started"), actor=self.start.started_by)
         self.touch()
         projection = asyncio.create_task(self._project())
-        main = asyncio.create_task(self.supervised(Text(zh="流程", en="process"), self.body, self.stages[0].code))
+        main = asyncio.create_task(self.supervised(Text(zh="流程", en="process"), self._whole, self.stages[0].code))
         try:
             await workflow.wait_condition(lambda: main.done() or self.cancelling is not None)
         except asyncio.CancelledError:
@@ -124,8 +132,9 @@ class Process(CaseFile):
         await workflow.wait_condition(lambda: self._projected >= self._version and workflow.all_handlers_finished())
         projection.cancel()
 
-    async def _cancel(self, main: "asyncio.Task[None]", command: ProcessCommand) -> None:
-        steps = [main, *self.branches]
+    async def stop_all(self, steps: "Sequence[asyncio.Task[Any]]") -> None:
+        """Cancels coroutines until they have ended: one `cancel()` is swallowed when an activity that a step waits for
+        ends at the same moment. Never in a `finally` (see `workflows/registration.py: stop`)."""
         while not all(t.done() for t in steps):
             for task in steps:
                 task.cancel()
@@ -135,6 +144,10 @@ class Process(CaseFile):
                 )
             except TimeoutError:
                 workflow.logger.info("%s: a step went on, stopping it again", self.id)
+
+    async def _cancel(self, main: "asyncio.Task[None]", command: ProcessCommand) -> None:
+        steps = [main, *self.branches]
+        await self.stop_all(steps)
         self.suspended = False
         await self.supervised(Text(zh="撤销登记", en="undo"), self.undo, self.stages[0].code)
         for stage in self.stages:

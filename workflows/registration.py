@@ -17,7 +17,10 @@ from schemas.base import Text
 from schemas.calls import AppliedForm, RegistrationArg, RegistrationEvent
 from schemas.deadlines import Deadline
 from schemas.process import StageState
+from schemas.steps import ReturnTarget
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
+from workflows.human_task import Returned
+from workflows.returning import AGAIN, target
 
 with workflow.unsafe.imports_passed_through():
     from domain.times import at
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(hours=1)
+HAND_IN = "hand_in"
 ASKING_HOURS = ("10:00", "16:00")  # after the first hours: twice on each of the agency's working days
 
 
@@ -42,6 +46,8 @@ class Registration:
         self._attempting = False
         self.begun = False  # a hand-in through the gateway was begun: its answer may have been lost
         self.approved = False
+        self._pending = False  # handed in, and neither refused nor taken back
+        self._back: Returned | None = None
         self.policy = case.policy.agency(agency)
 
     @property
@@ -53,22 +59,62 @@ class Registration:
             process_id=self.case.id, person_id=self.case.person_id, agency=self.agency, attempt=self.attempt
         )
 
+    @property
+    def reached(self) -> bool:
+        """Whether anything of this case has reached the agency."""
+        return self.handed_in or self.begun
+
+    @property
+    def stands(self) -> bool:
+        """Whether an application lies at the agency, undecided or approved."""
+        return self.approved or self._pending
+
     async def run(self) -> None:
-        """Until the agency has approved."""
+        """Until the agency has approved. A task of this branch can be returned: to its own hand-in (the record has
+        changed), or to a step before the split, while the other branch goes on."""
         while not self.approved:
+            if self._back is not None:  # an error may have interrupted the way back: it is gone on with, not lost
+                await self._go_back(self._back)
+                self._back = None
             if not self._attempting:  # an attempt that an error interrupted goes on under its own number
                 self.attempt += 1
                 self._attempting = True
             self.case.enter(self.agency)
             await self.case.calls.fill_application(self._arg())
-            code = await (self._by_portal() if self.policy.mode == "portal" else self._by_http())
-            if code is None:
-                self.approved = True
-                self.case.leave(self.agency)
-                self._say("approved", "已办结", "approved")
-            else:
-                await self._correct(code)
+            try:
+                code = await (self._by_portal() if self.policy.mode == "portal" else self._by_http())
+                if code is None:
+                    self.approved = True
+                    self._pending = False
+                    self.case.leave(self.agency)
+                    self._say("approved", "已办结", "approved")
+                else:
+                    await self._correct(code)
+            except Returned as back:
+                if back.withdrawn:
+                    self._attempting = False
+                    raise
+                self._back = back if back.to != HAND_IN else None
             self._attempting = False
+
+    async def _go_back(self, back: Returned) -> None:
+        """To a step before the split. What lies at the agency is taken back first, by a task."""
+        if self._pending:
+            await self._take_back()
+        self.case.reopen(self.deadline_id)
+        await self.case.reentry.run(back, self.agency)
+
+    async def _take_back(self) -> None:
+        result = await self._ask(
+            "undo",
+            Text(zh=f"在{self.policy.title.zh}撤销登记", en=f"Undo the registration at the {self.policy.title.en}"),
+            ["undone"],
+        )
+        if self.policy.mode == "http":
+            await self.case.calls.withdraw_registration(self._arg())
+        await self._record("undone", result)
+        self._pending = self.handed_in = self.begun = False
+        self._say("undone", "登记已撤销", "registration undone")
 
     async def _by_portal(self) -> str | None:
         """One attempt by hand; the refusal code, or None when approved."""
@@ -83,6 +129,8 @@ class Registration:
                 DocumentRequest(code="receipt", title=Text(zh="受理回执", en="Receipt")),
             ],
             step="hand_in",
+            return_to=self._targets(),
+            after=self.case.desk.latest("verification"),
         )
         await self._record("handed_in", result)
         handed_in_on = date.fromisoformat(result.data["handed_in_on"])
@@ -93,6 +141,7 @@ class Registration:
             Text(zh=f"登记{self.policy.title.zh}受理结果", en=f"Record whether the {self.policy.title.en} accepted"),
             ["accepted", "refused"],
             deadlines=[norm],
+            return_to=self._targets(),
         )
         if result.outcome == "refused":
             return await self._refused(result.data["code"], result)
@@ -105,6 +154,7 @@ class Registration:
                 Text(zh=f"登记{self.policy.title.zh}办理结果", en=f"Record the result of the {self.policy.title.en}"),
                 ["approved", "refused"],
                 deadlines=[norm],
+                return_to=self._targets(),
             )
         finally:
             chase.cancel()
@@ -157,7 +207,7 @@ class Registration:
 
     def _handed_in(self, day: date | None) -> None:
         """Meets the statutory date: now, or on the day that a person recorded."""
-        self.handed_in = True
+        self.handed_in = self._pending = True
         self.case.meet(self.deadline_id, None if day is None else self.case.done_on(day, self.agency))
         self._say("submitted", "已提交", "handed in")
 
@@ -192,6 +242,7 @@ class Registration:
     async def _refused(self, code: str, result: TaskResult | None) -> str:
         if result is not None:
             await self._record("refused", result, code=code)
+        self._pending = False
         self.case.reopen(self.deadline_id)
         self._say("refused", f"退回（{code}）", f"refused ({code})", code=code)
         return code
@@ -211,6 +262,7 @@ class Registration:
             ],
             step="hand_in",
             data={"code": code},
+            return_to=self._targets(),
         )
         arg = AppliedForm(process_id=self.case.id, person_id=self.case.person_id, submission_id=result.submission_id)
         self.case.facts = await self.case.calls.apply_record(arg, f"{self.agency}/{self.attempt}")
@@ -220,16 +272,8 @@ class Registration:
         """Takes the registration back at the agency: a clerk confirms, and in `http` mode the gateway withdraws it."""
         if not self.handed_in and not self.begun:
             return
-        result = await self._ask(
-            "undo",
-            Text(zh=f"在{self.policy.title.zh}撤销登记", en=f"Undo the registration at the {self.policy.title.en}"),
-            ["undone"],
-        )
-        if self.policy.mode == "http":
-            await self.case.calls.withdraw_registration(self._arg())
-        await self._record("undone", result)
+        await self._take_back()
         self.case.leave(self.agency, StageState.CANCELLED)
-        self._say("undone", "登记已撤销", "registration undone")
 
     async def _ask(
         self,
@@ -241,6 +285,8 @@ class Registration:
         documents: Sequence[DocumentRequest] = (),
         step: str | None = None,
         data: dict[str, str] | None = None,
+        return_to: Sequence[ReturnTarget] = (),
+        after: str | None = None,
     ) -> TaskResult:
         case = self.case
         return await case.desk.ask(
@@ -258,8 +304,23 @@ class Registration:
                 deadlines=list(deadlines),
                 authority=self.agency,
                 data={"agency": self.agency, "attempt": self.attempt, **(data or {})},
+                return_to=list(return_to),
+                after=after,
             )
         )
+
+    def _targets(self) -> list[ReturnTarget]:
+        """Where a task of this branch may be returned to; what lies at the agency is then taken back first."""
+        undo = None
+        if self._pending:
+            at_agency = self.policy.title
+            undo = Text(
+                zh=f"先在{at_agency.zh}撤回已提交的登记", en=f"first the registration at the {at_agency.en} is undone"
+            )
+        return [
+            target("materials", "材料收集", "materials", undo=undo),
+            target("verification", "审核", "verification", AGAIN, undo=undo),
+        ]
 
     async def _record(self, event: str, result: TaskResult, code: str | None = None) -> None:
         await self.case.calls.record_registration(

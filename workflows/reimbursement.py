@@ -12,8 +12,11 @@ from schemas.base import Text
 from schemas.calls import BillDecision, WakeCases
 from schemas.deadlines import Deadline
 from schemas.process import ProcessCommand, ProcessStart, Stage
+from schemas.steps import ReturnTarget
 from schemas.tasks import TaskResult, TaskSpec
+from workflows.human_task import Returned
 from workflows.process import Process
+from workflows.returning import AGAIN, STRAIGHT, target, why
 from workflows.withholding import withhold
 
 STEPS = ("withhold", "voucher", "approval", "settle")
@@ -47,24 +50,51 @@ class Reimbursement(Process):
     async def body(self) -> None:
         self._month_end(STEPS)
         await withhold(self)
+        prepared: TaskResult | None = None
+        back: Returned | None = None
         while True:
-            async with self.stage("voucher"):
-                prepared = await self._ask(
-                    "voucher", Text(zh="编制报账单", en="Prepare the voucher"), ["clerk"], ["prepared"], "voucher"
-                )
-                self._vouchers += 1
-                await self.calls.prepare_voucher(self._decision(prepared), self._vouchers)
-            async with self.stage("approval"):
-                decision = await self._ask(
-                    "approval",
-                    Text(zh="审批报账单", en="Approve the voucher"),
-                    ["supervisor"],
-                    ["approve", "return"],
-                    "approval",
-                    excluded=[prepared.actor],
-                )
-            if decision.outcome == "approve":
-                break
+            try:
+                if prepared is None or back is None or back.to == "voucher":
+                    prepared = await self._voucher(back)
+                decision = await self._approval(prepared, back)
+                if decision.outcome == "approve":
+                    await self._settlement(prepared)
+                    break
+                back = None
+            except Returned as returned:
+                back = returned
+        self.meet(self.month_end_id)
+        await self.calls.wake_cases(WakeCases(bill_id=self.bill_id, topic="settled"))
+
+    async def _voucher(self, back: Returned | None) -> TaskResult:
+        async with self.stage("voucher"):
+            prepared = await self._ask(
+                "voucher",
+                Text(zh="编制报账单", en="Prepare the voucher"),
+                ["clerk"],
+                ["prepared"],
+                "voucher",
+                back=back,
+            )
+            self._vouchers += 1
+            await self.calls.prepare_voucher(self._decision(prepared), self._vouchers)
+        return prepared
+
+    async def _approval(self, prepared: TaskResult, back: Returned | None) -> TaskResult:
+        async with self.stage("approval"):
+            return await self._ask(
+                "approval",
+                Text(zh="审批报账单", en="Approve the voucher"),
+                ["supervisor"],
+                ["approve", "return"],
+                "approval",
+                excluded=[prepared.actor],
+                after="voucher",
+                back=back,
+            )
+
+    async def _settlement(self, prepared: TaskResult) -> None:
+        """Finance settles, or sends the voucher back."""
         async with self.stage("settlement"):
             settled = await self._ask(
                 "settlement",
@@ -73,10 +103,13 @@ class Reimbursement(Process):
                 ["settled"],
                 "settle",
                 excluded=[prepared.actor],
+                after="approval",
+                return_to=[
+                    target("voucher", "编制报账单", "the voucher", AGAIN),
+                    target("approval", "报账审批", "approval", STRAIGHT),
+                ],
             )
             await self.calls.settle_voucher(self._decision(settled))
-        self.meet(self.month_end_id)
-        await self.calls.wake_cases(WakeCases(bill_id=self.bill_id, topic="settled"))
 
     def _month_end(self, steps: Sequence[str]) -> Deadline:
         """The last working day of the month of payment, with the steps still before it."""
@@ -103,6 +136,9 @@ class Reimbursement(Process):
         outcomes: list[str],
         internal: str,
         excluded: list[str] | None = None,
+        after: str | None = None,
+        back: Returned | None = None,
+        return_to: Sequence[ReturnTarget] = (),
     ) -> TaskResult:
         return await self.desk.ask(
             TaskSpec(
@@ -114,6 +150,9 @@ class Reimbursement(Process):
                 outcomes=outcomes,
                 deadlines=[self.remaining(internal), self.internal(internal)],
                 excluded=excluded or [],
-                data={"bill_id": self.bill_id},
+                data={"bill_id": self.bill_id, **why(back)},
+                after=self.desk.latest(after) if after else None,
+                former=back.former if back and back.to == name else None,
+                return_to=list(return_to),
             )
         )

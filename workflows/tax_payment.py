@@ -15,10 +15,13 @@ from schemas.base import Text
 from schemas.calls import BillArg, BillDecision, FreezeArg, PaymentArg, PaymentScope, WakeCases
 from schemas.deadlines import Deadline
 from schemas.process import ProcessCommand, ProcessStart, Stage
+from schemas.steps import ReturnTarget
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from schemas.tax_payment import BillKind, BillRef
+from workflows.human_task import Returned
 from workflows.process import Process
 from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, until_next_question
+from workflows.returning import AGAIN, STRAIGHT, target, why
 
 with workflow.unsafe.imports_passed_through():
     from domain.times import at
@@ -126,26 +129,39 @@ class TaxPayment(Process):
 
     async def _pay(self, bill: BillRef) -> None:
         await self._visible(bill)
+        back: Returned | None = None
+        confirmed: TaskResult | None = None
         while True:
-            confirmed = await self._compare(bill)
-            async with self.stage("approval"):
-                title = KIND_TITLE[bill.kind]
-                decision = await self._ask(
-                    "approval",
-                    "approval",
-                    Text(zh=f"审批{title.zh}缴费", en=f"Approve payment of the {title.en}"),
-                    ["approve", "return"],
-                    bill=bill,
-                    roles=["supervisor"],
-                    excluded=[confirmed.actor],
-                    internal="approval",
-                )
-            if decision.outcome == "approve":
-                break
-        async with self.stage("payment"):
-            await self._payment(bill, decision)
+            try:
+                if confirmed is None or back is None or back.to == "confirm":
+                    confirmed = await self._compare(bill, back)
+                decision = await self._approval(bill, confirmed, back)
+                if decision.outcome == "approve":
+                    async with self.stage("payment"):
+                        await self._payment(bill, decision)
+                    break
+                back = None
+            except Returned as returned:
+                back = returned
         await self.calls.start_reimbursement(BillArg(bill_id=bill.bill_id))
         await self.calls.wake_cases(WakeCases(bill_id=bill.bill_id, topic="paid"))
+
+    async def _approval(self, bill: BillRef, confirmed: TaskResult, back: Returned | None) -> TaskResult:
+        """Somebody else than who confirmed says that this bill is paid."""
+        title = KIND_TITLE[bill.kind]
+        async with self.stage("approval"):
+            return await self._ask(
+                "approval",
+                "approval",
+                Text(zh=f"审批{title.zh}缴费", en=f"Approve payment of the {title.en}"),
+                ["approve", "return"],
+                bill=bill,
+                roles=["supervisor"],
+                excluded=[confirmed.actor],
+                internal="approval",
+                data=dict(why(back)),
+                after="confirm",
+            )
 
     async def _visible(self, bill: BillRef) -> None:
         """R19: the bureaus' data must have reached the tax client. After a day a clerk is asked to look into it."""
@@ -179,7 +195,7 @@ class TaxPayment(Process):
         await workflow.sleep(VISIBLE_BY, summary="R19: then a clerk looks into it")
         await self._ask("visible", "visible", title, ["visible"], bill=bill)
 
-    async def _compare(self, bill: BillRef) -> TaskResult:
+    async def _compare(self, bill: BillRef, back: Returned | None) -> TaskResult:
         """The agency's bill beside our lines, until they are equal to the cent and someone has confirmed it."""
         arg = BillArg(bill_id=bill.bill_id)
         async with self.stage("confirm"):
@@ -211,7 +227,8 @@ class TaxPayment(Process):
                     ["confirm"] if comparison.equal else ["adjust", "recheck"],
                     bill=bill,
                     internal="confirm",
-                    data={"equal": comparison.equal, "difference": comparison.difference},
+                    data={"equal": comparison.equal, "difference": comparison.difference, **why(back)},
+                    former=back.former if back else None,
                 )
                 if result.outcome == "confirm":
                     return result
@@ -232,6 +249,11 @@ class TaxPayment(Process):
                 ["paid"],
                 bill=bill,
                 documents=[DocumentRequest(code="certificate", title=Text(zh="完税证明", en="Payment certificate"))],
+                return_to=[
+                    target("confirm", "核对征集单", "comparison of the bill", AGAIN),
+                    target("approval", "缴费审批", "approval", STRAIGHT),
+                ],
+                after="approval",
             )
             payment = PaymentArg(bill_id=bill.bill_id, submission_id=paid.submission_id, actor=paid.actor)
         else:
@@ -267,7 +289,11 @@ class TaxPayment(Process):
         documents: list[DocumentRequest] | None = None,
         internal: str | None = None,
         data: dict[str, object] | None = None,
+        return_to: Sequence[ReturnTarget] = (),
+        after: str | None = None,
+        former: str | None = None,
     ) -> TaskResult:
+        """Asks a person; `after` is the step whose answer led here (it may be withdrawn while nobody has acted)."""
         first = STEPS.index(name) if name in STEPS else 1  # all before the bill is compared: the rest is still to do
         deadlines = [self._payment_day(STEPS[first:])]
         if internal is not None:
@@ -286,5 +312,8 @@ class TaxPayment(Process):
                 excluded=excluded or [],
                 authority="tax_office",
                 data=about | (data or {}),
+                return_to=list(return_to),
+                after=self.desk.latest(after) if after else None,
+                former=former,
             )
         )

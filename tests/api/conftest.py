@@ -184,6 +184,7 @@ class Office:
         process: dict[str, Any] | None = None,
         reminders: list[Reminder] | None = None,
         timeline: list[TimelineEntry] | None = None,
+        **more: Any,
     ) -> str:
         """Opens a task by a transition; returns its id."""
         task_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{process_id}/{key}"))
@@ -193,7 +194,7 @@ class Office:
                 key=key, kind=kind, title=Text(zh="审核参保材料", en="Verify the materials"), roles=roles or ["clerk"],
                 org_unit=org_unit, subject=row.subject if row else None, stage="verification",
                 outcomes=outcomes or ["approve", "return"], documents=documents or [], deadlines=deadlines or [],
-                excluded=excluded or [], data=data or {},
+                excluded=excluded or [], data=data or {}, **more,
             )  # fmt: skip
             snapshot = TaskSnapshot(
                 id=task_id, process_id=process_id, revision=revision, spec=spec, state=TaskState.READY,

@@ -21,6 +21,8 @@ from temporalio.worker import Worker
 
 from schemas.calls import PollAnswer
 from schemas.process import ProcessCommand, Wake
+from schemas.steps import Returning, Way, Withdrawal
+from schemas.tasks import TaskSnapshot
 from tests.workflows.conftest import Stage
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_clock import festival
@@ -145,6 +147,71 @@ async def a_bill_settled(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     return handle
 
 
+async def send_back(handle: WorkflowHandle[Any, Any], task: TaskSnapshot, to: str, way: Way, actor: str) -> None:
+    argument = Returning(task_id=task.id, to=to, way=way, reason="有误", version=task.version, actor=actor)
+    await handle.execute_update("return_task", argument)
+
+
+async def returned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """Withdrawn twice, returned straight by one bureau and with an application to undo by the other."""
+
+    async def withdraw(task: TaskSnapshot, actor: str) -> None:
+        await handle.execute_update("withdraw_task", Withdrawal(task_id=task.id, reason="漏传", actor=actor))
+
+    social = lambda t: t.spec.authority == "social_bureau"  # noqa: E731
+    medical = lambda t: t.spec.authority == "medical_bureau"  # noqa: E731
+    handle = await s.begin(at=START)
+    materials = await office.task("enrolment.materials")
+    await complete(handle, materials, actor="college")
+    await office.task("enrolment.verification")
+    await withdraw(materials, "college")
+    await complete(handle, await office.task("enrolment.materials"), actor="college")
+    verification = await office.task("enrolment.verification")
+    await complete(handle, verification)
+    await office.task("registration.hand_in", where=social)
+    await office.task("registration.hand_in", where=medical)
+    await withdraw(verification, "clerk")
+    await complete(handle, await office.task("enrolment.verification"))
+    await complete(handle, await office.task("registration.hand_in", where=medical))
+    await send_back(handle, await office.task("registration.hand_in", where=social), "materials", "straight", "clerk")
+    await s.skip(handle, timedelta(days=8))
+    await complete(handle, await office.task("enrolment.materials"), actor="college")
+    await complete(handle, await office.task("registration.record_changed", where=medical))
+    acceptance = await office.task("registration.acceptance", where=medical)
+    await send_back(handle, acceptance, "verification", "again", "clerk")
+    await complete(handle, await office.task("registration.undo", where=medical))
+    await complete(handle, await office.task("enrolment.verification"))
+    for where in (social, medical):
+        await complete(handle, await office.task("registration.hand_in", where=where))
+        await complete(handle, await office.task("registration.acceptance", where=where))
+        await complete(handle, await office.task("registration.result", where=where))
+    await office.settle(lambda: len(office.tax_scopes) == 2)
+    for scope in office.tax_scopes:
+        office.lines[scope.levy] = 0
+    await handle.signal("wake", Wake(topic="paid"))
+    await handle.result()
+    return handle
+
+
+async def money_returned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """Finance returns a voucher, the approval is withdrawn."""
+    handle = await s.begin("Reimbursement", at=START, bill_id="b1")
+    await complete(handle, await office.task("withholding.confirm"), actor="payroll")
+    await complete(handle, await office.task("reimbursement.voucher"))
+    approval = await office.task("reimbursement.approval")
+    await complete(handle, approval, actor="supervisor")
+    await office.task("reimbursement.settlement")
+    taken_back = Withdrawal(task_id=approval.id, reason="误点", actor="supervisor")
+    await handle.execute_update("withdraw_task", taken_back)
+    await complete(handle, await office.task("reimbursement.approval"), actor="supervisor")
+    await send_back(handle, await office.task("reimbursement.settlement"), "voucher", "again", "finance")
+    await complete(handle, await office.task("reimbursement.voucher"))
+    await complete(handle, await office.task("reimbursement.approval"), actor="supervisor")
+    await complete(handle, await office.task("reimbursement.settlement"), actor="finance")
+    await handle.result()
+    return handle
+
+
 CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "enrolment-refused-twice-http": (refused_twice, {}),
     "enrolment-refused-twice-portal": (refused_twice, {"social_bureau": "portal", "medical_bureau": "portal"}),
@@ -152,6 +219,8 @@ CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "enrolment-one-side-open": (one_side_open, {}),
     "tax_payment-month": (a_month_of_bills, {}),
     "reimbursement-settled": (a_bill_settled, {}),
+    "enrolment-returned": (returned, {"social_bureau": "portal", "medical_bureau": "portal"}),
+    "reimbursement-returned": (money_returned, {}),
 }
 
 

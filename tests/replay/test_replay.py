@@ -13,11 +13,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from schemas.calls import CaseArg
 from tests.replay.record import CASES
 from worker.sandbox import workflow_runner
 from workflows import enrolment as enrolment_module
-from workflows.enrolment import Enrolment
 from workflows.process import Process
+from workflows.record import Record
 from workflows.registry import WORKFLOWS
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
@@ -59,15 +60,14 @@ async def test_swapping_the_two_bureaus_fails_the_replay(monkeypatch: pytest.Mon
 
 
 async def test_an_added_activity_fails_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Enrolment._materials  # pyright: ignore[reportPrivateUsage]
+    original = Record.make
 
-    async def with_one_more(self: Enrolment, defects: list[dict[str, str]]) -> Any:
-        from workflows import calls
+    async def with_one_more(self: Record, back: Any = None, agency: str | None = None) -> None:
+        case = self._case  # pyright: ignore[reportPrivateUsage]
+        await case.calls.case_books(CaseArg(process_id=case.id, person_id=case.person_id), "unsafe")
+        await original(self, back, agency)
 
-        await calls.case_books(self._case(), "unsafe")  # pyright: ignore[reportPrivateUsage]
-        return await original(self, defects)
-
-    monkeypatch.setattr(Enrolment, "_materials", with_one_more)
+    monkeypatch.setattr(Record, "make", with_one_more)
     with pytest.raises(Exception, match="TMPRL1100"):
         await replay_changed(CLOSED)
 

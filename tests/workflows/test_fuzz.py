@@ -20,7 +20,8 @@ from temporalio.worker import Replayer
 
 from schemas.calls import PollAnswer
 from schemas.process import ProcessCommand, Wake
-from schemas.tasks import TaskState
+from schemas.steps import Returning, Withdrawal
+from schemas.tasks import TaskSnapshot, TaskState
 from tests.workflows.office import Office, complete, shanghai
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
@@ -66,6 +67,9 @@ async def people(rng: random.Random, office: Office, handle: WorkflowHandle[Any,
                 if task.state is TaskState.SUSPENDED:
                     await handle.execute_update("resume", ProcessCommand(reason="继续", actor="supervisor"))
                     continue
+                if rng.random() < 0.12:
+                    await go_back(rng, office, handle, task)
+                    continue
                 outcomes = task.spec.outcomes
                 outcome = outcomes[0] if rng.random() < 0.8 else rng.choice(outcomes)
                 version = task.version if rng.random() < 0.9 else task.version + 1
@@ -79,6 +83,21 @@ async def people(rng: random.Random, office: Office, handle: WorkflowHandle[Any,
                 await handle.signal("wake", Wake(topic="paid"))
         await asyncio.sleep(rng.random() * 0.05)
     raise AssertionError(f"{handle.id} is stuck: {office.state(handle.id)}, open {office.open_tasks(handle.id)}")
+
+
+async def go_back(rng: random.Random, office: Office, handle: WorkflowHandle[Any, Any], task: TaskSnapshot) -> None:
+    """Returns the task where it may be returned, or withdraws an answer of before."""
+    if task.spec.return_to and rng.random() < 0.6:
+        target = rng.choice(task.spec.return_to)
+        way = rng.choice(target.ways)
+        back = Returning(task_id=task.id, to=target.step, way=way, reason="随机", version=task.version, actor="clerk")
+        await handle.execute_update("return_task", back)
+        return
+    answered = [t for t in office.tasks.values() if t.process_id == handle.id and t.result is not None]
+    if answered:
+        former = rng.choice(answered)
+        actor = former.result.actor if former.result else ""
+        await handle.execute_update("withdraw_task", Withdrawal(task_id=former.id, reason="随机", actor=actor))
 
 
 async def one_case(seed: int, stage: Open) -> tuple[str, Any]:

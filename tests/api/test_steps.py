@@ -1,0 +1,103 @@
+"""Return and withdraw through HTTP: who may, what is said when not, and what reaches the process."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from schemas.base import Text
+from schemas.steps import ReturnTarget
+from schemas.tasks import Refusal
+from store.database import session
+from store.tables.processes import Task
+from tests.api.conftest import Office
+
+TARGETS = [ReturnTarget(step="materials", title=Text(zh="材料", en="Materials"), ways=["straight", "again"])]
+BODY: dict[str, Any] = {"to": "materials", "way": "straight", "reason": "护照号有误", "version": 1}
+
+
+def key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+async def test_a_task_is_returned_by_who_may_do_it(office: Office) -> None:
+    task = await office.task(await office.case(), "registration.hand_in", outcomes=["handed_in"], return_to=TARGETS)
+    clerk = await office.sign_in("clerk")
+    view = (await clerk.get(f"/api/v1/tasks/{task}")).json()
+    assert "return" in view["actions"]
+    assert view["return_to"][0]["ways"] == ["straight", "again"]
+    answer = await clerk.post(f"/api/v1/tasks/{task}/return", json=BODY, headers=key())
+    assert answer.status_code == 200, answer.text
+    assert office.temporal.calls[-1][0] == "return_task"
+
+
+@pytest.mark.parametrize(
+    ("who", "changes", "status", "code"),
+    [
+        ("payroll", {}, 404, "not_found"),
+        ("auditor", {}, 403, "not_allowed"),
+        ("clerk", {"to": "notice"}, 422, "bad_target"),
+        ("clerk", {"version": 2}, 409, "stale_version"),
+        ("clerk", {"reason": ""}, 422, "bad_form"),
+    ],
+)
+async def test_a_return_that_cannot_be_is_refused_before_the_process_is_asked(
+    office: Office, who: str, changes: dict[str, Any], status: int, code: str
+) -> None:
+    task = await office.task(await office.case(), "registration.hand_in", outcomes=["handed_in"], return_to=TARGETS)
+    client = await office.sign_in(who)
+    answer = await client.post(f"/api/v1/tasks/{task}/return", json=BODY | changes, headers=key())
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert not office.temporal.calls
+
+
+async def test_what_somebody_else_holds_is_not_returned(office: Office) -> None:
+    task = await office.task(await office.case(), "registration.hand_in", outcomes=["handed_in"], return_to=TARGETS)
+    first, second = await office.sign_in("clerk"), await office.sign_in("clerk2")
+    await first.post(f"/api/v1/tasks/{task}/claim")
+    answer = await second.post(f"/api/v1/tasks/{task}/return", json=BODY, headers=key())
+    assert (answer.status_code, answer.json()["code"]) == (409, "task_held")
+
+
+async def test_an_answer_is_withdrawn_until_the_next_has_a_draft(office: Office) -> None:
+    case = await office.case()
+    mine = await office.task(case, "registration.chase", key="chase/1", outcomes=["chased"])
+    clerk, other = await office.sign_in("clerk"), await office.sign_in("clerk2")
+    early = await clerk.post(f"/api/v1/tasks/{mine}/withdraw", json={"reason": "误点"})
+    assert (early.status_code, early.json()["code"]) == (409, "not_allowed_now")
+    done = await clerk.post(
+        f"/api/v1/tasks/{mine}/complete", json={"outcome": "chased", "data": {}, "version": 1}, headers=key()
+    )
+    assert done.status_code == 200, done.text
+    following = await office.task(case, key="verification/2", revision=5, after="chase/1")
+    assert "withdraw" in (await clerk.get(f"/api/v1/tasks/{mine}")).json()["actions"]
+    assert "withdraw" not in (await other.get(f"/api/v1/tasks/{mine}")).json()["actions"]
+    await other.post(f"/api/v1/tasks/{following}/claim")  # a claim alone is no work
+    answer = await clerk.post(f"/api/v1/tasks/{mine}/withdraw", json={"reason": "误点"}, headers=key())
+    assert answer.status_code == 200, answer.text
+    assert office.temporal.calls[-1][0] == "withdraw_task"
+    office.temporal.refuse = [Refusal.TOO_LATE]  # the process knows more than the inbox
+    answer = await clerk.post(f"/api/v1/tasks/{mine}/withdraw", json={"reason": "误点"}, headers=key())
+    assert (answer.status_code, answer.json()["code"]) == (409, "too_late")
+    await other.put(f"/api/v1/tasks/{following}/draft", json={"data": {"remark": "…"}})
+    answer = await clerk.post(f"/api/v1/tasks/{mine}/withdraw", json={"reason": "误点"}, headers=key())
+    assert (answer.status_code, answer.json()["code"]) == (409, "too_late")
+    answer = await other.post(f"/api/v1/tasks/{mine}/withdraw", json={"reason": "误点"}, headers=key())
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+
+
+async def test_a_step_that_comes_again_begins_with_the_former_answer(office: Office) -> None:
+    case = await office.case()
+    first = await office.task(case, "registration.hand_in", key="h/1", outcomes=["handed_in"])
+    clerk = await office.sign_in("clerk")
+    form = {"handed_in_on": "2026-11-20", "receipt_no": "SL77"}
+    done = await clerk.post(
+        f"/api/v1/tasks/{first}/complete", json={"outcome": "handed_in", "data": form, "version": 1}, headers=key()
+    )
+    assert done.status_code == 200, done.text
+    async with session() as s:
+        submission = (await s.get_one(Task, first)).submission_id
+    again = await office.task(
+        case, "registration.hand_in", key="h/2", outcomes=["handed_in"], revision=5, former=submission
+    )
+    assert (await clerk.get(f"/api/v1/tasks/{again}")).json()["data"] == form

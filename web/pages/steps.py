@@ -1,0 +1,46 @@
+"""The posts of the task page that send work back: return and withdraw.
+
+A refusal is shown as the sentence that the API gives; nothing here decides whether something is allowed.
+"""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from api import steps as room
+from api.problems import BadForm, faults_of
+from schemas.steps import ReturnBody, WithdrawBody
+from web.frame import Guest, posted
+from web.routes import router as make_router
+
+router = make_router()
+B = TypeVar("B", bound=BaseModel)
+
+
+def body_of(model: type[B], form: FormData, **given: object) -> B:
+    """The API's body from a page's form: its fields by name, and what is given here. BadForm."""
+    values = {name: form.get(name) for name in model.model_fields if form.get(name) not in (None, "")}
+    try:
+        return model.model_validate(values | given)
+    except ValidationError as error:
+        raise BadForm(faults=faults_of(error.errors())) from error
+
+
+@router.post("/tasks/{task_id}/return")
+async def return_task(visit: Guest, task_id: str) -> Response:
+    """Sends the task back to the step that was chosen, in the way that was chosen."""
+    form = await posted(visit)
+    to, _, way = str(form.get("target") or "").partition(" ")
+    body = body_of(ReturnBody, form, to=to, way=way)
+    await room.return_task(visit.viewer, task_id, body, str(form.get("key") or "") or None)
+    return visit.go("/inbox", "returned")
+
+
+@router.post("/tasks/{task_id}/withdraw")
+async def withdraw(visit: Guest, task_id: str) -> Response:
+    """Takes one's own answer back."""
+    form = await posted(visit)
+    view = await room.withdraw(visit.viewer, task_id, body_of(WithdrawBody, form), str(form.get("key") or "") or None)
+    return visit.go(f"/cases/{view.process_id}", "withdrawn")

@@ -1,0 +1,118 @@
+"""The record of a hire: the college's materials and their verification, done again for as long as they go back.
+
+A verification returns once, with all defects, by its own outcome; the college may take its materials back until then; a
+bureau's branch sends the case here through `workflows/reentry.py`. The statutory date runs on all the while.
+"""
+
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+from schemas.base import Text
+from schemas.calls import AppliedForm, ExemptionDecision
+from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
+from workflows.human_task import Returned
+from workflows.returning import why
+
+with workflow.unsafe.imports_passed_through():
+    from domain.materials import document_requests
+
+if TYPE_CHECKING:
+    from workflows.enrolment import Enrolment
+
+
+class Record:
+    """Of one case."""
+
+    def __init__(self, case: "Enrolment") -> None:
+        self._case = case
+        self._rounds = 0
+
+    async def make(self, back: Returned | None = None, agency: str | None = None) -> None:
+        """From the materials, or from the step to which the case goes back, to the approved record.
+
+        `agency`: the branch that returned the case; its own date stands while the record is made anew.
+        """
+        case = self._case
+        defects: list[dict[str, str]] = []
+        step = back.to if back else "materials"
+        while True:
+            if step == "materials":
+                await self.materials(defects, back, agency)
+            try:
+                result = await self._verification(back if step == "verification" else None, agency)
+            except Returned as withdrawn:  # the college takes its materials back
+                step, back = "materials", withdrawn
+                continue
+            if result.outcome == "approve":
+                break
+            step, back, defects = "materials", None, result.data["defects"]
+        decision = ExemptionDecision(
+            process_id=case.id,
+            person_id=case.person_id,
+            exempt=result.data.get("exempt", []),
+            certificate=result.data.get("certificate", "none"),
+            actor=result.actor,
+        )
+        case.facts = await case.calls.record_exemption(decision)
+
+    async def materials(
+        self, defects: list[dict[str, str]], back: Returned | None = None, agency: str | None = None
+    ) -> None:
+        """The college's record and papers, taken over."""
+        case = self._case
+        self._rounds += 1
+        n = self._rounds
+        async with case.stage("materials"):
+            statutory = case.registration_deadline(["materials", "verification", "hand_in"], agency)
+            if statutory.due_at <= case.now():
+                case.flag("late_at_birth")
+            result = await case.desk.ask(
+                TaskSpec(
+                    key=case.desk.key("materials"),
+                    kind="enrolment.materials",
+                    title=Text(zh="补正参保材料", en="Correct the materials")
+                    if defects or back
+                    else Text(zh="提交参保材料", en="Submit the materials"),
+                    roles=["college"],
+                    org_unit=case.facts.org_unit,
+                    subject=case.person_id,
+                    stage="materials",
+                    step="materials",
+                    outcomes=["submit"],
+                    documents=self._checklist(),
+                    deadlines=[statutory, case.internal("materials")],
+                    data={"defects": defects, **why(back)},
+                    former=back.former if back else None,
+                )
+            )
+        applied = AppliedForm(process_id=case.id, person_id=case.person_id, submission_id=result.submission_id)
+        case.facts = await case.calls.apply_record(applied, f"materials/{n}")
+
+    async def _verification(self, back: Returned | None, agency: str | None) -> TaskResult:
+        case = self._case
+        async with case.stage("verification"):
+            statutory = case.registration_deadline(["verification", "hand_in"], agency)
+            return await case.desk.ask(
+                TaskSpec(
+                    key=case.desk.key("verification"),
+                    kind="enrolment.verification",
+                    title=Text(zh="审核参保材料", en="Verify the materials"),
+                    roles=["clerk"],
+                    org_unit=case.facts.org_unit,
+                    subject=case.person_id,
+                    stage="verification",
+                    step="verification",
+                    outcomes=["approve", "return"],
+                    deadlines=[statutory, case.internal("verification")],
+                    data={"findings": case.facts.findings, **why(back)},
+                    after=case.desk.latest("materials"),
+                    former=back.former if back else None,
+                )
+            )
+
+    def _checklist(self) -> list[DocumentRequest]:
+        """The category's checklist; a conditional paper is required only where its condition holds."""
+        case = self._case
+        conditions = ["if_treaty_claimed"] if case.facts.certificate.value == "held" else []
+        return document_requests(case.policy.checklists[case.facts.category], conditions)

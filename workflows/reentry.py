@@ -1,0 +1,94 @@
+"""The way back of an enrolment from a bureau's branch to the steps before the split, while the other branch goes on.
+
+Invariants: the record is made anew by one branch at a time (a second return waits for the first); the other branch is
+neither stopped nor run twice, but whoever handles it is told by what it has in hand: a hand-in not yet made begins
+again with the new record, an application that lies at the agency becomes a question to a clerk. The case does not end
+before these questions are answered.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from schemas.base import Text
+from schemas.enrolment import EnrolmentFacts
+from schemas.tasks import TaskResult, TaskSpec
+from workflows.human_task import Returned
+from workflows.returning import reopen
+
+if TYPE_CHECKING:
+    from workflows.enrolment import Enrolment
+    from workflows.registration import Registration
+
+
+class Reentry:
+    """Of one case."""
+
+    def __init__(self, case: "Enrolment") -> None:
+        self._case = case
+        self._one = asyncio.Lock()
+        self._questions: list[asyncio.Task[TaskResult]] = []
+
+    async def run(self, back: Returned, agency: str) -> None:
+        """Does the earlier step again, and all between where the return asked for it."""
+        case = self._case
+        async with self._one:
+            before = _known(case.facts)
+            case.wait_on(agency, None)
+            if back.to == "materials" and back.way == "straight":
+                await case.record.materials([], back, agency)
+            else:
+                await case.record.make(back, agency)
+            case.plan_registrations()
+            if back.to == "materials" or _known(case.facts) != before:
+                for other in case.registrations.values():
+                    if other.agency != agency:
+                        self._tell(other)
+
+    def _tell(self, other: "Registration") -> None:
+        """The record has changed under the other branch."""
+        case = self._case
+        if other.stands:
+            self._questions.append(case.spawn(self._ask(other)))
+            return
+        for task in case.desk.open_tasks:
+            if task.spec.kind == "registration.hand_in" and task.spec.authority == other.agency:
+                reopen(
+                    case.desk,
+                    task,
+                    Text(
+                        zh=f"参保信息已更改，按新信息重新办理：{task.spec.title.zh}",
+                        en=f"The record has changed, to be done with the new one: {task.spec.title.en}",
+                    ),
+                )
+
+    async def _ask(self, other: "Registration") -> TaskResult:
+        case = self._case
+        title = other.policy.title
+        return await case.desk.ask(
+            TaskSpec(
+                key=case.desk.key(f"{other.agency}.record_changed"),
+                kind="registration.record_changed",
+                title=Text(
+                    zh=f"参保信息已更改，核对是否须在{title.zh}更正",
+                    en=f"The record has changed: see whether the {title.en} must correct it",
+                ),
+                roles=["clerk"],
+                org_unit=case.facts.org_unit,
+                subject=case.person_id,
+                stage=other.agency,
+                outcomes=["corrected", "unaffected"],
+                deadlines=[case.internal("correction")],
+                authority=other.agency,
+                data={"agency": other.agency, "attempt": other.attempt},
+            )
+        )
+
+    async def all_checked(self) -> None:
+        """Until every question about a changed record is answered."""
+        if self._questions:
+            await asyncio.gather(*self._questions)
+
+
+def _known(facts: EnrolmentFacts) -> EnrolmentFacts:
+    """The facts without the day on which they were read."""
+    return facts.model_copy(update={"today": facts.permit_issued})

@@ -1,0 +1,128 @@
+"""退回 and 撤回: how a task sends its process back to an earlier step.
+
+A returned task raises `Returned` out of `Desk.ask`, into the coroutine that asked. That coroutine knows what its own
+steps have done outside, so it alone takes the process back: it undoes what must be undone by tasks, asks the earlier
+step again, and comes back. Other branches notice nothing: they are neither stopped nor run twice.
+
+Invariants: only a step that the task declares (`TaskSpec.return_to`) is a target; an answer is withdrawn only while
+every task that it opened is untouched; statutory deadlines keep their due date and generation; nothing here touches
+them.
+"""
+
+from schemas.base import Text
+from schemas.steps import Returning, ReturnTarget, Way, Withdrawal
+from schemas.tasks import Refusal, TaskResult, TaskState
+from workflows.human_task import Desk, HumanTask, Returned, refusal
+
+STRAIGHT: list[Way] = ["straight"]
+AGAIN: list[Way] = ["again"]
+
+
+def target(step: str, zh: str, en: str, ways: list[Way] | None = None, undo: Text | None = None) -> ReturnTarget:
+    """A step to which a task may be returned; both ways unless told otherwise."""
+    return ReturnTarget(step=step, title=Text(zh=zh, en=en), ways=ways or ["straight", "again"], undo=undo)
+
+
+def check_return(desk: Desk, returning: Returning) -> HumanTask:
+    """The validator of `return_task`; changes nothing."""
+    task = desk.open_task(returning.task_id, returning.version)
+    if returning.actor in task.spec.excluded:
+        raise refusal(Refusal.FOUR_EYES, "someone else must decide this")
+    found = next((t for t in task.spec.return_to if t.step == returning.to), None)
+    if found is None or returning.way not in found.ways:
+        raise refusal(Refusal.BAD_TARGET, f"{task.spec.kind} is not returned to {returning.to} {returning.way}")
+    return task
+
+
+def accept_return(desk: Desk, returning: Returning) -> HumanTask:
+    """Sends the work back. Synchronous: between check and change nothing else can run."""
+    task = check_return(desk, returning)
+    process = desk.process
+    found = next(t for t in task.spec.return_to if t.step == returning.to)
+    task.close(TaskState.RETURNED, process.now())
+    task.returned = Returned(
+        to=returning.to, way=returning.way, reason=returning.reason, actor=returning.actor, task_key=task.spec.key
+    )
+    task.result = TaskResult(
+        outcome="returned",
+        data={"to": returning.to, "way": returning.way, "reason": returning.reason},
+        actor=returning.actor,
+        submission_id="",
+        at=process.now(),
+    )
+    how = {"straight": ("办后直接返回退回人", "comes straight back"), "again": ("按顺序重新办理", "steps run again")}
+    zh, en = how[returning.way]
+    process.note(
+        "returned",
+        Text(
+            zh=f"{task.spec.title.zh}：退回至{found.title.zh}（{zh}）。{returning.reason}",
+            en=f"{task.spec.title.en}: returned to {found.title.en} ({en}). {returning.reason}",
+        ),
+        actor=returning.actor,
+        task_id=task.id,
+        data={"to": returning.to, "way": returning.way},
+    )
+    process.touch(task)
+    return task
+
+
+def check_withdrawal(desk: Desk, withdrawal: Withdrawal) -> tuple[HumanTask, list[HumanTask]]:
+    """The validator of `withdraw_task`: the answered task and the tasks that its answer opened."""
+    task = desk.tasks.get(withdrawal.task_id)
+    if task is None:
+        raise refusal(Refusal.TASK_UNKNOWN, "no such task in this process yet")
+    if task.state is not TaskState.COMPLETED or task.result is None:
+        raise refusal(Refusal.NOT_ALLOWED_NOW, "only an answer that was given can be withdrawn")
+    if task.result.actor != withdrawal.actor:
+        raise refusal(Refusal.NOT_YOURS, "only who answered can withdraw the answer")
+    following = [t for t in desk.tasks.values() if t.spec.after == task.spec.key]
+    if any(t.state is TaskState.SUSPENDED for t in following):
+        raise refusal(Refusal.TASK_SUSPENDED, "the case is suspended")
+    late = not following or any(t.state is not TaskState.READY for t in following)
+    if late or desk.process.withdrawal_refused(task):
+        raise refusal(Refusal.TOO_LATE, "the next step has begun")
+    return task, following
+
+
+def accept_withdrawal(desk: Desk, withdrawal: Withdrawal) -> HumanTask:
+    """Takes an answer back: what it opened is no longer needed, and its step is asked again with the former answer."""
+    task, following = check_withdrawal(desk, withdrawal)
+    process = desk.process
+    for follower in following:
+        follower.close(TaskState.OBSOLETE, process.now())
+        follower.returned = Returned(
+            to=task.spec.key.partition("/")[0],
+            way="again",
+            reason=withdrawal.reason,
+            actor=withdrawal.actor,
+            task_key=follower.spec.key,
+            withdrawn=True,
+            former=task.result.submission_id if task.result else None,
+        )
+        process.touch(follower)
+    process.note(
+        "withdrawn",
+        Text(
+            zh=f"撤回：{task.spec.title.zh}。{withdrawal.reason}",
+            en=f"Withdrawn: {task.spec.title.en}. {withdrawal.reason}",
+        ),
+        actor=withdrawal.actor,
+        task_id=task.id,
+    )
+    return task
+
+
+def reopen(desk: Desk, task: HumanTask, why: Text) -> None:
+    """Closes an open task so that its own step begins again, because what it works with has changed."""
+    task.close(TaskState.OBSOLETE, desk.process.now())
+    step = task.spec.step or task.spec.key.partition("/")[0]
+    task.returned = Returned(to=step, way="again", reason=why.zh, actor="system", task_key=task.spec.key)
+    desk.process.note("task_obsolete", why, task_id=task.id)
+    desk.process.touch(task)
+
+
+def why(back: Returned | None) -> dict[str, str]:
+    """What a step that is done again shows of the way back to it."""
+    if back is None:
+        return {}
+    return {"returned_by": back.actor, "return_reason": back.reason, "return_way": back.way}
