@@ -40,8 +40,8 @@ from runtime.settings import Settings
 
 PREFIX = "/api/v1"
 ROOMS = (
-    sign_in, tasks, search, completion, steps, handover, urging, comments, copies, uploads, saved_views, substitutes, leaving,
-    processes, process_start, imports, board, calculations, notices, events,
+    sign_in, tasks, search, completion, steps, handover, urging, comments, copies, uploads, saved_views, substitutes,
+    leaving, processes, process_start, imports, board, calculations, notices, events,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

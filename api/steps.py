@@ -12,7 +12,7 @@ from fastapi import APIRouter
 
 from api import engine, permissions, tasks
 from api.completion import REFUSALS, IdempotencyKey
-from api.problems import BadTarget, NotAllowed, NotAllowedNow, StaleVersion, TaskClosed, TooLate, Unavailable
+from api.problems import BadTarget, Delegated, NotAllowed, NotAllowedNow, StaleVersion, TaskClosed, TooLate, Unavailable
 from api.sign_in import CurrentViewer
 from schemas.api import TaskView
 from schemas.steps import ReturnBody, Returning, Withdrawal, WithdrawBody
@@ -50,6 +50,8 @@ async def return_task(viewer: Viewer, task_id: str, body: ReturnBody, key: str |
             permissions.require_work(viewer, task)
             tasks.require_open(task)
             permissions.require_free(viewer, task, await users.names(s))
+            if task.owner is not None:
+                raise Delegated
             if body.version != task.version:
                 raise StaleVersion
             if not any(t.step == body.to and body.way in t.ways for t in tasks.spec_of(task).return_to):

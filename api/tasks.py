@@ -26,7 +26,7 @@ from schemas.api import (
 from schemas.deadlines import Deadline
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
-from store import audit, copies, documents, inbox, inbox_events, submissions, users
+from store import audit, cases, copies, documents, inbox, inbox_events, submissions, users
 from store.database import session
 from store.inbox import BadCursor as CursorUnreadable
 from store.sealed import seal, unseal
