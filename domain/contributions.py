@@ -155,20 +155,39 @@ class PremiumAmount:
 
     def explain(self) -> Text:
         """How the amounts came about, in one sentence."""
-        why_zh = {"floor": f"低于下限，按 {self.floor}", "cap": f"高于上限，按 {self.cap}"}.get(
-            self.clamped, "在上下限之间"
+        template = explanation(
+            self.title, self.month, self.floor, self.cap, self.clamped, self.unit_rate, self.person_rate
         )
-        why_en = {"floor": f"below the floor {self.floor}", "cap": f"above the cap {self.cap}"}.get(
-            self.clamped, "between floor and cap"
-        )
-        return Text(
-            zh=f"{self.title.zh} {self.month}：申报工资 {self.declared}，{why_zh}，基数 {self.base}；"
-            f"单位 {_percent(self.unit_rate)} = {self.unit_amount}，"
-            f"个人 {_percent(self.person_rate)} = {self.person_amount}",
-            en=f"{self.title.en} {self.month}: declared {self.declared}, {why_en}, base {self.base}; "
-            f"unit {_percent(self.unit_rate)} = {self.unit_amount}, "
-            f"person {_percent(self.person_rate)} = {self.person_amount}",
-        )
+        values = {"declared": self.declared, "base": self.base, "unit": self.unit_amount, "person": self.person_amount}
+        return Text(zh=template.zh.format(**values), en=template.en.format(**values))
+
+
+def explanation(
+    title: Text, month: str, floor: Decimal, cap: Decimal, clamped: str, unit_rate: Decimal, person_rate: Decimal
+) -> Text:
+    """The sentence of `PremiumAmount.explain` with the places {declared}, {base}, {unit} and {person} left open."""
+    why_zh = {"floor": f"低于下限，按 {floor}", "cap": f"高于上限，按 {cap}"}.get(clamped, "在上下限之间")
+    why_en = {"floor": f"below the floor {floor}", "cap": f"above the cap {cap}"}.get(clamped, "between floor and cap")
+    return Text(
+        zh=f"{title.zh} {month}：申报工资 {{declared}}，{why_zh}，基数 {{base}}；"
+        f"单位 {_percent(unit_rate)} = {{unit}}，个人 {_percent(person_rate)} = {{person}}",
+        en=f"{title.en} {month}: declared {{declared}}, {why_en}, base {{base}}; "
+        f"unit {_percent(unit_rate)} = {{unit}}, person {_percent(person_rate)} = {{person}}",
+    )
+
+
+@dataclass(frozen=True)
+class LineTerms:
+    """What the amounts of one insurance and month are computed with, for everybody of a scheme."""
+
+    line: BillingLine
+    limit: Limit
+    rate: Rate
+    flags: tuple[str, ...]
+
+    @property
+    def limit_source(self) -> str:
+        return " ".join(s for s in (self.limit.doc, self.limit.source) if s)
 
 
 def to_cent(amount: Decimal) -> Decimal:
@@ -218,38 +237,48 @@ def premium(
     if not isinstance(declared, Decimal) or not declared.is_finite() or declared <= 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"Declared wage must be a positive Decimal, not {declared!r}. 申报工资必须是大于零的金额。")
     found: list[PremiumAmount] = []
+    for terms in line_terms(month, insurances, scheme, known_on, tables):
+        base, clamped = clamp(declared, terms.limit.floor, terms.limit.cap)
+        found.append(
+            PremiumAmount(
+                insurance=terms.line.insurance,
+                title=terms.line.title,
+                levy=terms.line.levy,
+                month=month,
+                declared=declared,
+                floor=terms.limit.floor,
+                cap=terms.limit.cap,
+                base=base,
+                clamped=clamped,
+                unit_rate=terms.rate.unit,
+                person_rate=terms.rate.person,
+                unit_amount=to_cent(base * terms.rate.unit),
+                person_amount=to_cent(base * terms.rate.person),
+                flags=terms.flags,
+                limit_source=terms.limit_source,
+                rate_source=terms.rate.source,
+            )
+        )
+    return found
+
+
+def line_terms(
+    month: str, insurances: Iterable[str], scheme: str, known_on: date, tables: ContributionTables
+) -> list[LineTerms]:
+    """Limits, rates and flags of each insurance for the month as known on a day, in the order of the bill. PolicyGap
+    when limits or rates are missing."""
+    found: list[LineTerms] = []
     for insurance in tables.expand(insurances):
         line = tables.lines[insurance]
         limit, old_limit = limit_for(line.limits, scheme, month, known_on, tables)
         rate, expired = rate_for(insurance, scheme, month, known_on, tables)
-        base, clamped = clamp(declared, limit.floor, limit.cap)
-        overdue = any(v.review_by is not None and known_on > v.review_by for v in (limit, rate))
         flags = {
             SAMPLE: line.sample or limit.sample or rate.sample,
             LIMIT_OF_LAST_YEAR: old_limit,
             EXPIRED_RATE_IN_USE: expired,
-            REVIEW_OVERDUE: overdue,
+            REVIEW_OVERDUE: any(v.review_by is not None and known_on > v.review_by for v in (limit, rate)),
         }
-        found.append(
-            PremiumAmount(
-                insurance=insurance,
-                title=line.title,
-                levy=line.levy,
-                month=month,
-                declared=declared,
-                floor=limit.floor,
-                cap=limit.cap,
-                base=base,
-                clamped=clamped,
-                unit_rate=rate.unit,
-                person_rate=rate.person,
-                unit_amount=to_cent(base * rate.unit),
-                person_amount=to_cent(base * rate.person),
-                flags=tuple(f for f, on in flags.items() if on),
-                limit_source=" ".join(s for s in (limit.doc, limit.source) if s),
-                rate_source=rate.source,
-            )
-        )
+        found.append(LineTerms(line, limit, rate, tuple(f for f, on in flags.items() if on)))
     return found
 
 
