@@ -36,6 +36,13 @@ async def open_process(start: ProcessStart) -> ProcessOpened:
     return ProcessOpened(policy=snapshot.model_dump(mode="json"), revision_base=base)
 
 
+@activity.defn(name="load_policy")
+async def load_policy(start: ProcessStart) -> ProcessOpened:
+    """The rules in force now, for a case that takes them over; nothing else of the case changes."""
+    activity.logger.info("%s takes over the rules", start.process_id)
+    return ProcessOpened(policy=policies.snapshot().model_dump(mode="json"))
+
+
 @activity.defn(name="start_tax_payment")
 async def start_tax_payment(scope: PaymentScope) -> str:
     """Starts the month's tax payment, wakes it when it runs, starts it again when it had ended."""
@@ -139,4 +146,4 @@ def _client() -> Client:
     return activity.client()
 
 
-ACTIVITIES = [open_process, start_tax_payment, start_reimbursement, wake_cases]
+ACTIVITIES = [open_process, load_policy, start_tax_payment, start_reimbursement, wake_cases]

@@ -15,7 +15,16 @@ from domain.calendar import WorkCalendar, work_calendar
 from domain.slack import latest_start
 from domain.times import add_months, at, day_of, first_day, last_day, month_of
 from schemas.base import Text
-from schemas.deadlines import Deadline, DeadlineRule, DerivationStep, LegalKind, PolicySnapshot, ShiftPolicy, Unit
+from schemas.deadlines import (
+    Basis,
+    Deadline,
+    DeadlineRule,
+    DerivationStep,
+    LegalKind,
+    PolicySnapshot,
+    ShiftPolicy,
+    Unit,
+)
 
 FilingTable = Mapping[str, int]
 """Published filing days: "2026-01" -> 20 (`policies/tax_filing_due.csv`)."""
@@ -100,17 +109,20 @@ def compute(
     generation: int = 1,
     authority: str | None = None,
     filing_table: FilingTable | None = None,
+    number: int | None = None,
 ) -> Deadline:
     """The deadline that a rule gives for an anchor: a Shanghai date, or a month "YYYY-MM" for rules of a month.
 
     `remaining_steps` are our own steps still to do before the event that meets it (see `domain.slack`). `authority`,
     when given, is the agency the rule is applied to: its calendar and closing hour count, and id and `met_by` get its
     name as suffix ("DL-REG-FOR:social_bureau", "handed_in:social_bureau"), so that two agencies in one case stay apart.
+    `number` is counted instead of the rule's own, for a date that is counted again as it was.
     DeadlineError when rule and anchor do not fit.
     """
     whose = authority or rule.authority
     calendar = work_calendar(policy.calendar(whose))
-    counted = _count(rule, anchor, policy, whose, calendar)
+    n = number if number is not None else number_of(rule, policy, whose)
+    counted = _count(rule, n, anchor, calendar)
     due, shift, shifted_from = shifted(rule.shift_policy, counted.day, calendar, filing_table or {})
     days_used = [d for d in (counted.calendar_from, shifted_from) if d is not None]
     suffix = f":{authority}" if authority else ""
@@ -131,6 +143,14 @@ def compute(
             consequence=rule.consequence,
             anchored_on=anchor if isinstance(anchor, date) and anchor < due else None,
             generation=generation,
+            basis=Basis(
+                rule=rule.id,
+                anchor=str(anchor),
+                n=n,
+                unit=rule.unit,
+                shift_policy=rule.shift_policy,
+                steps=list(remaining_steps),
+            ),
             derivation=[*head, *counted.steps, *shift],
         ),
         policy,
@@ -168,6 +188,7 @@ def moved(
             "due_at": at(due, calendar.closes_at),
             "generation": deadline.generation + 1,
             "breached": False,
+            "basis": None,
             "derivation": [*history, step],
         }
     )
@@ -208,20 +229,22 @@ def is_overdue(deadline: Deadline, now: datetime) -> bool:
     return deadline.met_at is None and now > deadline.due_at
 
 
-def _count(
-    rule: DeadlineRule, anchor: date | str, policy: PolicySnapshot, whose: str, calendar: WorkCalendar
-) -> Counted:
+def number_of(rule: DeadlineRule, policy: PolicySnapshot, whose: str) -> int | None:
+    """The number that counts: an agency's own norm wins over the rule's."""
+    if rule.legal_kind is LegalKind.NORM and rule.anchor == "agency_accepted" and whose != "school":
+        return policy.agency(whose).norm_working_days
+    return rule.n
+
+
+def _count(rule: DeadlineRule, n: int | None, anchor: date | str, calendar: WorkCalendar) -> Counted:
     if rule.unit in (Unit.DAY_OF_MONTH, Unit.LAST_WORKING_DAY_OF_MONTH):
         month = anchor if isinstance(anchor, str) else month_of(anchor)
-        return add_to_month(month, rule.n, rule.unit, calendar)
+        return add_to_month(month, n, rule.unit, calendar)
     if isinstance(anchor, str):
         raise DeadlineError(
             f"{rule.id} is counted from a day, not from the month {anchor}. "
             f"{rule.id} 应从具体日期起算，不能用月份 {anchor}。"
         )
-    n = rule.n
-    if rule.legal_kind is LegalKind.NORM and rule.anchor == "agency_accepted" and whose != "school":
-        n = policy.agency(whose).norm_working_days
     if n is None:
         raise DeadlineError(
             f"{rule.id}: the law names no number of days, so no date can be computed. "

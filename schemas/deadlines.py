@@ -85,6 +85,22 @@ class DerivationStep(Payload):
     days: list[str] = []  # ISO days skipped or counted by name
 
 
+class Basis(Payload):
+    """What a deadline was counted from, so that it can be counted again when rules change (`domain/recount.py`).
+
+    `anchor`: an ISO day, or a month. `n`, `unit`, `shift_policy`: as they were used, whatever the rule says today.
+    `kept`: the number is what was left after a suspension and not the rule's.
+    """
+
+    rule: str
+    anchor: str
+    n: int | None = None
+    unit: Unit
+    shift_policy: ShiftPolicy = ShiftPolicy.NONE
+    steps: list[str] = []  # our own steps before the event that meets it, for the latest start
+    kept: bool = False
+
+
 class Deadline(Payload):
     """A computed deadline. `due` is the legal day; `due_at` the instant it ends; `internal_due` the last working day on
     or before it; `latest_start` the instant at which work must have begun for the date to be kept (slack as an
@@ -108,6 +124,7 @@ class Deadline(Payload):
     consequence: Text | None = None
     anchored_on: date | None = None  # the day counted from; reminders before it or on it make no sense
     generation: int = 1  # counts up when the date moves; part of the key of every reminder
+    basis: Basis | None = None  # None: set by a decision, not counted
     derivation: list[DerivationStep] = []
 
 

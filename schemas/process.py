@@ -85,6 +85,7 @@ class ProcessSnapshot(Payload):
     started_at: datetime
     closed_at: datetime | None = None
     reason: str | None = None  # why cancelled or suspended
+    policy_version: str = ""  # of the rules that the case works by
     flags: list[str] = []  # not_same_month, late_at_birth, sample, ...
 
 
@@ -122,6 +123,23 @@ class ProcessCommand(Payload):
     reason: str
     actor: str
     ground: str = "other"
+
+
+class PolicyUpdate(Payload):
+    """Update argument: take over newer rules. `scope`: calendar (only years published since, so that provisional dates
+    become final) or all (everything of the version in force). The rules themselves are loaded by an activity."""
+
+    id: str  # of the order; the same order again changes nothing
+    scope: str
+    reason: Text
+    actor: str
+
+
+class PolicyAnswer(Payload):
+    """What an update of the rules did to a case: the version it now works by, and how many deadlines moved."""
+
+    version: str
+    moved: int = 0
 
 
 class Wake(Payload):

@@ -76,6 +76,11 @@ async def open_process(start: ProcessStart) -> ProcessOpened:
     return await _execute("open_process", start, ProcessOpened, "open_process", None, OWN_BOOKS, BOOKS_LIMIT)
 
 
+async def load_policy(start: ProcessStart, order: str) -> ProcessOpened:
+    """The rules in force, for a case that takes them over."""
+    return await _execute("load_policy", start, ProcessOpened, f"load_policy/{order}", None, OWN_BOOKS, BOOKS_LIMIT)
+
+
 async def record_transition(transition: Transition, summary: str) -> None:
     """The inbox projection. Its id carries what changed and the revision."""
     what = "+".join(f"{t.spec.key}:{t.state}" for t in transition.tasks) or "process"

@@ -15,7 +15,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from schemas.base import Text
-from schemas.deadlines import Deadline, LegalKind, PolicySnapshot
+from schemas.deadlines import Deadline, LegalKind, PolicySnapshot, Unit
 from schemas.process import (
     ProcessCommand,
     ProcessSnapshot,
@@ -234,8 +234,10 @@ class CaseFile:
         calendar = self.calendar(deadline.authority)
         due = calendar.add_working_days(self.today(), working_days)
         shift = due - deadline.due
+        left = {"anchor": str(self.today()), "n": working_days, "unit": Unit.WORKING_DAYS, "kept": True}
         moved = deadline.model_copy(
             update={
+                "basis": deadline.basis.model_copy(update=left) if deadline.basis else None,
                 "due": due,
                 "due_at": deadline.due_at + shift,
                 "internal_due": due,
@@ -387,6 +389,7 @@ class CaseFile:
             started_at=self._started_at,
             closed_at=self._closed_at,
             reason=self.reason,
+            policy_version=self.policy.version,
             flags=list(self.flags),
         )
 

@@ -25,14 +25,14 @@ from schemas.tasks import Completion, CompletionAnswer, TaskSpec
 from workflows.calls import Calls, open_process
 from workflows.casefile import CASE_TYPE
 from workflows.human_task import Returned, refuse_now
-from workflows.verbs import Verbs
+from workflows.policy_update import PolicyUpdates
 
 T = TypeVar("T")
 
 STOP_AGAIN = timedelta(seconds=1)
 
 
-class Process(Verbs):
+class Process(PolicyUpdates):
     """Base of all process workflows. Subclasses define `kind`, `plan_stages`, `body`, and where needed `undo`."""
 
     def __init__(self, start: ProcessStart) -> None:

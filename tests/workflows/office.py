@@ -135,6 +135,11 @@ class Office:
         await self._called("open_process")
         return ProcessOpened(policy=self.policy.model_dump(mode="json"))
 
+    @activity.defn(name="load_policy")
+    async def load_policy(self, start: ProcessStart) -> ProcessOpened:
+        await self._called("load_policy")
+        return ProcessOpened(policy=self.policy.model_dump(mode="json"))
+
     @activity.defn(name="record_transition")
     async def record_transition(self, transition: Transition) -> None:
         await self._called("record_transition")

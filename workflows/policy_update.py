@@ -1,0 +1,85 @@
+"""A running case takes over newer rules, by order of `store/policy_orders.py`; it never does so by itself.
+
+Invariants: the rules come from an activity and so stand in the history; the same order again changes nothing; a moved
+date is noted with its old and new day and the reason; a rung that has fired does not fire again.
+"""
+
+from temporalio import workflow
+
+from schemas.base import Text
+from schemas.deadlines import Deadline, LegalKind, PolicySnapshot
+from schemas.process import PolicyAnswer, PolicyUpdate
+from schemas.tasks import TaskState
+from workflows.calls import load_policy
+from workflows.human_task import HumanTask, refuse_now
+from workflows.verbs import Verbs
+
+with workflow.unsafe.imports_passed_through():
+    from domain import recount
+
+
+class PolicyUpdates(Verbs):
+    """The Update by which a case takes over rules."""
+
+    @workflow.update(name="update_policy", description="Take over newer rules")
+    async def update_policy(self, order: PolicyUpdate) -> PolicyAnswer:
+        await workflow.wait_condition(lambda: self.policy.version != "")  # its own rules are being loaded
+        newest = PolicySnapshot.model_validate((await load_policy(self.start, order.id)).policy)
+        adopted = newest if order.scope == "all" else recount.with_published_years(self.policy, newest)
+        if adopted.version == self.policy.version or self._ended is not None:
+            return PolicyAnswer(version=self.policy.version)
+        old, self.policy = self.policy.version, adopted
+        self.note(
+            "policy_updated",
+            Text(
+                zh=f"规则更新：{order.reason.zh}（版本 {old} → {adopted.version}）",
+                en=f"Rules updated: {order.reason.en} (version {old} → {adopted.version})",
+            ),
+            actor=order.actor,
+            data={"order": order.id, "scope": order.scope},
+        )
+        moved = self._count_again(order)
+        self.plan += 1
+        self.touch()
+        await self.projected()
+        return PolicyAnswer(version=adopted.version, moved=moved)
+
+    @update_policy.validator
+    def _check_policy(self, order: PolicyUpdate) -> None:
+        if self._ended is not None:
+            raise refuse_now("the process has ended")
+
+    def _count_again(self, order: PolicyUpdate) -> int:
+        """Every unmet deadline of the case and of its open tasks; gives how many moved to another day."""
+        moved: dict[str, tuple[Deadline, Deadline]] = {}
+
+        def again(deadline: Deadline) -> Deadline:
+            fresh = recount.recounted(deadline, self.policy, rules=order.scope == "all", why=order.reason)
+            if fresh.due_at != deadline.due_at:
+                moved.setdefault(deadline.id, (deadline, fresh))
+            return fresh
+
+        self.deadlines = {key: again(deadline) for key, deadline in self.deadlines.items()}
+        for task in self.desk.open_tasks:
+            fresh = [d if _frozen(task, d) else again(d) for d in task.deadlines]
+            if fresh != task.deadlines:
+                task.deadlines = fresh
+                self.touch(task)
+        for old, new in moved.values():
+            self._disarm_past(new)
+            self.fired |= recount.carried(self.fired, old, new, self.policy.ladder)
+            self.note(
+                "moved",
+                Text(
+                    zh=f"{new.title.zh}期限由 {old.due} 改为 {new.due}：{order.reason.zh}",
+                    en=f"{new.title.en} moved from {old.due} to {new.due}: {order.reason.en}",
+                ),
+                actor=order.actor,
+                data={"deadline": new.id, "old": old.due.isoformat(), "new": new.due.isoformat(), "order": order.id},
+            )
+        return len(moved)
+
+
+def _frozen(task: HumanTask, deadline: Deadline) -> bool:
+    """While a task is suspended its internal targets stand still: what is left of them is counted at the resumption."""
+    return task.state is TaskState.SUSPENDED and deadline.legal_kind is LegalKind.INTERNAL
