@@ -1,4 +1,8 @@
-"""One running product for most tests of this folder; the others start their own."""
+"""One running product a user for most tests of this folder; the others start their own.
+
+Acceptance is proven twice, by tests named `[root]` and `[ordinary]`. What does not depend on who runs it is proven once
+(`ONCE`), by whoever runs the tests.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,16 +10,25 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.contract import Office
+from tests.e2e.installation import AS_ROOT, NO_ROOT, ROOT, USERS, Installation, installation
 from tests.e2e.product import AGENCIES, Product
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SAMPLE = ROOT / "samples" / "foreign_hires_2026-10.xlsx"
 
 
+@pytest.fixture(scope="session", params=USERS)
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A working copy and its user."""
+    if request.param == "root" and not AS_ROOT:
+        pytest.skip(NO_ROOT)
+    with installation(request.param, tmp_path_factory.mktemp("e2e")) as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product as `baoqi up` starts it, every agency reached by its interface."""
-    product = Product(tmp_path_factory.mktemp("e2e") / "data").start()
+def running(installed: Installation) -> Iterator[Product]:
+    """The product as `make up` starts it, every agency reached by its interface."""
+    product = Product(installed, "data").start()
     yield product
     product.stop()
 

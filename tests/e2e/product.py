@@ -1,11 +1,11 @@
-"""The running product: `baoqi up` on a folder of its own, started, stopped, killed; and what the agencies saw of it."""
+"""The running product: `make up` on a folder of its own, started, stopped, killed; and what the agencies saw of it."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import Any
 
 import httpx2 as httpx
 
+from runtime.settings import Settings
 from tests.e2e.contract import Json, Office
+from tests.e2e.installation import Installation
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PORTS = {
     "PORT": 29000,
     "DATABASE_PORT": 26432,
@@ -25,31 +26,35 @@ PORTS = {
 }
 BUREAUS = ("social_bureau", "medical_bureau")
 AGENCIES = (*BUREAUS, "tax_office")
+BY_HAND = ",".join(f"{bureau}=portal" for bureau in BUREAUS)
 QUICK = {"accept_after_seconds": 0, "decide_after_seconds": 0, "sync_after_seconds": 0}
 
 
 class Product:
-    """One installation. `start` returns when it says READY."""
+    """One running installation. `start` returns when it says READY."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
-        self.data = data
+    def __init__(self, installation: Installation, name: str, **environment: str) -> None:
+        self.installation = installation
+        self.data = installation.data(name)
         self.environment = environment
         self.process: subprocess.Popen[str] | None = None
         self.lines: list[str] = []
 
     @property
     def env(self) -> dict[str, str]:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("BAOQI_")}
-        return env | {f"BAOQI_{n}": str(p) for n, p in PORTS.items()} | {"PYTHONPATH": str(ROOT)} | self.environment
+        return self.installation.env | {f"BAOQI_{n}": str(p) for n, p in PORTS.items()} | self.environment
 
     def start(self, seconds: float = 150) -> "Product":
+        """`make up`, as its user types it."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "up", "--data", str(self.data)],
-            cwd=ROOT, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            ["make", "--no-print-directory", "up", f"DATA={self.data}"],
+            cwd=self.installation.root, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, **self.installation.who,
         )  # fmt: skip
         ready = threading.Event()
         threading.Thread(target=self._read, args=(self.process, ready), daemon=True).start()
         if not ready.wait(seconds) or self.process.poll() is not None:
+            self.stop()
             raise AssertionError(f"never READY:\n{''.join(self.lines)}")
         return self
 
@@ -78,14 +83,13 @@ class Product:
                 self.kill_everything()
 
     def kill_everything(self) -> None:
-        """kill -9 of the supervisor and of every process it started, all in one moment."""
+        """kill -9 of `make`, of the supervisor and of every process it started, all in one moment."""
         assert self.process is not None
         pids = self.pids()
-        for pid in [self.process.pid, *pids.values()]:
-            try:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        for pid in pids.values():
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         self.process.wait(30)
         end = time.monotonic() + 30
         while any(_runs(pid) for pid in pids.values()):
@@ -93,11 +97,15 @@ class Product:
             time.sleep(0.1)
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Another `baoqi` command beside the running product."""
+        """Another `baoqi` command beside the running product, by the same user."""
         return subprocess.run(
-            [sys.executable, "-m", "cli.main", *words, "--data", str(self.data)],
-            cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=120, check=False,
+            [self.installation.baoqi, *words, "--data", str(self.data)], cwd=self.installation.root, env=self.env,
+            capture_output=True, text=True, timeout=120, check=False, **self.installation.who,
         )  # fmt: skip
+
+    def settings(self) -> Settings:
+        """The running product's settings, for a test that looks behind the API."""
+        return Settings(data_dir=self.data)
 
     def office(self) -> Office:
         return Office(self.run)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.contract import Json, Office, filled, hire
+from tests.e2e.installation import ONCE
 from tests.e2e.product import BUREAUS, Product, assert_board_counts_its_lists, assert_no_incident
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
@@ -115,6 +116,7 @@ def test_a_suspended_case_refuses_answers_and_goes_on_after_resuming(office: Off
     assert office.command(case, "cancel").status_code == 200
 
 
+@ONCE
 def test_the_same_click_again_and_its_rivals(office: Office) -> None:
     case = office.start()
     task = office.wait(lambda: office.open_tasks(case, "enrolment.materials"))[0]["id"]
@@ -152,6 +154,7 @@ def test_the_same_click_again_and_its_rivals(office: Office) -> None:
     assert office.command(case, "cancel").status_code == 200
 
 
+@ONCE
 def test_an_answer_given_while_no_worker_runs_arrives_later(product: Product, office: Office) -> None:
     case = office.start()
     task = office.wait(lambda: office.open_tasks(case, "enrolment.materials"))[0]["id"]

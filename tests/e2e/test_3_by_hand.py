@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.contract import Json, Office, hire
-from tests.e2e.product import BUREAUS, Product, assert_no_incident
+from tests.e2e.installation import Installation
+from tests.e2e.product import BUREAUS, BY_HAND, Product, assert_no_incident
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    modes = "social_bureau=portal,medical_bureau=portal"
-    product = Product(tmp_path_factory.mktemp("portal") / "data", BAOQI_AGENCY_MODES=modes).start()
+def by_hand(installed: Installation) -> Iterator[Product]:
+    product = Product(installed, "by-hand", BAOQI_AGENCY_MODES=BY_HAND).start()
     for agency in (*BUREAUS, "tax_office"):
         product.behave(agency)
     yield product

@@ -2,21 +2,31 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import httpx2 as httpx
 import pytest
 
 from tests.e2e.contract import hire
-from tests.e2e.product import BUREAUS, Product, assert_board_counts_its_lists, assert_no_incident
+from tests.e2e.installation import ONCE, Installation
+from tests.e2e.product import BUREAUS, BY_HAND, Product, assert_board_counts_its_lists, assert_no_incident
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(480)]
 PEOPLE = 3
+STEPS = ("registration.hand_in", "registration.acceptance", "registration.result")  # a bureau by hand
 
 
 @pytest.fixture
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    made = Product(tmp_path_factory.mktemp("killed") / "data").start()
+def product(installed: Installation) -> Iterator[Product]:
+    made = Product(installed, "killed").start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def by_hand(installed: Installation) -> Iterator[Product]:
+    made = Product(installed, "killed-by-hand", BAOQI_AGENCY_MODES=BY_HAND).start()
     yield made
     made.stop()
 
@@ -75,6 +85,46 @@ def test_kill_of_everything_mid_case_and_nothing_arrives_twice(product: Product)
     product.assert_nothing_twice()
     office.work(lambda: {p["state"] for p in office.processes(kind="reimbursement")} == {"closed"}, seconds=60)
     assert len(office.processes(kind="reimbursement")) == len(product.payments())
+    assert_no_incident(office, *cases)
+    assert_board_counts_its_lists(office)
+    office.close()
+
+
+@ONCE
+def test_kill_of_everything_while_clerks_hand_in_and_nobody_is_registered_twice(by_hand: Product) -> None:
+    hired = [hire() for _ in range(PEOPLE)]
+    numbers = sorted(h["id_number"] for h in hired)
+    for agency in (*BUREAUS, "tax_office"):
+        by_hand.behave(agency, duplicate_responses=True)
+    office = by_hand.office()
+    cases = [office.start(**h) for h in hired]
+
+    def done(kind: str) -> bool:
+        """A task of this kind has just been completed, its case not yet closed."""
+        tasks = [t for c in cases for t in office.case(c)["tasks"] if t["kind"] == kind]
+        return any(t["state"] == "completed" for t in tasks)
+
+    # At the counter, with a result, and when the clerk's registrations have just reached the tax office.
+    for moment in (
+        lambda: done("registration.hand_in"),
+        lambda: done("registration.result"),
+        lambda: bool(by_hand.log("social_bureau")),
+    ):
+        work_until_killed(by_hand, cases, moment)
+        office.close()
+        by_hand.start()
+        office = by_hand.office()
+
+    office.work(office.to_state("closed", *cases), seconds=240)
+    for bureau in BUREAUS:
+        assert by_hand.applications(bureau) == [], "nothing went through the interface"
+        entered = [e["body"]["id_number"] for e in by_hand.log(bureau) if e["outcome"] == "entered" and not e["repeat"]]
+        assert sorted(entered) == numbers, bureau
+        assert sorted(r["id_number"] for r in by_hand.registrations(bureau)) == numbers
+        for case in cases:
+            steps = Counter(t["kind"] for t in office.case(case)["tasks"] if t["stage"] == bureau)
+            assert steps == dict.fromkeys(STEPS, 1), (case, bureau)
+    by_hand.assert_nothing_twice()
     assert_no_incident(office, *cases)
     assert_board_counts_its_lists(office)
     office.close()
