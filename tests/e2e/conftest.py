@@ -6,6 +6,7 @@ Acceptance is proven twice, by tests named `[root]` and `[ordinary]`. What does 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,10 @@ def office(running: Product) -> Iterator[Office]:
 @pytest.fixture
 def sample() -> Path:
     return SAMPLE
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says loudly that nothing was proven of root, in one line."""
+    left_out = [r for r in terminalreporter.stats.get("skipped", []) if NO_ROOT in str(r.longrepr)]
+    if left_out:
+        terminalreporter.write_line(f"!!! {len(left_out)}: {NO_ROOT}", yellow=True, bold=True)

@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 AS_ROOT = os.geteuid() == 0
 USERS = ("root", "ordinary")
-NO_ROOT = "没有 root 权限，root 的验收未运行 not root: the acceptance as root did not run"
+NO_ROOT = "没有 root 权限：以 root 运行的验收未做。 Not root: the acceptance as root did not run."
 # For tests whose subject does not depend on the user.
 ONCE = pytest.mark.parametrize("installed", ["root" if AS_ROOT else "ordinary"], indirect=True)
 
@@ -43,6 +43,11 @@ class Installation:
             path = os.pathsep.join(p for p in os.defpath.split(os.pathsep) if p)
             env |= {"HOME": str(self.folder), "USER": self.user, "LOGNAME": self.user, "PATH": f"/usr/local/bin:{path}"}
         return env
+
+    @property
+    def uid(self) -> int:
+        """Whom the processes belong to."""
+        return self.who.get("user", os.geteuid())
 
     @property
     def baoqi(self) -> str:

@@ -54,7 +54,11 @@ class Certificates:
 
 
 def _sign(
-    who: str, key: ec.EllipticCurvePrivateKey, issuer: x509.Name, by: ec.EllipticCurvePrivateKey, authority: bool = False
+    who: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name,
+    by: ec.EllipticCurvePrivateKey,
+    authority: bool = False,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     return (
