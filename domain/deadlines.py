@@ -195,11 +195,9 @@ def moved(
     return _assemble(fresh, policy, remaining_steps, used_from=None)
 
 
-def resumed(
-    deadline: Deadline, suspended_on: date, resumed_on: date, policy: PolicySnapshot, *, remaining_steps: Sequence[str]
-) -> Deadline:
-    """A deadline after a suspension: an internal target keeps the working days that it had left, any other kind does
-    not move (return, transfer and suspension never stop a legal date)."""
+def resumed(deadline: Deadline, suspended_on: date, resumed_on: date, policy: PolicySnapshot) -> Deadline:
+    """A deadline after a suspension: an internal target keeps the working days that it had left for its own step, any
+    other kind does not move (return, transfer and suspension never stop a legal date)."""
     if deadline.legal_kind is not LegalKind.INTERNAL or deadline.met_at is not None:
         return deadline
     calendar = work_calendar(policy.calendar(deadline.authority))
@@ -211,12 +209,28 @@ def resumed(
         zh=f"挂起期间（{suspended_on} 至 {resumed_on}）不计入校内时限，剩余 {left} 个工作日顺延",
         en=f"Suspended from {suspended_on} to {resumed_on}: the {left} working days left are kept",
     )
-    return moved(deadline, due, policy, remaining_steps=remaining_steps, why=why)
+    again = moved(deadline, due, policy, remaining_steps=[deadline.met_by], why=why)
+    left_over = {"anchor": str(resumed_on), "n": left, "unit": Unit.WORKING_DAYS, "kept": True}
+    return again.model_copy(update={"basis": deadline.basis and deadline.basis.model_copy(update=left_over)})
+
+
+def renewed(known: Deadline, computed: Deadline) -> Deadline:
+    """A known deadline computed anew (a corrected anchor, fewer steps left): what has happened to it stays. On another
+    day it is a new generation, with a ladder of its own and no breach yet."""
+    changed = known.due_at != computed.due_at
+    return computed.model_copy(
+        update={
+            "generation": known.generation + changed,
+            "breached": known.breached and not changed,
+            "met_at": known.met_at,
+        }
+    )
 
 
 def met(deadline: Deadline, when: datetime) -> Deadline:
-    """The deadline, met at that instant; a breach that had happened before stays recorded."""
-    return deadline.model_copy(update={"met_at": when, "breached": deadline.breached or when > deadline.due_at})
+    """The deadline, met at that instant: breached when that was late. What was done in time and recorded later was no
+    breach, whatever the clock had said."""
+    return deadline.model_copy(update={"met_at": when, "breached": when > deadline.due_at})
 
 
 def reopened(deadline: Deadline) -> Deadline:

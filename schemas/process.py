@@ -30,7 +30,8 @@ class StageState(StrEnum):
 
 
 class Stage(Payload):
-    """One stage. Stages with the same `column` run side by side. `waiting_on` is an agency or a process id."""
+    """One stage. Stages with the same `column` run side by side. `waiting_on` is an agency or a process id, and
+    `waiting_also` names the others where it waits for several."""
 
     code: str
     title: Text
@@ -39,7 +40,17 @@ class Stage(Payload):
     entered_at: datetime | None = None
     left_at: datetime | None = None
     waiting_on: str | None = None
+    waiting_also: list[str] = []
     note: Text | None = None
+
+    @property
+    def waits(self) -> list[str]:
+        """All that it waits for."""
+        return [self.waiting_on, *self.waiting_also] if self.waiting_on else []
+
+    def wait_on(self, *names: str) -> None:
+        """From now on it waits for these, or for nothing."""
+        self.waiting_on, self.waiting_also = (names[0] if names else None), list(names[1:])
 
 
 class TimelineEntry(Payload):

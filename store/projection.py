@@ -227,7 +227,7 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
             )
         )
     )
-    waiting = {s.waiting_on for s in snapshot.stages if s.state is StageState.ACTIVE and s.waiting_on}
+    waiting = {name for s in snapshot.stages if s.state is StageState.ACTIVE for name in s.waits}
     process.waiting_on = sorted(
         waiting | {authority for _, _, kind, authority in tasks if kind in WAITING_KINDS and authority}
     )

@@ -131,9 +131,6 @@ def words(lang: str) -> dict[str, Any]:
     def roles(names: list[str]) -> str:
         return translate(lang, "list_comma").join(code("role", n) for n in names)
 
-    def agencies(names: list[str]) -> str:
-        return translate(lang, "list_comma").join(code("agency", n.split("-", 1)[0]) for n in names)
-
     def case_name(case_no: str) -> str:
         """What people call a case: its number; a payment by levy and month; a voucher by the head of its bill's id."""
         kind, _, rest = case_no.partition("-")
@@ -141,6 +138,10 @@ def words(lang: str) -> dict[str, Any]:
         if kind == "tax_payment" and len(parts) >= PAYMENT_PARTS:
             return translate(lang, "name_tax_payment", levy=code("levy", parts[1]), month="-".join(parts[2:4]))
         return translate(lang, "name_reimbursement", ref=parts[0]) if kind == "reimbursement" else case_no
+
+    def agencies(names: list[str]) -> str:
+        """What a case waits for: authorities by their name, payments and vouchers by what people call them."""
+        return translate(lang, "list_comma").join(case_name(n) if "-" in n else code("agency", n) for n in names)
 
     def paper(name: str) -> str:
         """The title of a stored document by its code."""

@@ -26,8 +26,8 @@ def load(texts: Mapping[str, str]) -> dict[str, Text]:
         for key, pair in cast("dict[str, Any]", yaml.safe_load(text)).items():
             if not (isinstance(pair, list) and len(cast("list[Any]", pair)) == len(LANGUAGES)):
                 raise ValueError(f"{name}: {key} must be [中文, English].")
-            zh, en = (str(part).strip() for part in cast("list[Any]", pair))
-            if not zh or not en:
+            zh, en = (str(part) for part in cast("list[Any]", pair))  # as written: a separator ends with a space
+            if not zh.strip() or not en.strip():
                 raise ValueError(f"{name}: {key} lacks a language.")
             if key in found:
                 raise ValueError(f"{name}: {key} stands in the catalogue twice.")

@@ -15,7 +15,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from schemas.base import Text
-from schemas.deadlines import Deadline, LegalKind, PolicySnapshot, Unit
+from schemas.deadlines import Deadline, LegalKind, PolicySnapshot, RungInstant
 from schemas.process import (
     ProcessCommand,
     ProcessSnapshot,
@@ -108,15 +108,7 @@ class CaseFile:
         if authority:
             rule = rule.model_copy(update={"authority": authority})
         computed = deadline_rules.compute(rule, anchor, self.policy, remaining_steps=list(steps))
-        known = self.deadlines.get(as_id or rule_id)
-        return computed.model_copy(
-            update={
-                "id": as_id or rule_id,
-                "generation": known.generation if known else 1,
-                "breached": known.breached if known else False,
-                "met_at": known.met_at if known else None,
-            }
-        )
+        return computed.model_copy(update={"id": as_id or rule_id})
 
     def internal(self, step: str) -> Deadline:
         """The school's own target for a step, counted from today. Each occurrence is a deadline of its own."""
@@ -129,8 +121,9 @@ class CaseFile:
     def hold(self, deadline: Deadline) -> Deadline:
         """Registers a deadline of the case; a changed due day re-arms future rungs only."""
         known = self.deadlines.get(deadline.id)
+        if known is not None:
+            deadline = deadline_rules.renewed(known, deadline)
         if known is not None and known.due_at != deadline.due_at:
-            deadline = deadline.model_copy(update={"generation": known.generation + 1, "breached": False})
             self._disarm_past(deadline)
             self.desk.replace_deadline(deadline.id, deadline)
             self.note(
@@ -150,10 +143,7 @@ class CaseFile:
         known = self.deadlines.get(deadline_id)
         if known is None or known.met_at is not None:
             return
-        at_instant = when or self.now()
-        # Recorded late but done in time: what the clock took for a breach was none.
-        in_time = at_instant <= known.due_at
-        met = known.model_copy(update={"met_at": at_instant, "breached": known.breached and not in_time})
+        met = deadline_rules.met(known, when or self.now())
         self.deadlines[deadline_id] = met
         self.desk.replace_deadline(deadline_id, met)
         if known.legal_kind is not LegalKind.INTERNAL:
@@ -202,11 +192,9 @@ class CaseFile:
         known = self.deadlines.get(deadline_id)
         if known is None or known.met_at is None:
             return
-        opened = known.model_copy(update={"met_at": None})
+        opened = deadline_rules.reopened(known)
         # Reminders that fell into the time in which it was met are not sent after the event; a breach still is one.
-        now = self.now()
-        before = ladder.rungs([opened], self.policy.ladder, self.policy)
-        self.fired.update(r.key for r in before if r.at <= now and r.at < opened.due_at)
+        self.fired.update(r.key for r in self._past_rungs(opened) if r.at < opened.due_at)
         self.deadlines[deadline_id] = opened
         self.plan += 1
 
@@ -225,35 +213,20 @@ class CaseFile:
             data={"deadline": deadline.id},
         )
 
-    def working_days_left(self, deadline: Deadline) -> int:
-        """Working days from today to the due day, on the deadline's calendar; negative when overdue."""
-        return self.calendar(deadline.authority).working_days_between(self.today(), deadline.due)
+    def resumed(self, deadline: Deadline, suspended_on: date) -> Deadline:
+        """The deadline after a suspension that ends today; what moved re-arms future rungs only."""
+        again = deadline_rules.resumed(deadline, suspended_on, self.today(), self.policy)
+        if again.generation != deadline.generation:
+            self._disarm_past(again)
+        return again
 
-    def extended(self, deadline: Deadline, working_days: int) -> Deadline:
-        """The same internal target, with so many working days left from today: how resuming gives time back."""
-        calendar = self.calendar(deadline.authority)
-        due = calendar.add_working_days(self.today(), working_days)
-        shift = due - deadline.due
-        left = {"anchor": str(self.today()), "n": working_days, "unit": Unit.WORKING_DAYS, "kept": True}
-        moved = deadline.model_copy(
-            update={
-                "basis": deadline.basis.model_copy(update=left) if deadline.basis else None,
-                "due": due,
-                "due_at": deadline.due_at + shift,
-                "internal_due": due,
-                "latest_start": at(due, "08:30"),
-                "generation": deadline.generation + 1,
-            }
-        )
-        self._disarm_past(moved)
-        if moved.id in self.deadlines:
-            self.deadlines[moved.id] = moved
-        return moved
+    def _past_rungs(self, deadline: Deadline) -> list[RungInstant]:
+        """Rungs whose instant has come and that have not fired."""
+        return ladder.due_rungs(ladder.rungs([deadline], self.policy.ladder, self.policy), self.fired, self.now())
 
     def _disarm_past(self, deadline: Deadline) -> None:
         """A moved deadline re-arms future rungs only: those already past are not fired a second time."""
-        now = self.now()
-        self.fired.update(r.key for r in ladder.rungs([deadline], self.policy.ladder, self.policy) if r.at <= now)
+        self.fired.update(r.key for r in self._past_rungs(deadline))
 
     def calendar(self, authority: str) -> WorkCalendar:
         return work_calendar(self.policy.calendar(authority))
@@ -261,42 +234,42 @@ class CaseFile:
     # --- stages, timeline, projection -------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def stage(self, code: str, waiting_on: str | None = None) -> AsyncGenerator[Stage]:
+    async def stage(self, code: str, *waiting_on: str) -> AsyncGenerator[Stage]:
         """Enters a stage and leaves it as done; as pending when the work inside is returned, as cancelled when the wait
         is cancelled."""
-        stage = self.enter(code, waiting_on)
+        stage = self.enter(code, *waiting_on)
         try:
             yield stage
         except Returned:
             self.leave(code, StageState.PENDING)
             raise
         except (asyncio.CancelledError, Exception):
-            stage.state, stage.left_at, stage.waiting_on = StageState.CANCELLED, self.now(), None
-            self.touch()
+            self.leave(code, StageState.CANCELLED)
             raise
         self.leave(code)
 
     def find_stage(self, code: str) -> Stage:
         return next(s for s in self.stages if s.code == code)
 
-    def enter(self, code: str, waiting_on: str | None = None) -> Stage:
+    def enter(self, code: str, *waiting_on: str) -> Stage:
         stage = self.find_stage(code)
         if stage.state is not StageState.ACTIVE:
             stage.state, stage.entered_at, stage.left_at = StageState.ACTIVE, self.now(), None
             self.note("stage_entered", Text(zh=f"进入：{stage.title.zh}", en=f"Entered: {stage.title.en}"))
             self.index(STAGE.value_set(code))
-        stage.waiting_on = waiting_on
+        stage.wait_on(*waiting_on)
         self.touch()
         return stage
 
     def leave(self, code: str, state: StageState = StageState.DONE) -> None:
         stage = self.find_stage(code)
-        stage.state, stage.left_at, stage.waiting_on = state, self.now(), None
+        stage.state, stage.left_at = state, self.now()
+        stage.wait_on()
         self.touch()
 
-    def wait_on(self, code: str, waiting_on: str | None) -> None:
-        """Says what a stage waits for (an agency, another process), or that it waits no longer."""
-        self.find_stage(code).waiting_on = waiting_on
+    def wait_on(self, code: str, *waiting_on: str) -> None:
+        """Says all that a stage waits for (agencies, other processes); nothing: it waits no longer."""
+        self.find_stage(code).wait_on(*waiting_on)
         self.touch()
 
     def note(
@@ -369,7 +342,7 @@ class CaseFile:
             return self._ended
         if self.suspended:
             return ProcessState.SUSPENDED
-        waiting = any(s.state is StageState.ACTIVE and s.waiting_on for s in self.stages)
+        waiting = any(s.state is StageState.ACTIVE and s.waits for s in self.stages)
         return ProcessState.WAITING if waiting and not self.desk.open_tasks else ProcessState.RUNNING
 
     def _snapshot(self, revision: int) -> ProcessSnapshot:

@@ -64,13 +64,13 @@ class Clock:
         """Returns when `done` is true; cancellation passes through."""
         process = self._process
         while not self._done():
-            armed = self._armed()
+            rungs = self._rungs()
             now = process.now()
-            due = [r for r in armed if r.at <= now]
+            due = ladder.due_rungs(rungs, process.fired, now)
             if due:
                 self._fire(due, now)
                 continue
-            await self._until_changed(armed[0] if armed else None, now)
+            await self._until_changed(ladder.next_rung(rungs, process.fired, now), now)
 
     async def _until_changed(self, coming: RungInstant | None, now: datetime) -> None:
         """Until the next rung's instant, or until the wait is over or the plan has changed."""
@@ -88,13 +88,13 @@ class Clock:
         except TimeoutError:
             workflow.logger.debug("rung %s is due", coming.key)
 
-    def _armed(self) -> list[RungInstant]:
-        """Rungs not fired yet, in order of time."""
-        deadlines = [d for d in self._deadlines() if d.met_at is None]
+    def _rungs(self) -> list[RungInstant]:
+        """The whole ladder of what is watched now, fired or not."""
+        deadlines = self._deadlines()
         if self._paused():
             deadlines = [d for d in deadlines if d.legal_kind is not LegalKind.INTERNAL]
         policy = self._process.policy
-        return [r for r in ladder.rungs(deadlines, policy.ladder, policy) if r.key not in self._process.fired]
+        return ladder.rungs(deadlines, policy.ladder, policy)
 
     def _fire(self, due: list[RungInstant], now: datetime) -> None:
         process = self._process

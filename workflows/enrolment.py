@@ -8,7 +8,7 @@ The case owns no payment: it writes its premium lines and waits until the month'
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from temporalio import workflow
@@ -49,6 +49,7 @@ class Enrolment(Process):
         self._months: dict[str, str] = {}  # decisions: month whose payment day had passed -> month of payment
         self._month_decision = asyncio.Lock()
         self._first_paid: str | None = None  # the month in which the side that came first is paid
+        self._paying: dict[str, str] = {}  # levy -> the tax payment that this case waits for
         self._cancel_asked = 0
         self.record = Record(self)
         self.reentry = Reentry(self)
@@ -194,13 +195,7 @@ class Enrolment(Process):
         fees: dict[str, str] = {}
         for choice, paid_on in (("pay_approved", pay_day.due), ("wait", self._payment_deadline(_next(month)).due)):
             # What waiting costs: everything that is approved now would be paid with next month's payment.
-            total = Decimal(0)
-            for agency in AGENCIES:
-                if self.registrations[agency].approved:
-                    levy = self.policy.agency(agency).levy or agency
-                    arg = LateFeeArg(process_id=self.id, levy=levy, payment_month=month, paid_on=paid_on)
-                    total += Decimal((await self.calls.late_fee_estimate(arg)).amount)
-            fees[f"fee_{choice}"] = str(total)
+            fees[f"fee_{choice}"] = await self._late_fee(month, paid_on)
         question = self.spawn(
             self.desk.ask(
                 TaskSpec(
@@ -235,12 +230,12 @@ class Enrolment(Process):
 
     async def _pay(self, agency: str, not_same_month: bool) -> None:
         """Writes the premium lines of one agency's insurances and waits until the tax payment has paid them."""
-        levy = self.policy.agency(agency).levy or agency
+        levy = self._levy(agency)
         insurances = [i for i in self.policy.agency(agency).insurances if i in self.facts.insurances]
-        self.enter("tax_payment")
+        self.enter("tax_payment", *self._paying.values())
         if not insurances:
             return
-        month = await self._choose_month(levy)
+        month = await self._choose_month()
         not_same_month = not_same_month and month != self._first_paid
         self._first_paid = self._first_paid or month
         if not_same_month:
@@ -258,7 +253,8 @@ class Enrolment(Process):
         )
         scope = PaymentScope(unit=UNIT, levy=levy, month=month)
         await self.calls.start_tax_payment(scope)
-        self.wait_on("tax_payment", scope.process_id)
+        self._paying[levy] = scope.process_id
+        self.wait_on("tax_payment", *self._paying.values())
         n = 0
         while self.books.unpaid.get(levy, 0) > 0:
             n += 1
@@ -273,9 +269,10 @@ class Enrolment(Process):
             Text(zh=f"{title.zh}险种保费已缴", en=f"Premiums for the {title.en} paid"),
             data={"levy": levy, "month": month},
         )
-        self.touch()
+        del self._paying[levy]
+        self.wait_on("tax_payment", *self._paying.values())
 
-    async def _choose_month(self, levy: str) -> str:
+    async def _choose_month(self) -> str:
         """After the month's payment day the clerk chooses: pay now with a fee, or with next month's payment."""
         async with self._month_decision:  # one question for both levies
             month = f"{self.today():%Y-%m}"
@@ -285,18 +282,14 @@ class Enrolment(Process):
             if self.now() < self._payment_deadline(month).due_at:
                 return month
             if month not in self._months:
-                self._months[month] = await self._ask_month(levy, month)
+                self._months[month] = await self._ask_month(month)
             return self._months[month]
 
-    async def _ask_month(self, levy: str, month: str) -> str:
+    async def _ask_month(self, month: str) -> str:
         pay_day = self._payment_deadline(month)
-        now_fee = await self.calls.late_fee_estimate(
-            LateFeeArg(process_id=self.id, levy=levy, payment_month=month, paid_on=self.today())
-        )
         following = self._payment_deadline(_next(month))
-        next_fee = await self.calls.late_fee_estimate(
-            LateFeeArg(process_id=self.id, levy=levy, payment_month=_next(month), paid_on=following.due)
-        )
+        now_fee = await self._late_fee(month, self.today())
+        next_fee = await self._late_fee(_next(month), following.due)
         result = await self.desk.ask(
             TaskSpec(
                 key=self.desk.key("payment_month"),
@@ -308,11 +301,24 @@ class Enrolment(Process):
                 stage="tax_payment",
                 outcomes=["pay_now", "next_month"],
                 deadlines=[pay_day, self.internal("decision")],  # no answer escalates to the supervisor
-                data={"month": month, "fee_now": now_fee.amount, "fee_next": next_fee.amount},
+                data={"month": month, "fee_now": now_fee, "fee_next": next_fee},
             )
         )
         self.flag("not_same_month")
         return month if result.outcome == "pay_now" else _next(month)
+
+    async def _late_fee(self, payment_month: str, paid_on: date) -> str:
+        """Estimated yuan for all that is approved and on no list yet, if it were paid on a day."""
+        total = Decimal(0)
+        for agency in AGENCIES:
+            levy = self._levy(agency)
+            if self.registrations[agency].approved and not self.books.written.get(levy):
+                arg = LateFeeArg(process_id=self.id, levy=levy, payment_month=payment_month, paid_on=paid_on)
+                total += Decimal((await self.calls.late_fee_estimate(arg)).amount)
+        return str(total)
+
+    def _levy(self, agency: str) -> str:
+        return self.policy.agency(agency).levy or agency
 
     async def _woken(self, seen: int) -> int:
         """Until a wake-up after `seen` comes, or a day has passed.
@@ -327,7 +333,7 @@ class Enrolment(Process):
 
     async def _wait_settled(self) -> None:
         """Until finance has settled every bill on which this case has a line."""
-        async with self.stage("reimbursement", waiting_on="reimbursement"):
+        async with self.stage("reimbursement", "reimbursement"):
             n, seen = 1, self.wakes
             self.books = await self.calls.case_books(self._case(), f"settled/{n}")
             while self.books.unsettled:

@@ -8,14 +8,14 @@ Holders are the inbox's own and unknown here.
 
 import asyncio
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
 
 from schemas.base import Text
-from schemas.deadlines import Deadline, LegalKind
+from schemas.deadlines import Deadline
 from schemas.forms import outcome as form_outcome
 from schemas.forms import public_model
 from schemas.steps import Way
@@ -71,7 +71,7 @@ class HumanTask:
         self.closed_at: datetime | None = None
         self.result: TaskResult | None = None
         self.deadlines: list[Deadline] = list(spec.deadlines)
-        self.remaining: dict[str, int] = {}  # working days left of internal targets while suspended
+        self.suspended_on: date | None = None
         self.revision = 0
         self.returned: Returned | None = None
 
@@ -129,7 +129,7 @@ class Desk:
         # The task enters workflow state before its row is written: a completion that arrives meanwhile finds it.
         self.tasks[task.id] = task
         if process.suspended:
-            self._freeze(task)
+            task.suspended_on = process.today()
         process.note("task_opened", Text(zh=f"待办：{spec.title.zh}", en=f"To do: {spec.title.en}"), task_id=task.id)
         process.touch(task)
         clock = Clock(
@@ -210,19 +210,20 @@ class Desk:
         return task
 
     def suspend(self) -> None:
-        """Suspends every open task; what is left of internal targets is kept, statutory dates run on."""
+        """Suspends every open task. Internal targets keep what is left of them now, statutory dates run on."""
         for task in self.open_tasks:
             task.state = TaskState.SUSPENDED
             task.version += 1
-            self._freeze(task)
+            task.suspended_on = self.process.today()
             self.process.touch(task)
 
     def resume(self) -> None:
         for task in self.open_tasks:
             task.state = TaskState.READY
             task.version += 1
-            task.deadlines = [self._thaw(task, d) for d in task.deadlines]
-            task.remaining = {}
+            if task.suspended_on is not None:
+                task.deadlines = [self.process.resumed(d, task.suspended_on) for d in task.deadlines]
+            task.suspended_on = None
             self.process.touch(task)
 
     def replace_deadline(self, old_id: str, deadline: Deadline) -> None:
@@ -231,15 +232,6 @@ class Desk:
             if any(d.id == old_id for d in task.deadlines):
                 task.deadlines = [deadline if d.id == old_id else d for d in task.deadlines]
                 self.process.touch(task)
-
-    def _freeze(self, task: HumanTask) -> None:
-        for deadline in task.deadlines:
-            if deadline.legal_kind is LegalKind.INTERNAL:
-                task.remaining[deadline.id] = self.process.working_days_left(deadline)
-
-    def _thaw(self, task: HumanTask, deadline: Deadline) -> Deadline:
-        left = task.remaining.get(deadline.id)
-        return deadline if left is None else self.process.extended(deadline, left)
 
 
 def refusal(kind: Refusal, message: str, *details: Any) -> ApplicationError:

@@ -33,7 +33,7 @@ class Reentry:
         case = self._case
         async with self._one:
             before = _known(case.facts)
-            case.wait_on(agency, None)
+            case.wait_on(agency)
             if back.to == "materials" and back.way == "straight":
                 await case.record.materials([], back, agency)
             else:

@@ -176,9 +176,9 @@ class Registration:
         try:
             code = await self._answer_by_http()
         except asyncio.CancelledError:
-            self.case.wait_on(self.agency, None)
+            self.case.wait_on(self.agency)
             raise
-        self.case.wait_on(self.agency, None)
+        self.case.wait_on(self.agency)
         return code
 
     async def _answer_by_http(self) -> str | None:

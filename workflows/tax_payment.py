@@ -79,7 +79,7 @@ class TaxPayment(Process):
             left = month_end - self.now()
             if left <= timedelta(0):
                 return
-            self.enter("collect", waiting_on="lines")
+            self.enter("collect", "lines")
             try:
                 await workflow.wait_condition(
                     lambda seen=seen: self.wakes > seen, timeout=left, timeout_summary="later lines of the month"
@@ -167,9 +167,9 @@ class TaxPayment(Process):
         """R19: the bureaus' data must have reached the tax client. After a day a clerk is asked to look into it."""
         arg = BillArg(bill_id=bill.bill_id)
         title = Text(zh="确认参保人员在税务端可见", en="Make sure everyone is visible at the tax client")
-        async with self.stage("visible", waiting_on="tax_office"):
+        async with self.stage("visible", "tax_office"):
             if self._portal:
-                self.wait_on("visible", None)
+                self.wait_on("visible")
                 await self._ask("visible", "visible", title, ["visible"], bill=bill)
                 return
             subject = Text(zh="等待税务端同步", en="Waiting for the tax client")

@@ -174,12 +174,12 @@ def test_will_be_late_is_not_late() -> None:
 def test_suspension_keeps_internal_days_and_never_a_legal_date() -> None:
     target = compute(POLICY.rule("INT-MATERIALS"), date(2026, 11, 2), POLICY, remaining_steps=["materials"])
     assert target.due == date(2026, 11, 9)
-    again = resumed(target, date(2026, 11, 4), date(2026, 11, 16), POLICY, remaining_steps=["materials"])
+    again = resumed(target, date(2026, 11, 4), date(2026, 11, 16), POLICY)
     assert again.due == date(2026, 11, 19)  # three working days were left
     assert again.generation == 2
     assert "挂起" in "".join(s.text.zh for s in again.derivation)
     legal = registration(date(2026, 11, 2))
-    assert resumed(legal, date(2026, 11, 4), date(2026, 11, 16), POLICY, remaining_steps=OURS) == legal
+    assert resumed(legal, date(2026, 11, 4), date(2026, 11, 16), POLICY) == legal
 
 
 def test_a_moved_deadline_says_who_allowed_it() -> None:

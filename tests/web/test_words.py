@@ -11,7 +11,7 @@ import yaml
 import policies
 from schemas.base import ROLES
 from schemas.forms import kinds
-from web.frame import TEMPLATES
+from web.frame import TEMPLATES, words
 from web.language import catalogue, load
 from web.show import cite
 
@@ -125,3 +125,9 @@ def test_a_broken_catalogue_is_refused() -> None:
 def test_templates_fail_on_an_unknown_name() -> None:
     with pytest.raises(jinja2.UndefinedError):
         TEMPLATES.from_string("{{ nothing }}").render()
+
+
+def test_a_case_that_waits_for_both_levies_names_both() -> None:
+    waits = ["tax_payment-school-medical-2026-11", "tax_payment-school-social-2026-11"]
+    assert words("zh")["agencies"](waits) == "医保费 2026-11、社保费 2026-11"
+    assert words("en")["agencies"](["social_bureau", "reimbursement"]) == "social bureau, reimbursement"

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from schemas.calls import PollAnswer
-from schemas.process import ProcessCommand, Wake
+from schemas.process import ProcessCommand, Stage, Wake
 from tests.workflows.office import Office, complete, shanghai
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,13 +32,20 @@ async def pay(office: Office, handle: Any) -> None:
     await handle.signal("wake", Wake(topic="paid"))
 
 
+def stage_of(office: Office, code: str) -> Stage:
+    return next(x for x in office.transitions[-1].process.stages if x.code == code)
+
+
 async def test_the_whole_way_from_materials_to_closed(stage: Open) -> None:
     office = Office()
     async with stage(office) as s:
         handle = await s.begin(at=START)
         await to_bureaus(office, handle)
+        both = [f"tax_payment-school-{levy}-2026-09" for levy in ("medical", "social")]
+        await office.settle(lambda: sorted(stage_of(office, "tax_payment").waits) == both)
         await pay(office, handle)
         await handle.result()
+        assert stage_of(office, "tax_payment").waits == []
         assert office.state(handle.id) == "closed"
         assert [x.state for x in office.transitions[-1].process.stages] == ["done"] * 7
         assert "send_notice" in office.calls
@@ -182,7 +189,7 @@ async def test_late_at_birth_shows_the_breach_once_and_asks_for_the_month(stage:
         assert "late_at_birth" in office.transitions[-1].process.flags
         await to_bureaus(office, handle)
         question = await office.task("enrolment.payment_month")
-        assert question.spec.data["fee_now"] == "12.34"
+        assert question.spec.data["fee_now"] == "24.68"  # of both levies, as one answer is for both
         await complete(handle, question)
         await pay(office, handle)
         await handle.result()
