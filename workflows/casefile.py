@@ -64,7 +64,7 @@ class CaseFile:
         self.suspended = False
         self.cancelling: ProcessCommand | None = None
         self.reason: str | None = None
-        self.plan = 0  # counts up when deadlines or suspension change: wakes every clock
+        self.plan: int = 0  # counts up when deadlines or suspension change: wakes every clock
         self.wakes: int = 0  # counts signals
         self._ended: ProcessState | None = None
         self._version = 0
