@@ -11,7 +11,7 @@ value keeps its source; `sample` on any of them is a sample on the amount.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol, TypeVar
@@ -37,7 +37,8 @@ class PolicyGap(PolicyError):
 
 @dataclass(frozen=True)
 class Limit:
-    """Floor and cap of an insurance for a period, in yuan a month. `known_from`: the first day we may use it."""
+    """Floor and cap of an insurance for a period, in yuan a month. `known_from`: the first day we may use it;
+    `published_on`: day, month or year of the notice, as exactly as the source says."""
 
     insurance: str
     scheme: str
@@ -52,6 +53,7 @@ class Limit:
     confidence: str
     sample: bool
     review_by: date | None
+    published_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,20 @@ class Rate:
     confidence: str
     sample: bool
     review_by: date | None
+    published_on: str = ""
 
 
 @dataclass(frozen=True)
 class BillingLine:
-    """An insurance as it stands on a bill. `limits`: the insurance whose floor and cap apply."""
+    """An insurance as it stands on a bill. `limits`: the insurance whose floor and cap apply. `shares`: insurances that
+    have no line of their own because they are billed with this one, their rates added before rounding."""
 
     insurance: str
     title: Text
     levy: str
     limits: str
     sample: bool
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,10 @@ class ContributionTables:
     localities: Sequence[str]
 
     def expand(self, insurances: Iterable[str]) -> list[str]:
-        """Insurances with groups such as medical_maternity replaced by their lines, in the order of the bill."""
-        wanted = {i for name in insurances for i in self.groups.get(name, (name,))}
+        """Insurances as lines, in the order of the bill: groups such as medical_maternity replaced by their members, a
+        member that shares a line by that line."""
+        shared = {part: line.insurance for line in self.lines.values() for part in line.shares}
+        wanted = {shared.get(i, i) for name in insurances for i in self.groups.get(name, (name,))}
         unknown = sorted(wanted - set(self.lines))
         if unknown:
             raise PolicyGap(
@@ -219,10 +226,28 @@ def limit_for(
 
 
 def rate_for(insurance: str, scheme: str, month: str, known_on: date, tables: ContributionTables) -> tuple[Rate, bool]:
-    """Unit and person rate for a month as known on a day, and whether the rate in use had expired. PolicyGap when there
-    is none at all."""
-    rows = [r for r in tables.rates if r.insurance == insurance]
-    return _look_up(rows, insurance, scheme, month, known_on, tables.localities, "费率", "rate")
+    """Unit and person rate of a line for a month as known on a day, and whether a rate in use had expired; those of
+    insurances that share the line are added. PolicyGap when there is none at all."""
+    parts = (insurance, *tables.lines[insurance].shares) if insurance in tables.lines else (insurance,)
+    found = [
+        _look_up(
+            [r for r in tables.rates if r.insurance == p], p, scheme, month, known_on, tables.localities, "费率", "rate"
+        )
+        for p in parts
+    ]
+    first, expired = found[0]
+    if len(found) == 1:
+        return first, expired
+    rows = [row for row, _ in found]
+    together = replace(
+        first,
+        unit=sum((r.unit for r in rows), Decimal(0)),
+        person=sum((r.person for r in rows), Decimal(0)),
+        source="; ".join(dict.fromkeys(r.source for r in rows)),
+        sample=any(r.sample for r in rows),
+        review_by=min((r.review_by for r in rows if r.review_by), default=None),
+    )
+    return together, any(e for _, e in found)
 
 
 def premium(

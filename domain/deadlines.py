@@ -26,8 +26,8 @@ from schemas.deadlines import (
     Unit,
 )
 
-FilingTable = Mapping[str, int]
-"""Published filing days: "2026-01" -> 20 (`policies/tax_filing_due.csv`)."""
+FilingTable = Mapping[tuple[str, int], int]
+"""Published filing days by month and nominal day: ("2026-01", 15) -> 20 (`policies/tax_filing_due.csv`)."""
 
 
 class DeadlineError(ValueError):
@@ -91,10 +91,10 @@ def tax_due(month: str, nominal_day: int, calendar: WorkCalendar, published: Fil
     last day moves to the next working day. It is for tax periods; premiums follow it only where a rule of the data
     says so.
     """
-    if month in published:
-        return TaxDue(first_day(month).replace(day=published[month]), "published", provisional=False)
     first = first_day(month)
-    nominal = first.replace(day=nominal_day)
+    if (month, nominal_day) in published:
+        return TaxDue(first.replace(day=published[month, nominal_day]), "published", provisional=False)
+    nominal = first.replace(day=min(nominal_day, last_day(month).day))
     extra = sum(len(block) for block in calendar.holiday_blocks(first, nominal) if len(block) >= 3)
     due = calendar.add_working_days(nominal, extra) if extra else calendar.next_working_day(nominal, include_self=True)
     return TaxDue(due, "rule", provisional=bool(calendar.missing_years(first, due)), extended_by=extra)

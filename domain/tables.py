@@ -19,6 +19,7 @@ from domain.late_fee import LateFeeRate
 from domain.materials import RejectionReason
 from domain.notices import check_notice_files
 from domain.policy import PolicyError, Texts, deadline_rules, load_list, load_mapping, snapshot, text_of
+from domain.premium_tables import make_up_practices, undeclared_factors
 from domain.retirement import RetirementGroup
 from schemas.base import Text
 from schemas.deadlines import Unit
@@ -30,17 +31,18 @@ Row = dict[str, str]
 FOREIGN = "FOREIGN_WORK_PERMIT"
 
 
-def contribution_tables(texts: Texts) -> ContributionTables:
-    """Limits, rates (those of work injury for the school's risk class), billing lines. PolicyError when broken."""
+def contribution_tables(texts: Texts, risk_class: int | None = None) -> ContributionTables:
+    """Limits, rates (those of work injury for a risk class, by default the school's), billing lines. PolicyError when
+    broken."""
     settings = load_mapping(texts, "billing_lines.yaml")
     items = load_list(texts, "billing_lines.yaml", "lines")
     lines = {line.insurance: line for line in (_guard("billing_lines.yaml", i, _line) for i in items)}
-    risk_class = str(settings.get("work_injury_class"))
-    injury = [r for _, r in _rows(texts, "work_injury_rates.csv") if r["class"] == risk_class]
+    wanted = str(risk_class or settings.get("work_injury_class"))
+    injury = [r for _, r in _rows(texts, "work_injury_rates.csv") if r["class"] == wanted]
     if not injury:
         raise PolicyError(
-            f"work_injury_rates.csv 没有行业风险类别 {risk_class}。",
-            f"work_injury_rates.csv has no risk class {risk_class}.",
+            f"work_injury_rates.csv 没有行业风险类别 {wanted}。",
+            f"work_injury_rates.csv has no risk class {wanted}.",
         )
     rates = _each(texts, "contribution_rates.csv", _rate)
     rates += [_guard("work_injury_rates.csv", r, _injury_rate) for r in injury]
@@ -57,13 +59,14 @@ def late_fee_rates(texts: Texts) -> list[LateFeeRate]:
     return [_guard("late_fee.yaml", i, _fee_rate) for i in load_list(texts, "late_fee.yaml", "rates")]
 
 
-def filing_table(texts: Texts) -> dict[str, int]:
-    """Published filing days: "2026-01" -> 20."""
+def filing_table(texts: Texts) -> dict[tuple[str, int], int]:
+    """Published filing days of taxes by month and nominal day: ("2026-01", 15) -> 20."""
     name = "tax_filing_due.csv"
 
-    def days(row: Row) -> dict[str, int]:
-        found = {f"{int(row['year'])}-{m:02d}": int(row[f"m{m:02d}"]) for m in range(1, 13)}
-        for month, day in found.items():
+    def days(row: Row) -> dict[tuple[str, int], int]:
+        nominal = int(row["nominal_day"])
+        found = {(f"{int(row['year'])}-{m:02d}", nominal): int(row[f"m{m:02d}"]) for m in range(1, 13)}
+        for (month, _), day in found.items():
             date.fromisoformat(f"{month}-{day:02d}")
         return found
 
@@ -162,6 +165,8 @@ def check_all(texts: Texts) -> str:
         tables.expand(insurances)
     for parse in (late_fee_rates, filing_table, treaty_table, rejection_reasons, check_rules):
         parse(texts)
+    undeclared_factors(texts)
+    make_up_practices(texts)
     check_notice_files(texts)
     return snapshot(texts).version
 
@@ -267,6 +272,7 @@ def _limit(row: Row) -> Limit:
         confidence=row["confidence"],
         sample=_bool(row["sample"]),
         review_by=_day(row["review_by"]),
+        published_on=row["published_on"],
     )
 
 
@@ -285,6 +291,7 @@ def _rate(row: Row) -> Rate:
         confidence=row["confidence"],
         sample=_bool(row["sample"]),
         review_by=_day(row["review_by"]),
+        published_on=row["published_on"],
     )
 
 
@@ -296,7 +303,8 @@ def _injury_rate(row: Row) -> Rate:
 
 
 def _line(row: dict[str, Any]) -> BillingLine:
-    return BillingLine(row["insurance"], _text(row["title"]), row["levy"], row["limits"], bool(row["sample"]))
+    shares = tuple(map(str, row.get("shares", ())))
+    return BillingLine(row["insurance"], _text(row["title"]), row["levy"], row["limits"], bool(row["sample"]), shares)
 
 
 def _fee_rate(row: dict[str, Any]) -> LateFeeRate:

@@ -7,12 +7,33 @@ rule to model, and one line in `CALCULATIONS`. Nothing else names a calculation.
 from difflib import get_close_matches
 from typing import Any
 
-from domain.calculations import add_days
+from domain.calculations import (
+    add_days,
+    contribution,
+    difference,
+    late_fee,
+    policy_value,
+    rate_difference,
+    tax_due,
+    undeclared,
+)
 from domain.calculations.base import Calculation, Context, Refused, Rules
 
 __all__ = ["CALCULATIONS", "Calculation", "Context", "Refused", "Rules", "near"]
 
-CALCULATIONS: dict[str, Calculation[Any, Any]] = {c.name: c for c in (add_days.CALCULATION,)}
+CALCULATIONS: dict[str, Calculation[Any, Any]] = {
+    c.name: c
+    for c in (
+        add_days.CALCULATION,
+        tax_due.CALCULATION,
+        contribution.CALCULATION,
+        difference.CALCULATION,
+        rate_difference.CALCULATION,
+        late_fee.CALCULATION,
+        undeclared.CALCULATION,
+        policy_value.CALCULATION,
+    )
+}
 
 
 def near(name: str) -> list[str]:

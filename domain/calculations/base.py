@@ -10,16 +10,22 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from domain import policy, tables
+from pydantic import BaseModel
+
+from domain import policy, premium_tables, tables
 from domain.calendar import WorkCalendar, work_calendar
 from domain.contributions import ContributionTables
+from domain.deadlines import FilingTable
+from domain.differences import MakeUpPractice
 from domain.late_fee import LateFeeRate
 from domain.policy import Texts
+from domain.undeclared import UndeclaredFactor
 from schemas.base import Text
-from schemas.calculations.base import Answer, Input
+from schemas.calculations.base import Input
+from schemas.deadlines import DerivationStep
 
 I = TypeVar("I", bound=Input)  # noqa: E741 - input
-O = TypeVar("O", bound=Answer)  # noqa: E741 - output
+O = TypeVar("O", bound=BaseModel)  # noqa: E741 - output
 
 
 class Rules:
@@ -34,17 +40,30 @@ class Rules:
         return work_calendar(next(c for c in policy.calendars(self.texts) if c.authority == "school"))
 
     @cached_property
-    def filing_table(self) -> Mapping[str, int]:
-        """Published filing days of taxes: "2026-01" -> 20."""
+    def filing_table(self) -> FilingTable:
+        """Published filing days of taxes by month and nominal day."""
         return tables.filing_table(self.texts)
 
     @cached_property
     def contributions(self) -> ContributionTables:
         return tables.contribution_tables(self.texts)
 
+    def contributions_of_class(self, risk_class: int | None) -> ContributionTables:
+        """The same for another risk class of work injury than the school's."""
+        return self.contributions if risk_class is None else tables.contribution_tables(self.texts, risk_class)
+
     @cached_property
     def late_fees(self) -> list[LateFeeRate]:
         return tables.late_fee_rates(self.texts)
+
+    @cached_property
+    def undeclared(self) -> list[UndeclaredFactor]:
+        return premium_tables.undeclared_factors(self.texts)
+
+    @cached_property
+    def make_up(self) -> list[MakeUpPractice]:
+        """Who declares differences, by the day of the batch run."""
+        return premium_tables.make_up_practices(self.texts)
 
     @cached_property
     def categories(self) -> Mapping[str, tuple[str, list[str]]]:
@@ -58,6 +77,11 @@ class Context:
 
     rules: Rules
     today: date
+
+
+def step(kind: str, zh: str, en: str) -> DerivationStep:
+    """One line of a derivation."""
+    return DerivationStep(kind=kind, text=Text(zh=zh, en=en))
 
 
 class Refused(ValueError):

@@ -112,6 +112,7 @@ Month = Annotated[str, BeforeValidator(_month), Field(pattern=f"^{_MONTH.pattern
 """A month "YYYY-MM"."""
 
 _MONEY_SCHEMA = {"type": "string", "pattern": r"^\d{1,15}(\.\d{1,2})?$", "decimal": True, "examples": ["6500.00"]}
+_YUAN_SCHEMA = _MONEY_SCHEMA | {"pattern": r"^-?\d+(\.\d{2})?$"}
 _RATE_SCHEMA = {"type": "string", "pattern": r"^(0(\.\d{1,8})?|1(\.0{1,8})?)$", "decimal": True, "examples": ["0.16"]}
 
 Money = Annotated[
@@ -119,8 +120,8 @@ Money = Annotated[
 ]
 """Yuan, at most two places, written as text."""
 
-Yuan = Annotated[Decimal, PlainSerializer(_plain, return_type=str, when_used="json"), WithJsonSchema(_MONEY_SCHEMA)]
-"""Yuan in an answer, without needless zeros: a base of whole yuan is "4588"."""
+Yuan = Annotated[Decimal, PlainSerializer(_written, return_type=str, when_used="json"), WithJsonSchema(_YUAN_SCHEMA)]
+"""Yuan in an answer, with the places it was rounded to: a base "4588", an amount "734.08"."""
 
 Rate = Annotated[
     Decimal,

@@ -117,11 +117,13 @@ def test_a_rule_may_shift() -> None:
 def test_published_filing_dates_agree_with_the_rule() -> None:
     table = filing_table(policies.read_all())
     assert len(table) == 36
-    for month, day in table.items():
-        assert tax_due(month, 15, SCHOOL, {}).due.day == day, month
-        assert tax_due(month, 15, SCHOOL, table).source == "published"
-    assert tax_due("2026-10", 15, SCHOOL, {"2026-10": 23}).due == date(2026, 10, 23)  # the table wins
+    for (month, nominal), day in table.items():
+        assert tax_due(month, nominal, SCHOOL, {}).due.day == day, month
+        assert tax_due(month, nominal, SCHOOL, table).source == "published"
+    assert tax_due("2026-10", 15, SCHOOL, {("2026-10", 15): 23}).due == date(2026, 10, 23)  # the table wins
     assert tax_due("2027-02", 15, SCHOOL, table).provisional
+    assert tax_due("2026-10", 20, SCHOOL, table).source == "rule"  # published for the 15th only
+    assert tax_due("2026-02", 31, SCHOOL, table).due == date(2026, 3, 12)  # nine days of Spring Festival
 
 
 def test_slack_plans_backwards() -> None:

@@ -1,0 +1,84 @@
+"""contribution: base and premium lines of one person and month, by the rules or by limits and rates that are given."""
+
+from domain.calculations.base import Calculation, Context, step
+from domain.contributions import PremiumAmount, premium, totals
+from domain.premium_overrides import with_limits, with_rates
+from domain.times import first_day, month_of
+from schemas.base import Text
+from schemas.calculations.contribution import ContributionAnswer, ContributionInput
+from schemas.calculations.insurances import Flag, Insurance
+from schemas.deadlines import DerivationStep
+
+
+def run(given: ContributionInput, context: Context) -> ContributionAnswer:
+    known_on = given.known_on or context.today
+    period = given.period or month_of(context.today)
+    scheme, insurances = context.rules.categories[given.category]
+    tables = context.rules.contributions
+    if given.rates is not None:
+        tables = with_rates(tables, {i.value: pair for i, pair in given.rates.items()})
+        insurances = list(given.rates)
+    if given.limits is not None:
+        tables = with_limits(tables, *given.limits)
+    amounts = premium(given.declared, period, insurances, scheme, known_on, tables)
+    found = {flag for a in amounts for flag in a.flags}
+    by_rules = given.limits is None or given.rates is None
+    if by_rules and first_day(period) > known_on:
+        found.add(Flag.PROVISIONAL)
+    flags = [f for f in Flag if f in found]
+    bases = {Insurance(a.insurance): a.base for a in amounts}
+    return ContributionAnswer(
+        base=next(iter(bases.values())) if len(set(bases.values())) == 1 else None,
+        bases=bases,
+        lines={Insurance(a.insurance): (a.unit_amount, a.person_amount) for a in amounts},
+        total=totals(amounts),
+        flags=flags,
+        steps=_steps(amounts, given.category, flags),
+    )
+
+
+def _steps(amounts: list[PremiumAmount], category: str, flags: list[Flag]) -> list[DerivationStep]:
+    steps = [
+        step(
+            "article",
+            "依据：社会保险法第12、23、35、44、53条；基数计算到元，每行四舍五入到分后相加",
+            "Source: Social Insurance Law arts 12, 23, 35, 44, 53; whole-yuan base, lines to the cent, then added",
+        )
+    ]
+    if not amounts:
+        return [*steps, step("result", f"{category} 不参加社会保险", f"{category} takes part in no insurance")]
+    for amount in amounts:
+        said = amount.explain()
+        source = "；".join(s for s in (amount.limit_source, amount.rate_source) if s)
+        steps.append(step("amount", f"{said.zh}（{source or '输入的标准'}）", f"{said.en} ({source or 'as given'})"))
+    return [*steps, *(_FLAG_STEPS[f] for f in flags)]
+
+
+_FLAG_STEPS = {
+    Flag.SAMPLE: step(
+        "provisional", "含示例值，正式使用前须向经办机构确认", "Holds sample values: confirm them with the agency first"
+    ),
+    Flag.EXPIRED_RATE_IN_USE: step(
+        "provisional", "新费率公布前沿用已到期的费率", "The expired rate stays in use until a new one is published"
+    ),
+    Flag.LIMIT_OF_LAST_YEAR: step(
+        "provisional",
+        "当年上下限公布前沿用上年标准，公布后补差",
+        "Last year's limits stay in use until this year's are published; the difference is made up then",
+    ),
+    Flag.PROVISIONAL: step(
+        "provisional", "所属期尚未开始，结果为暂定", "The month has not begun: the result is provisional"
+    ),
+}
+
+CALCULATION = Calculation(
+    "contribution",
+    Text(zh="缴费基数与应缴额", en="Contribution base and premium"),
+    Text(
+        zh="一人一月各险种的缴费基数、单位与个人应缴额",
+        en="Base of one person and month, and what unit and person pay for each insurance",
+    ),
+    ContributionInput,
+    ContributionAnswer,
+    run,
+)

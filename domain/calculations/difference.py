@@ -1,0 +1,66 @@
+"""difference: the make-up of every person and insurance, each in exactly one class of who settles it."""
+
+from datetime import date
+from typing import Any
+
+from domain.calculations.base import Calculation, Context, Refused
+from domain.differences import MadeUpPerson, MakeUp, Standing, bases, difference, practice_on
+from schemas.base import Text
+from schemas.calculations.difference import (
+    STATUS,
+    DifferenceAnswer,
+    DifferenceInput,
+    DifferencePerson,
+    PersonDifference,
+)
+
+
+def run(given: DifferenceInput, context: Context) -> DifferenceAnswer:
+    without = [i for i in given.windows if i not in given.rates]
+    if without:
+        raise Refused(
+            "/rates",
+            "rate_missing",
+            f"缺少 {without[0]} 的费率，请补充。",
+            f"The rate of {without[0]} is missing: add it.",
+        )
+    rates = {i.value: pair for i, pair in given.rates.items()}
+    windows = {i.value: months for i, months in given.windows.items()}
+    make_up = MakeUp(given.limits_old, given.limits_new, rates, windows, given.batch_run)
+    practice = practice_on(given.batch_run, context.rules.make_up)
+    found: dict[str, PersonDifference] = {}
+    for number, person in enumerate(given.persons):
+        if person.id in found:
+            raise Refused(
+                f"/persons/{number}/id",
+                "given_twice",
+                "该编号重复，每人只列一次。",
+                "This id is given twice: list each once.",
+            )
+        lines: dict[str, Any] = {}
+        for insurance in given.windows:
+            d = difference(_person(person), insurance, make_up, practice)
+            lines[insurance.value] = (d.unit, d.person, d.routing.value)
+        found[person.id] = PersonDifference(base=bases(person.declared, make_up), **lines)
+    return DifferenceAnswer(found)
+
+
+def _person(given: DifferencePerson) -> MadeUpPerson:
+    match = STATUS.fullmatch(given.status)
+    said = {Standing(k): v for k, v in (match.groupdict() if match else {}).items() if v}
+    standing, day = next(iter(said.items()))
+    since = None if standing is Standing.ACTIVE else date.fromisoformat(day if len(day) == 10 else f"{day}-01")
+    return MadeUpPerson(given.declared, given.paid, standing, since, frozenset(given.already_declared))
+
+
+CALCULATION = Calculation(
+    "difference",
+    Text(zh="上下限补差", en="Make-up after new limits"),
+    Text(
+        zh="上下限公布后，每人每险种应补的差额及由谁申报",
+        en="What each person and insurance is to be topped up by after new limits, and who declares it",
+    ),
+    DifferenceInput,
+    DifferenceAnswer,
+    run,
+)

@@ -1,0 +1,59 @@
+"""tax-due: the filing days of a year. The published table wins over the rule, a calendar that is given over both."""
+
+from domain.calculations.base import Calculation, Context
+from domain.calculations.calendars import calendar_of
+from domain.deadlines import FilingTable, TaxDue, provisional_step, tax_due
+from domain.times import first_day
+from schemas.base import Text
+from schemas.calculations.tax_due import DueSource, TaxDueAnswer, TaxDueInput
+from schemas.deadlines import DerivationStep
+
+_ARTICLE = DerivationStep(
+    kind="article",
+    text=Text(
+        zh="依据：税务机关公布的申报期限；未公布时按税收征管法实施细则第109条推算（税款期限，不当然适用于社保费）",
+        en="Source: the filing dates as published, else art. 109 of the tax administration rules (taxes, not premiums)",
+    ),
+)
+
+
+def run(given: TaxDueInput, context: Context) -> TaxDueAnswer:
+    calendar = calendar_of(given.calendar, context)
+    published: FilingTable = context.rules.filing_table if given.calendar is None else {}
+    months = [f"{given.year}-{m:02d}" for m in range(1, 13)]
+    found = {month: tax_due(month, given.nominal_day, calendar, published) for month in months}
+    missing = sorted(
+        {y for m, f in found.items() if f.provisional for y in calendar.missing_years(first_day(m), f.due)}
+    )
+    return TaxDueAnswer(
+        months=[f.due.day for f in found.values()],
+        due=[f.due for f in found.values()],
+        sources=[DueSource(f.source) for f in found.values()],
+        provisional=bool(missing),
+        missing_years=missing,
+        steps=[_ARTICLE, *(_step(m, f) for m, f in found.items()), *provisional_step(missing)],
+    )
+
+
+def _step(month: str, found: TaxDue) -> DerivationStep:
+    if found.source == "published":
+        text = Text(zh=f"{month}：公布为 {found.due}", en=f"{month}: published as {found.due}")
+    elif found.extended_by:
+        text = Text(
+            zh=f"{month}：期限内有连续三日以上的法定休假，顺延 {found.extended_by} 个工作日至 {found.due}",
+            en=f"{month}: holidays of three days or more within it, longer by {found.extended_by} working days: "
+            f"{found.due}",
+        )
+    else:
+        text = Text(zh=f"{month}：{found.due}", en=f"{month}: {found.due}")
+    return DerivationStep(kind="result", text=text, days=[found.due.isoformat()])
+
+
+CALCULATION = Calculation(
+    "tax-due",
+    Text(zh="申报期限", en="Filing dates"),
+    Text(zh="一年十二个月的纳税申报期限日", en="The last filing day of each month of a year"),
+    TaxDueInput,
+    TaxDueAnswer,
+    run,
+)
