@@ -22,7 +22,7 @@ from embedded.ports import is_free
 from embedded.postgres import PostgresUnusable, find_bin, identity_for
 from embedded.processes import http_answers, port_answers
 from embedded.temporal import TemporalUnusable, find_program
-from runtime.settings import Settings, use_settings
+from runtime.settings import OperatorError, Settings, use_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 FREE_GIB = 2
@@ -93,7 +93,9 @@ def postgres_programs(settings: Settings) -> Finding:
         return Finding("fault", title, str(error), mend)
 
 
-def temporal_program() -> Finding:
+def temporal_program(settings: Settings) -> Finding:
+    if settings.temporal_address and not (settings.data_dir / "settings.json").exists():
+        return Finding("ok", "Temporal", "外部 external")
     try:
         return Finding("ok", "Temporal", _version(find_program()))
     except TemporalUnusable as error:
@@ -219,14 +221,18 @@ async def running_temporal(settings: Settings) -> Finding:
     if not await port_answers(int(port), host or "127.0.0.1"):
         mend = "检查 BAOQI_TEMPORAL_ADDRESS 或运行 `baoqi up`。 Check BAOQI_TEMPORAL_ADDRESS, or run `baoqi up`."
         return Finding("fault", title, settings.temporal_address, mend)
+    from temporalio.service import RPCError
+
     from runtime.temporal import connect
 
     try:
         client = await connect(settings)
         await client.count_workflows()
-    except RuntimeError as error:
-        mend = "检查 TLS 与 API key 设置，并运行 `baoqi init`。 Check TLS and API key, and run `baoqi init`."
-        return Finding("fault", title, str(error)[:120], mend)
+    except OperatorError as error:
+        return Finding("fault", title, settings.temporal_address, str(error))
+    except RPCError as error:
+        mend = "运行 `baoqi init`，并检查 API key 的权限。 Run `baoqi init`, and check the rights of the API key."
+        return Finding("fault", title, f"{settings.temporal_namespace}: {error}"[:160], mend)
     return Finding("ok", title, f"{settings.temporal_address} {settings.temporal_namespace}")
 
 
@@ -252,7 +258,7 @@ async def run(data: Path) -> int:
         python_version,
         requirements,
         lambda: postgres_programs(settings),
-        temporal_program,
+        lambda: temporal_program(settings),
         front_end,
         lambda: disk(settings),
         lambda: write_access(settings),

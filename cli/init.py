@@ -9,28 +9,40 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
 
 import store
 from runtime import namespace
-from runtime.settings import Settings
+from runtime.settings import OperatorError, Settings
 from worker import schedules
 
 MIGRATIONS = Path(store.__file__).parent / "migrations"
 
 
+class DatabaseUnreachable(OperatorError):
+    """No connection to the database of the settings."""
+
+
 def migrate(database_url: str) -> None:
     """Brings the database to the newest revision; blocking. `store/migrations/env.py` takes one lock for all
-    callers."""
+    callers. Raises `DatabaseUnreachable`."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
     config.attributes["url"] = database_url
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DatabaseUnreachable(
+            f"连不上数据库：{reason}。检查 BAOQI_DATABASE_URL。 "
+            f"The database cannot be reached: {reason}. Check BAOQI_DATABASE_URL."
+        ) from None
 
 
 async def prepare_temporal(settings: Settings) -> Client:
-    """Namespace, search attributes and schedules; returns a client. Raises `RPCError` when refused."""
+    """Namespace, search attributes and schedules; returns a client. Raises `TemporalUnreachable`, `TemporalRefused`."""
     client = await namespace.prepare(settings)
     await schedules.ensure(client, settings)
     return client

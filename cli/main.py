@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from cli import calc, demo, imports, policy, users
-from runtime.settings import Settings, SettingsMissing, use_settings
+from runtime.settings import OperatorError, Settings, SettingsMissing, use_settings
 
 app = typer.Typer(
     help="保期：社保经办流程与时限 Baoqi: a social-insurance office's processes and deadlines",
@@ -127,21 +128,32 @@ def doctor(data: Data = None) -> None:
     raise typer.Exit(asyncio.run(examination.run(data or Path("data"))))
 
 
+def _sentences(error: BaseException) -> str | None:
+    """What the operator is told of an error that only the operator can mend; None for any other."""
+    if isinstance(error, OperatorError):
+        return f"✗ {error}"
+    if isinstance(error, ValidationError) and error.title == Settings.__name__:
+        faults = [("BAOQI_" + "_".join(map(str, f["loc"])).upper(), f["msg"]) for f in error.errors()]
+        return "\n".join(f"✗ 设置有误 Wrong setting: {name}: {said}" for name, said in faults)
+    return None
+
+
 def run() -> None:
     """Entry point of the `baoqi` script."""
     code: int | str | None = 0
     try:
         app()
-    except SettingsMissing as missing:
-        typer.echo(str(missing), err=True)
-        code = 2
     except SystemExit as ended:
         code = ended.code
-    except BaseException:  # noqa: BLE001 - printed as Python would, then the same hard exit
+    except BaseException as error:  # noqa: BLE001 - printed as Python would, then the same hard exit
         import traceback
 
-        traceback.print_exc()
-        code = 1
+        said = _sentences(error)
+        if said is None:
+            traceback.print_exc()
+        else:
+            typer.echo(said, err=True)
+        code = 2 if isinstance(error, SettingsMissing | ValidationError) else 1
     if isinstance(code, str):
         typer.echo(code, err=True)
         code = 1

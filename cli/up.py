@@ -25,7 +25,7 @@ from embedded.ports import NoPort, Ports, is_free
 from embedded.postgres import PostgresUnusable, embedded_postgres
 from embedded.processes import Child, ChildFailed, Launch, Leftovers, http_answers
 from embedded.temporal import TemporalUnusable, temporal_launch
-from runtime.settings import AGENCIES, Settings, use_settings
+from runtime.settings import AGENCIES, OperatorError, Settings, use_settings
 from store import database
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -333,7 +333,7 @@ async def run(data: Path, empty: bool) -> int:
     code = 0
     if starting.done():
         error = starting.exception()
-        if isinstance(error, ChildFailed | PostgresUnusable | TemporalUnusable | NoPort | OSError):
+        if isinstance(error, OperatorError | ChildFailed | PostgresUnusable | TemporalUnusable | NoPort | OSError):
             supervisor.progress.plain(f"✗ {error}")
             code = 1
         elif error is not None:

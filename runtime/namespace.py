@@ -1,7 +1,7 @@
 """Makes a Temporal server ready for this product: namespace with a long retention, search attributes.
 
 The same on the embedded server and on a cluster; run by `baoqi init` and safe to run again. On a managed cloud where
-these calls are refused the administrator creates both by hand: the error says so.
+these calls are refused the administrator creates both by hand: the error says so (`TemporalRefused`).
 """
 
 import asyncio
@@ -14,8 +14,11 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Register
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from runtime.refusals import not_allowed
 from runtime.settings import Settings
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
+
+FORBIDDEN = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
 
 async def prepare(settings: Settings, *, patience: timedelta = timedelta(seconds=30)) -> Client:
@@ -29,6 +32,9 @@ async def prepare(settings: Settings, *, patience: timedelta = timedelta(seconds
             await _search_attributes(client, settings.temporal_namespace)
             return client
         except RPCError as error:
+            if error.status in FORBIDDEN:
+                names = ", ".join(key.name for key in SEARCH_ATTRIBUTES)
+                raise not_allowed(names, settings.temporal_namespace, str(error)) from None
             if error.status is not RPCStatusCode.NOT_FOUND or waited >= patience.total_seconds():
                 raise
         await asyncio.sleep(0.2)
@@ -54,6 +60,8 @@ async def _namespace(client: Client, settings: Settings) -> None:
             )
         )
     except RPCError as error:
+        if error.status in FORBIDDEN:
+            raise not_allowed(f"namespace {name}", name, str(error)) from None
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise
 

@@ -115,6 +115,17 @@ class Settings(BaseSettings):
                 return "postgresql+psycopg://" + value.removeprefix(prefix)
         return value
 
+    @field_validator("temporal_address")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        """An address without a port is refused here, where the setting can be named."""
+        if value and not value.rpartition(":")[2].isdigit():
+            raise ValueError(
+                f"BAOQI_TEMPORAL_ADDRESS 应为 主机:端口，现为 {value}。 "
+                f"BAOQI_TEMPORAL_ADDRESS is host:port, not {value}."
+            )
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -180,8 +191,12 @@ class Settings(BaseSettings):
         return self.temporal_address
 
 
-class SettingsMissing(RuntimeError):
-    """A setting that this command cannot do without; the message is for the operator."""
+class OperatorError(RuntimeError):
+    """Something only the operator can mend; the message says what and how, and is shown without a traceback."""
+
+
+class SettingsMissing(OperatorError):
+    """A setting that this command cannot do without."""
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ purpose: the UI's codec endpoint and schedules decode without context."""
 
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, TLSConfig
@@ -15,7 +16,8 @@ from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
 
 from runtime.crypto import Cipher, Keyring, load_keyring
-from runtime.settings import Settings
+from runtime.refusals import refusal
+from runtime.settings import Settings, SettingsMissing
 
 ENCODING = b"binary/baoqi-aes-gcm"
 
@@ -77,30 +79,51 @@ def data_converter(settings: Settings) -> DataConverter:
 
 
 def tls(settings: Settings) -> TLSConfig | bool:
-    """TLS as the settings say; False for a plain connection."""
+    """TLS as the settings say; False for a plain connection. Raises `SettingsMissing` for a file that is not there."""
     ca, cert, key = settings.temporal_tls_ca, settings.temporal_tls_cert, settings.temporal_tls_key
     if not (settings.temporal_tls or ca or cert or settings.temporal_tls_server_name):
         return False
+    if bool(cert) != bool(key):
+        raise SettingsMissing(
+            "客户端证书与私钥须同时设置：BAOQI_TEMPORAL_TLS_CERT、BAOQI_TEMPORAL_TLS_KEY。 "
+            "A client certificate needs both: BAOQI_TEMPORAL_TLS_CERT and BAOQI_TEMPORAL_TLS_KEY."
+        )
     return TLSConfig(
-        server_root_ca_cert=ca.read_bytes() if ca else None,
+        server_root_ca_cert=_read(ca, "CA"),
         domain=settings.temporal_tls_server_name or None,
-        client_cert=cert.read_bytes() if cert else None,
-        client_private_key=key.read_bytes() if key else None,
+        client_cert=_read(cert, "CERT"),
+        client_private_key=_read(key, "KEY"),
     )
+
+
+def _read(file: Path | None, name: str) -> bytes | None:
+    try:
+        return file.read_bytes() if file else None
+    except OSError as error:
+        raise SettingsMissing(
+            f"无法读取 BAOQI_TEMPORAL_TLS_{name} 指定的文件 {file}:{error.strerror}。 "
+            f"The file {file} named by BAOQI_TEMPORAL_TLS_{name} cannot be read: {error.strerror}."
+        ) from None
 
 
 async def connect(settings: Settings, *, lazy: bool = False, namespace: str | None = None) -> Client:
     """A client. `lazy` connects at the first call, so that the API starts while Temporal is away (not for workers).
 
-    Raises `RuntimeError` when the server cannot be reached, `SettingsMissing` without an address.
+    Raises `TemporalUnreachable` when there is no connection, `TemporalRefused` when waiting will not bring one,
+    `SettingsMissing` without an address.
     """
+    address = settings.require_temporal_address()
     api_key = settings.temporal_api_key.get_secret_value() or None
     secured = tls(settings)
-    return await Client.connect(
-        settings.require_temporal_address(),
-        namespace=namespace or settings.temporal_namespace,
-        api_key=api_key,
-        tls=secured or bool(api_key),
-        data_converter=data_converter(settings),
-        lazy=lazy,
-    )
+    converter = data_converter(settings)
+    try:
+        return await Client.connect(
+            address,
+            namespace=namespace or settings.temporal_namespace,
+            api_key=api_key,
+            tls=secured or bool(api_key),
+            data_converter=converter,
+            lazy=lazy,
+        )
+    except RuntimeError as error:
+        raise refusal(str(error), address) from None

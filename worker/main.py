@@ -1,7 +1,8 @@
 """The worker process: workflows, activities, chores; started by `baoqi worker`, stopped by SIGTERM or Ctrl-C.
 
 A stop lets running activities finish (20 s); what does not finish is retried by another worker. It waits for Temporal
-and the database to come up instead of failing, so that the order of starting does not matter.
+and the database to come up instead of failing, so that the order of starting does not matter; it ends with a sentence
+when Temporal refuses the settings.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from temporalio.client import Client
 
 from activities import agency_client
 from runtime.logging import logger
+from runtime.refusals import TemporalRefused, TemporalUnreachable
 from runtime.settings import Settings
 from runtime.temporal import connect
 from store import database, demo_clock
@@ -28,8 +30,10 @@ async def _patiently_connect(settings: Settings) -> Client:
     while True:
         try:
             return await connect(settings)
-        except RuntimeError as error:
-            log.warning("temporal_not_reached", error=str(error)[:200])
+        except TemporalRefused:
+            raise  # waiting does not mend a wrong key or certificate
+        except TemporalUnreachable as error:
+            log.warning("temporal_not_reached", error=str(error))
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_WAIT)
 
