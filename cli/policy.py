@@ -8,7 +8,7 @@ from datetime import timedelta
 import typer
 
 import policies
-from domain import policy, tables
+from domain import policy, policy_check, tables
 from runtime import clock
 
 app = typer.Typer(help="政策数据 Rules", no_args_is_help=True)
@@ -27,7 +27,7 @@ def check() -> None:
         snapshot = policy.snapshot(texts)
         rules = policy.deadline_rules(texts)
         years = policy.calendar_years(texts)
-        tables.check_all(texts)
+        policy_check.check_all(texts)
     except policy.PolicyError as error:
         typer.echo(f"✗ {error.text.zh}\n  {error.text.en}", err=True)
         raise typer.Exit(2) from error

@@ -1,15 +1,19 @@
-"""Exemption under a bilateral agreement: what the data propose, for a person to confirm at verification.
+"""Exemption under a bilateral agreement, or for HK/Macao/Taiwan residents: what the data propose and what it means.
+
+`propose` is for a person to confirm at verification; `assess` says from which month, what is refunded, what is due.
 
 Invariants: nothing is exempt without a certificate of coverage; medical with maternity and work injury never are. The
 agreements are made for posted workers: a teacher hired by the school itself is exempt only where the agreement says so.
-A pending certificate means enrol and pay now, and remember the date until which it counts from the start.
+A pending certificate means enrol and pay now, and remember the date until which it counts from the start. Residents of
+HK, Macao and Taiwan need no agreement, only the proof that their insurance there goes on (O41 art. 11); no rule
+gives them anything back, so for them it counts from the month of the proof.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from domain.times import add_months
+from domain.times import add_months, add_to_month, month_of, months_between
 from schemas.base import Text
 from schemas.enrolment import Certificate, ExemptionProposal, HireKind
 
@@ -34,6 +38,20 @@ class Treaty:
     local_months: int | None
     confidence: str
     sample: bool
+    longest_months: int | None = None  # with every extension that the agreement names
+
+    def insurances(self, kind: HireKind) -> tuple[str, ...]:
+        """What is exempt for this kind of person; empty where the agreement does not mean them."""
+        return self.local_exempt if kind is HireKind.LOCAL_HIRE else self.exempt
+
+
+@dataclass(frozen=True)
+class RegionExemption:
+    """HK/Macao/Taiwan residents: what is exempt with the proof of insurance there (O41 art. 11)."""
+
+    regions: tuple[str, ...]
+    exempt: tuple[str, ...]
+    source: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,88 @@ class TreatyTable:
     treaties: Mapping[str, Treaty]
     certificate_months: int
     certificate_source: str
+    certificate_sample: bool
+    regional: RegionExemption | None = None
+
+
+NO_AGREEMENT = "no_agreement"
+AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
+NOT_POSTED = "not_posted"
+NO_CERTIFICATE = "no_certificate"
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """What is exempt from which month, which paid months are refunded, what is still due; or why nothing is."""
+
+    exempt: tuple[str, ...]
+    still_due: tuple[str, ...]
+    since: str | None = None
+    refund_months: tuple[str, ...] = ()
+    max_months: int | None = None
+    reason: str | None = None
+    source: str = ""
+
+
+REASONS: Mapping[str, Text] = {
+    NO_AGREEMENT: Text(zh="与该国没有社会保险双边协议，全部险种参保", en="No agreement with this country: all is due"),
+    AGREEMENT_NOT_IN_FORCE: Text(
+        zh="与该国的双边协议届时尚未生效，全部险种参保", en="The agreement is not in force then: all is due"
+    ),
+    NOT_POSTED: Text(
+        zh="协议适用于派遣人员，学校直接聘用的人员不在免缴范围",
+        en="The agreement means posted workers, not people hired here",
+    ),
+    NO_CERTIFICATE: Text(zh="没有参保证明，不能免缴，全部险种参保", en="Without a certificate nothing is exempt"),
+}
+
+
+def assess(
+    country: str,
+    kind: HireKind,
+    permit: date,
+    certificate: date | None,
+    paid_from: str | None,
+    insurances: Sequence[str],
+    table: TreatyTable,
+) -> Exemption:
+    """What holds for a person of `country` (alpha-3) with a work permit of `permit` who handed in the certificate on
+    `certificate` and has paid all `insurances` since the month `paid_from`.
+
+    Handed in within the months of `certificate_rule`: exempt from the start, what was paid before is refunded; later:
+    from the month of submission, no refund; never: all is due (BJ-F2, a sample elsewhere). Never
+    from before the agreement.
+    """
+    nothing = tuple(insurances)
+    regional = table.regional
+    if regional is not None and country in regional.regions:
+        if certificate is None:
+            return Exemption((), nothing, reason=NO_CERTIFICATE)
+        since = max(month_of(certificate), month_of(permit))
+        return Exemption(regional.exempt, _without(insurances, regional.exempt), since, source=regional.source)
+    treaty = table.treaties.get(country)
+    if treaty is None:
+        return Exemption((), nothing, reason=NO_AGREEMENT)
+    if treaty.in_force is None or treaty.in_force > (certificate or permit):
+        return Exemption((), nothing, reason=AGREEMENT_NOT_IN_FORCE)
+    exempt = treaty.insurances(kind)
+    if not exempt:
+        return Exemption((), nothing, reason=NOT_POSTED)
+    months = treaty.local_months if kind is HireKind.LOCAL_HIRE else treaty.longest_months
+    if certificate is None:
+        return Exemption((), nothing, max_months=months, reason=NO_CERTIFICATE)
+    handed_in = month_of(certificate)
+    in_time = certificate <= add_months(permit, table.certificate_months)
+    start = paid_from or month_of(permit)
+    since = max(start if in_time else handed_in, month_of(treaty.in_force))
+    refunded = months_between(since, add_to_month(handed_in, -1)) if in_time and paid_from else []
+    return Exemption(
+        exempt, _without(insurances, exempt), since, tuple(refunded), months, source=table.certificate_source
+    )
+
+
+def _without(insurances: Sequence[str], exempt: Sequence[str]) -> tuple[str, ...]:
+    return tuple(i for i in insurances if i not in exempt)
 
 
 def propose(
@@ -74,7 +174,7 @@ def propose(
             "The agreement is not in force: all insurances are paid.",
         )
     local = kind is HireKind.LOCAL_HIRE
-    exempt = treaty.local_exempt if local else treaty.exempt
+    exempt = treaty.insurances(kind)
     months = treaty.local_months if local else treaty.first_months
     if not exempt:
         return _none(

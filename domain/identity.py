@@ -1,15 +1,16 @@
-"""Identity numbers: cleaning what was typed, and checking it by the standard of its kind.
+"""Identity numbers: cleaning what was typed, recognising its kind, checking it by the standard of its kind.
 
 Standards: GB 11643 (resident identity number; the same for residence permits of HK/Macao/Taiwan and, with first digit
 9, for permanent-resident cards from 2023-12), ICAO 9303 check digit (permanent-resident cards of 2017). A passport
 number has no check digit. `normalise` repairs and reports each repair; `check` refuses and names the rule that
-failed. Never log or put into a message the number itself.
+failed; `identify` does it for a number whose kind nobody named and says what the number tells of its holder. Never log
+or put into a message the number itself.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -43,7 +44,11 @@ class Normalised:
 
 @dataclass(frozen=True)
 class IdentityResult:
-    """`rule` names what failed (None when valid); `text` is the sentence for people, without the number."""
+    """`rule` names what failed (None when valid); `text` is the sentence for people, without the number.
+
+    Only where the number is valid and tells it: birth, sex (male, female), province (two digits of GB/T 2260), country
+    (alpha-3).
+    """
 
     kind: IdKind
     value: str
@@ -51,14 +56,35 @@ class IdentityResult:
     rule: str | None = None
     text: Text | None = None
     birth: date | None = None
+    sex: str | None = None
+    province: str | None = None
+    country: str | None = None
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """The patterns that are data (`policies/identity.yaml`)."""
+    """What is data: patterns (`identity.yaml`), mainland provinces (`provinces.csv`), countries by number
+    (`countries.csv`)."""
 
     passport: str
     foreign_ssn: str
+    provinces: Collection[str]
+    numeric_countries: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A number and what it tells. `form`: of permits of HK/Macao/Taiwan people which permit, of resident numbers
+    18_digits or 15_digits. `suggestion`: the number of 18 characters for a valid old one of 15."""
+
+    result: IdentityResult
+    form: str | None = None
+    suggestion: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not valid: length, format, date, area or check_digit."""
+        return _REASONS[self.result.rule] if self.result.rule else None
 
 
 _BLANKS = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]+")
@@ -76,11 +102,9 @@ _MENDERS: dict[str, Callable[[str], str]] = {
 }
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
-_PROVINCES = frozenset(
-    str(n)
-    for tens, ones in ((1, 5), (2, 3), (3, 7), (4, 6), (5, 4), (6, 5))
-    for n in range(tens * 10 + (0 if tens == 5 else 1), tens * 10 + ones + 1)
-)
+LONG, SHORT = 18, 15  # characters of a number now, and of one before 1999 (GB 11643)
+_HK_MACAO = r"[HM]\d{8}(\d{2})?"
+_TAIWAN = r"\d{8}|\d{10}[A-Z]"
 _HMT_AREAS = frozenset(("810000", "820000", "830000"))
 
 _RULES: dict[str, tuple[str, str]] = {
@@ -105,6 +129,26 @@ _RULES: dict[str, tuple[str, str]] = {
         "its check digit is wrong; compare it with the document digit by digit",
     ),
     "pattern": ("不符合该号码的格式，请核对证件", "it does not have the form of such a number; check the document"),
+}
+_REASONS = {
+    "blank_inside": "format",
+    "empty": "length",
+    "characters": "format",
+    "length": "length",
+    "old_number": "length",
+    "area": "area",
+    "prefix": "format",
+    "country": "area",
+    "birth": "date",
+    "birth_future": "date",
+    "check_digit": "check_digit",
+    "pattern": "format",
+}
+_FORMS = {
+    IdKind.CN_RESIDENT_ID: "18_digits",
+    IdKind.HMT_RESIDENCE_PERMIT: "residence_permit",
+    IdKind.HK_MACAO_TRAVEL_PERMIT: "hk_macao_travel_permit",
+    IdKind.TAIWAN_TRAVEL_PERMIT: "taiwan_travel_permit",
 }
 _TITLES = {
     IdKind.CN_RESIDENT_ID: ("居民身份证号码", "Resident identity number"),
@@ -139,7 +183,7 @@ def check(
     """Checks a number by the standard of its kind. Width and case do not matter; a blank inside is a fault here (an
     import calls `normalise` first and says so). `countries` are alpha-3 codes, to check those inside a number where
     given."""
-    value = unicodedata.normalize("NFKC", raw).strip().upper()
+    value = plain(raw)
     if not value:
         return _fail(kind, value, "empty")
     if _BLANKS.search(value):
@@ -147,11 +191,73 @@ def check(
     if kind is IdKind.PASSPORT:
         return _by_pattern(kind, value, patterns.passport)
     if kind is IdKind.FOREIGN_SSN:
-        return _by_pattern(kind, value, patterns.foreign_ssn)
+        found = _by_pattern(kind, value, patterns.foreign_ssn)
+        known = countries is not None and value[:3] in countries
+        return replace(found, country=value[:3]) if found.valid and known else found
     if kind is IdKind.FOREIGN_PR_CARD_2017:
-        return _card_2017(value, today, countries)
+        return _card_2017(value, today, patterns, countries)
     travel = _TRAVEL.get(kind)
-    return travel(kind, value) if travel else _gb11643(kind, value, today)
+    return travel(kind, value) if travel else _gb11643(kind, value, today, patterns)
+
+
+def plain(raw: str) -> str:
+    """Half width, upper case, without blanks around; nothing inside is removed. Doing it twice changes nothing."""
+    before, value = None, raw
+    while before != value:
+        before, value = value, unicodedata.normalize("NFKC", value).strip().upper()
+    return value
+
+
+def identify(
+    raw: str,
+    kinds: Collection[IdKind] = (),
+    *,
+    today: date,
+    patterns: Patterns,
+    countries: Collection[str] | None = None,
+) -> Identified:
+    """Checks a number as the one of `kinds` that fits its shape, or as what its shape says when none is given."""
+    value = plain(raw)
+    kind = recognise(value, patterns, countries, kinds)
+    result = check(kind, value, today=today, patterns=patterns, countries=countries)
+    if result.rule == "old_number":
+        newer = upgrade_15(value)
+        upgraded = check(kind, newer, today=today, patterns=patterns)
+        return Identified(result, "15_digits", newer if upgraded.valid else None)
+    return Identified(result, _FORMS.get(kind))
+
+
+def recognise(
+    value: str, patterns: Patterns, countries: Collection[str] | None = None, kinds: Collection[IdKind] = ()
+) -> IdKind:
+    """The kind whose shape a plain value has, among `kinds` or all; the first of them when it has the shape of none."""
+    allowed = list(kinds) or list(IdKind)
+    if len(allowed) == 1:
+        return allowed[0]
+    fitting = [kind for kind, fits in _shapes(value, patterns, countries) if fits and kind in allowed]
+    return fitting[0] if fitting else allowed[0]
+
+
+def _shapes(value: str, patterns: Patterns, countries: Collection[str] | None) -> list[tuple[IdKind, bool]]:
+    """The most telling shapes first: a travel permit also looks like a passport, a card of 2017 like a foreigner's
+    number (whose fourth character is normally 0, which no place code begins with)."""
+    long = len(value) == LONG and value[:-1].isdigit()
+    digits = value[:-1].isdigit() and (value[-1:].isdigit() or value[-1:] == "X")
+    named = value[:3].isalpha() and (countries is None or value[:3] in countries)
+    card = bool(re.fullmatch(r"[A-Z]{3}[1-9][0-9]{11}", value))
+    return [
+        (IdKind.FOREIGN_PR_CARD_2023, long and value[0] == "9"),
+        (IdKind.HMT_RESIDENCE_PERMIT, long and value[0] == "8"),
+        (IdKind.CN_RESIDENT_ID, long or (len(value) == SHORT and value.isdigit())),
+        (IdKind.FOREIGN_PR_CARD_2017, card),
+        (IdKind.HK_MACAO_TRAVEL_PERMIT, bool(re.fullmatch(_HK_MACAO, value))),
+        (IdKind.TAIWAN_TRAVEL_PERMIT, bool(re.fullmatch(_TAIWAN, value))),
+        (IdKind.FOREIGN_SSN, named and value[3:4] == "0" and bool(re.fullmatch(patterns.foreign_ssn, value))),
+        (IdKind.PASSPORT, bool(re.fullmatch(patterns.passport, value))),
+        (IdKind.FOREIGN_SSN, bool(re.fullmatch(patterns.foreign_ssn, value))),
+        (IdKind.CN_RESIDENT_ID, digits),
+        (IdKind.PASSPORT, True),
+    ]
 
 
 def gb11643_check(first17: str) -> str:
@@ -194,12 +300,12 @@ def _travel_permit(pattern: str) -> Callable[[IdKind, str], IdentityResult]:
 
 
 _TRAVEL = {
-    IdKind.HK_MACAO_TRAVEL_PERMIT: _travel_permit(r"[HM]\d{8}(\d{2})?"),
-    IdKind.TAIWAN_TRAVEL_PERMIT: _travel_permit(r"\d{8}|\d{10}[A-Z]"),
+    IdKind.HK_MACAO_TRAVEL_PERMIT: _travel_permit(_HK_MACAO),
+    IdKind.TAIWAN_TRAVEL_PERMIT: _travel_permit(_TAIWAN),
 }
 
 
-def _gb11643(kind: IdKind, value: str, today: date) -> IdentityResult:
+def _gb11643(kind: IdKind, value: str, today: date, patterns: Patterns) -> IdentityResult:
     if kind is IdKind.CN_RESIDENT_ID and re.fullmatch(r"\d{15}", value):
         return _fail(kind, value, "old_number")
     if len(value) != 18:
@@ -210,12 +316,14 @@ def _gb11643(kind: IdKind, value: str, today: date) -> IdentityResult:
     if kind is IdKind.FOREIGN_PR_CARD_2023:
         if not area.startswith("9"):
             return _fail(kind, value, "prefix")
-        if area[1:3] not in _PROVINCES:
+        if area[1:3] not in patterns.provinces:
             return _fail(kind, value, "area")
+        if patterns.numeric_countries and area[3:] not in patterns.numeric_countries:
+            return _fail(kind, value, "country")
     elif kind is IdKind.HMT_RESIDENCE_PERMIT:
         if area not in _HMT_AREAS:
             return _fail(kind, value, "area")
-    elif area[:2] not in _PROVINCES:
+    elif area[:2] not in patterns.provinces:
         return _fail(kind, value, "area")
     birth = _date(int(value[6:10]), int(value[10:12]), int(value[12:14]))
     if birth is None:
@@ -224,10 +332,19 @@ def _gb11643(kind: IdKind, value: str, today: date) -> IdentityResult:
         return _fail(kind, value, "birth_future")
     if gb11643_check(value[:17]) != value[17]:
         return _fail(kind, value, "check_digit")
-    return IdentityResult(kind, value, True, birth=birth)
+    card = kind is IdKind.FOREIGN_PR_CARD_2023
+    return IdentityResult(
+        kind,
+        value,
+        True,
+        birth=birth,
+        sex="male" if int(value[16]) % 2 else "female",
+        province=area[1:3] if card else area[:2],
+        country=patterns.numeric_countries.get(area[3:]) if card else None,
+    )
 
 
-def _card_2017(value: str, today: date, countries: Collection[str] | None) -> IdentityResult:
+def _card_2017(value: str, today: date, patterns: Patterns, countries: Collection[str] | None) -> IdentityResult:
     kind = IdKind.FOREIGN_PR_CARD_2017
     if len(value) != 15:
         return _fail(kind, value, "length")
@@ -244,7 +361,8 @@ def _card_2017(value: str, today: date, countries: Collection[str] | None) -> Id
         return _fail(kind, value, "birth")
     if icao_check(value[:14]) != value[14]:
         return _fail(kind, value, "check_digit")
-    return IdentityResult(kind, value, True, birth=birth)
+    province = value[3:5] if value[3:5] in patterns.provinces else None
+    return IdentityResult(kind, value, True, birth=birth, province=province, country=value[:3])
 
 
 def _date(year: int, month: int, day: int) -> date | None:

@@ -37,7 +37,10 @@ SNAPSHOT_FILES = (
     "materials.yaml",
 )
 MODES = ("portal", "http")
-CONDITIONS = ("if_treaty_claimed", "if_exemption_claimed", "if_prior_service", "if_transfer")
+CONDITIONS = (
+    "if_treaty_claimed", "if_exemption_claimed", "if_prior_service", "if_transfer",
+    "if_early_retirement", "if_late_retirement", "if_traffic", "if_document_replaced",
+)  # fmt: skip
 
 
 class PolicyError(ValueError):
@@ -216,13 +219,19 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
 def checklists(texts: Texts) -> dict[str, list[ChecklistItem]]:
     """The documents asked for, by category. PolicyError when a list names an unknown document or condition."""
     name = "materials.yaml"
-    loaded = load_mapping(texts, name)
-    documents = cast("dict[str, dict[str, Any]]", loaded.get("documents") or {})
-    lists = cast("dict[str, list[dict[str, Any]]]", loaded.get("checklists") or {})
+    lists = cast("dict[str, list[dict[str, Any]]]", load_mapping(texts, name).get("checklists") or {})
     if not lists:
         raise PolicyError(f"{name} 缺少 checklists。", f"{name}: checklists is missing.")
+    item = checklist_items(texts, name)
+    return {category: [item(row) for row in rows] for category, rows in lists.items()}
 
-    def item(row: dict[str, Any]) -> ChecklistItem:
+
+def checklist_items(texts: Texts, name: str) -> Callable[[Mapping[str, Any]], ChecklistItem]:
+    """Makes an item of a row {code, required} of the file `name` with the documents of `materials.yaml`. PolicyError
+    for an unknown document or condition."""
+    documents = cast("dict[str, dict[str, Any]]", load_mapping(texts, "materials.yaml").get("documents") or {})
+
+    def item(row: Mapping[str, Any]) -> ChecklistItem:
         code, required = str(row["code"]), row["required"]
         if code not in documents:
             raise PolicyError(f"{name}：没有材料 {code}。", f"{name}: there is no document {code}.")
@@ -243,7 +252,7 @@ def checklists(texts: Texts) -> dict[str, list[ChecklistItem]]:
             **extra,
         )
 
-    return {category: [item(row) for row in rows] for category, rows in lists.items()}
+    return item
 
 
 def _digest(*parts: str) -> str:

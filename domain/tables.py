@@ -3,29 +3,27 @@
 Companion of `domain/policy.py` (calendars, deadlines, ladders, agencies). A broken row is refused with file and line.
 """
 
-import csv
-import io
 import re
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from domain.contributions import WORK_INJURY, BillingLine, ContributionTables, Limit, Rate
 from domain.enrolment_checks import CheckRules, Country
-from domain.exemptions import Treaty, TreatyTable
+from domain.exemptions import RegionExemption, Treaty, TreatyTable
 from domain.identity import Patterns
 from domain.late_fee import LateFeeRate
 from domain.materials import RejectionReason
-from domain.notices import check_notice_files
-from domain.policy import PolicyError, Texts, deadline_rules, load_list, load_mapping, snapshot, text_of
-from domain.premium_tables import make_up_practices, undeclared_factors
+from domain.policy import PolicyError, Texts, deadline_rules, load_list, load_mapping
 from domain.retirement import RetirementGroup
+from domain.table_files import Row
+from domain.table_files import guard as _guard
+from domain.table_files import rows_of as _rows
 from schemas.base import Text
 from schemas.deadlines import Unit
 
 T = TypeVar("T")
-Row = dict[str, str]
 
 
 FOREIGN = "FOREIGN_WORK_PERMIT"
@@ -83,7 +81,18 @@ def treaty_table(texts: Texts) -> TreatyTable:
             f"{name}: rule {rule_id} is missing or not in months.",
         )
     treaties = [_guard(name, i, _treaty) for i in load_list(texts, name, "treaties")]
-    return TreatyTable({t.country: t for t in treaties}, rule.n, rule.source)
+    return TreatyTable({t.country: t for t in treaties}, rule.n, rule.source, rule.sample, _regional(texts))
+
+
+def _regional(texts: Texts) -> RegionExemption | None:
+    """The exemption of HK/Macao/Taiwan residents, which stands with their category."""
+    name = "categories.yaml"
+    rows = [c["exemption"] for c in load_list(texts, name, "categories") if isinstance(c.get("exemption"), dict)]
+    made = [
+        _guard(name, r, lambda r: RegionExemption(tuple(r["regions"]), tuple(r["insurances"]), str(r["source"])))
+        for r in rows
+    ]
+    return made[0] if made else None
 
 
 def rejection_reasons(texts: Texts) -> dict[str, RejectionReason]:
@@ -120,8 +129,11 @@ def identity_patterns(texts: Texts) -> Patterns:
     name = "identity.yaml"
     loaded = load_mapping(texts, name)
 
+    provinces = [r["code"] for _, r in _rows(texts, "provinces.csv") if _bool(r["mainland"])]
+    numeric = {r["numeric"]: r["alpha3"] for _, r in _rows(texts, "countries.csv")}
+
     def patterns(row: dict[str, Any]) -> Patterns:
-        found = Patterns(passport=row["passport"]["pattern"], foreign_ssn=row["foreign_ssn"]["pattern"])
+        found = Patterns(row["passport"]["pattern"], row["foreign_ssn"]["pattern"], frozenset(provinces), numeric)
         re.compile(found.passport)
         re.compile(found.foreign_ssn)
         return found
@@ -136,7 +148,11 @@ def age_limits(texts: Texts) -> dict[str, RetirementGroup]:
 
     def group(row: dict[str, Any]) -> RetirementGroup:
         made = RetirementGroup(
-            int(row["base_years"]), str(row["first_cohort"]), int(row["step"]), int(row["max_delay_months"])
+            int(row["base_years"]),
+            str(row["first_cohort"]),
+            int(row["step"]),
+            int(row["max_delay_months"]),
+            str(row["code"]),
         )
         date.fromisoformat(f"{made.first_cohort}-01")
         return made
@@ -158,19 +174,6 @@ def check_rules(texts: Texts) -> CheckRules:
     )
 
 
-def check_all(texts: Texts) -> str:
-    """Parses every file and so refuses a broken one; gives the version of the snapshot."""
-    tables = contribution_tables(texts)
-    for _, insurances in category_insurances(texts).values():
-        tables.expand(insurances)
-    for parse in (late_fee_rates, filing_table, treaty_table, rejection_reasons, check_rules):
-        parse(texts)
-    undeclared_factors(texts)
-    make_up_practices(texts)
-    check_notice_files(texts)
-    return snapshot(texts).version
-
-
 def review_due(texts: Texts, on: date) -> list[tuple[str, date]]:
     """Files holding a value whose `review_by` lies before `on`: (file, the earliest such day), to warn before it
     bites."""
@@ -186,36 +189,8 @@ def review_due(texts: Texts, on: date) -> list[tuple[str, date]]:
     return sorted(found, key=lambda f: (f[1], f[0]))
 
 
-def _rows(texts: Texts, name: str) -> list[tuple[int, Row]]:
-    """Line number and row of a CSV file."""
-    reader = csv.DictReader(io.StringIO(text_of(texts, name)))
-    found: list[tuple[int, Row]] = []
-    for row in reader:
-        if None in row or None in row.values():
-            raise PolicyError(
-                f"{name} 第 {reader.line_num} 行的列数与表头不符。",
-                f"{name}, line {reader.line_num}: the number of columns differs from the heading.",
-            )
-        found.append((reader.line_num, dict(row)))
-    if not found:
-        raise PolicyError(f"{name} 没有数据行。", f"{name} has no rows.")
-    return found
-
-
 def _each(texts: Texts, name: str, make: Callable[[Row], T]) -> list[T]:
     return [_guard(f"{name}:{line}", row, make) for line, row in _rows(texts, name)]
-
-
-def _guard(place: str, row: Any, make: Callable[[Any], T]) -> T:
-    """Turns what is wrong with a row into a sentence that names the place."""
-    try:
-        return make(row)
-    except PolicyError:
-        raise
-    except KeyError as error:
-        raise PolicyError(f"{place} 缺少字段 {error}。", f"{place}: {error} is missing.") from error
-    except (ValueError, TypeError, AttributeError, InvalidOperation, re.error) as error:
-        raise PolicyError(f"{place} 数据有误：{error}。", f"{place}: bad value: {error}.") from error
 
 
 def _day(text: str) -> date | None:
@@ -330,7 +305,16 @@ def _treaty(row: dict[str, Any]) -> Treaty:
         local_months=local.get("max_months"),
         confidence=str(row["confidence"]),
         sample=bool(row["sample"]),
+        longest_months=_longest(row),
     )
+
+
+def _longest(row: dict[str, Any]) -> int | None:
+    """The most months of exemption: as named, or the first months and the extension."""
+    if row.get("max_months") is not None:
+        return int(row["max_months"])
+    first = row.get("first_months")
+    return None if first is None else int(first) + int(row.get("extend_months") or 0)
 
 
 def _code(code: str) -> str:

@@ -11,11 +11,19 @@ from domain.calculations import (
     add_days,
     contribution,
     difference,
+    exemption,
+    identity,
+    injury_grant,
     late_fee,
+    maternity_allowance,
+    medical_years,
     policy_value,
+    procedure_needs,
     rate_difference,
+    retirement,
     tax_due,
     undeclared,
+    unemployment_months,
 )
 from domain.calculations.base import Calculation, Context, Refused, Rules
 
@@ -32,6 +40,14 @@ CALCULATIONS: dict[str, Calculation[Any, Any]] = {
         late_fee.CALCULATION,
         undeclared.CALCULATION,
         policy_value.CALCULATION,
+        retirement.CALCULATION,
+        medical_years.CALCULATION,
+        identity.CALCULATION,
+        injury_grant.CALCULATION,
+        maternity_allowance.CALCULATION,
+        unemployment_months.CALCULATION,
+        exemption.CALCULATION,
+        procedure_needs.CALCULATION,
     )
 }
 

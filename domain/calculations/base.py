@@ -12,13 +12,20 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from domain import policy, premium_tables, tables
+from domain import benefit_tables, policy, premium_tables, tables
+from domain.benefits import BenefitRules
 from domain.calendar import WorkCalendar, work_calendar
 from domain.contributions import ContributionTables
 from domain.deadlines import FilingTable
 from domain.differences import MakeUpPractice
+from domain.enrolment_checks import Country
+from domain.exemptions import TreatyTable
+from domain.identity import Patterns
 from domain.late_fee import LateFeeRate
+from domain.medical_years import LocalMedicalYears
 from domain.policy import Texts
+from domain.procedures import ProcedureTables
+from domain.retirement import RetirementRules
 from domain.undeclared import UndeclaredFactor
 from schemas.base import Text
 from schemas.calculations.base import Input
@@ -69,6 +76,34 @@ class Rules:
     def categories(self) -> Mapping[str, tuple[str, list[str]]]:
         """Category -> (pension scheme, insurances or groups)."""
         return tables.category_insurances(self.texts)
+
+    @cached_property
+    def retirement(self) -> RetirementRules:
+        return benefit_tables.retirement_rules(self.texts)
+
+    @cached_property
+    def benefits(self) -> BenefitRules:
+        return benefit_tables.benefit_rules(self.texts)
+
+    @cached_property
+    def medical_years(self) -> Mapping[str, LocalMedicalYears]:
+        return benefit_tables.medical_years_rules(self.texts)
+
+    @cached_property
+    def procedures(self) -> ProcedureTables:
+        return benefit_tables.procedure_tables(self.texts)
+
+    @cached_property
+    def treaties(self) -> TreatyTable:
+        return tables.treaty_table(self.texts)
+
+    @cached_property
+    def id_patterns(self) -> Patterns:
+        return tables.identity_patterns(self.texts)
+
+    @cached_property
+    def countries(self) -> Mapping[str, Country]:
+        return tables.countries(self.texts)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from pydantic_core import PydanticCustomError
 from schemas.base import Text
 from schemas.forms import label
 
-__all__ = ["Answer", "Day", "Input", "Item", "Money", "Month", "Rate", "Text", "Yuan", "label", "refused"]
+__all__ = [
+    "Answer", "Day", "Input", "Item", "Money", "Month", "Rate", "Text", "Yuan", "label", "left_out", "refused",
+]  # fmt: skip
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -35,6 +37,11 @@ class Answer(BaseModel):
     """What a calculation gives."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def left_out(value: object) -> bool:
+    """For `exclude_if` of a field that an answer has only where it says something."""
+    return value is None
 
 
 def refused(code: str, zh: str, en: str) -> PydanticCustomError:

@@ -7,7 +7,8 @@ import pytest
 
 import policies
 from domain.policy import PolicyError, snapshot
-from domain.tables import check_all, contribution_tables, countries, review_due, treaty_table
+from domain.policy_check import check_all
+from domain.tables import contribution_tables, countries, review_due, treaty_table
 from schemas.deadlines import LegalKind
 
 TEXTS = policies.read_all()
@@ -94,6 +95,15 @@ def test_years_can_be_narrowed() -> None:
         ("age_limits.yaml", '"1965-01"', '"1965-21"', "age_limits.yaml"),
         ("categories.yaml", "medical_maternity", "dental", "dental"),
         ("countries.csv", "DEU,DE", "deu,DE", "countries.csv:"),
+        ("benefits.yaml", 'floor_share: "0.6"', 'floor_share: "6"', "benefits.yaml"),
+        ("benefits.yaml", 'cap_share: "3"', "cap_share: 3", "benefits.yaml"),
+        ("retirement.yaml", "early_rule: DL-RET-EARLY", "early_rule: DL-NONE", "retirement.yaml"),
+        ("retirement.yaml", "group: male,", "group: men,", "retirement.yaml"),
+        ("min_contribution_months.csv", "2030,186", "2030,many", "min_contribution_months.csv"),
+        ("medical_years.yaml", "continuous_months: 180", "continuous_months: x", "medical_years.yaml"),
+        ("procedures.yaml", "DL-NORM-PENSION", "DL-NONE", "DL-NONE"),
+        ("procedures.yaml", "code: M71", "code: M99", "M99"),
+        ("procedures.yaml", "[R15, R20]", "[R15, R99]", "R99"),
     ],
 )
 def test_broken_files_are_refused(name: str, old: str, new: str, says: str) -> None:

@@ -18,8 +18,8 @@ from tests.workflows.office import Office, complete, shanghai
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Open = Callable[..., Any]
 
-# An invented notice: 5 to 7 January are off as well, so five working days from 29 December end on Saturday the 9th, which
-# is made up.
+# An invented notice: 5 to 7 January are off as well, so five working days from 29 December end on Saturday the 9th,
+# which is made up.
 NOTICE_2027 = """  - year: 2027
     doc: 试验〔2026〕1号
     confidence: confirmed
