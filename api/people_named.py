@@ -17,6 +17,8 @@ from store.tables.people import User
 from store.tables.processes import Task
 from store.users import Viewer
 
+NOBODY = Text(zh="没有这个用户，或该账号已停用。", en="There is no such user, or the login is closed.")
+
 
 def refused(pointer: str, code: str, text: Text) -> BadForm:
     """The named person cannot be taken."""
@@ -27,9 +29,22 @@ async def active(s: AsyncSession, username: str, pointer: str) -> Viewer:
     """The person as they are today. BadForm for nobody, or a login that is closed."""
     user = await s.get(User, username)
     if user is None or not user.active:
-        text = Text(zh="没有这个用户，或该账号已停用。", en="There is no such user, or the login is closed.")
-        raise refused(pointer, "unknown_user", text)
+        raise refused(pointer, "unknown_user", NOBODY)
     return await users.seen_as(s, user)
+
+
+async def login_of(s: AsyncSession, typed: str, pointer: str) -> str:
+    """The login of somebody named by login or by name. BadForm for nobody, or for namesakes."""
+    names = await users.names(s)
+    if typed in names:
+        return typed
+    fits = [username for username, name in names.items() if typed in (name.zh, name.en)]
+    if len(fits) > 1:
+        text = Text(zh=f"多人同名，请用登录名：{'、'.join(fits)}。", en=f"Namesakes: use the login, {', '.join(fits)}.")
+        raise refused(pointer, "namesakes", text)
+    if not fits:
+        raise refused(pointer, "unknown_user", NOBODY)
+    return fits[0]
 
 
 async def receiver(s: AsyncSession, task: Task, username: str, pointer: str = "/to") -> Viewer:

@@ -32,6 +32,12 @@ class Enough(Problem):
     text = Text(zh=f"最多保存 {MOST} 个视图，请先删除不用的。", en=f"At most {MOST} views: delete one first.")
 
 
+async def default_of(s: AsyncSession, viewer: Viewer) -> SavedViewItem | None:
+    """The view with which the viewer's inbox opens, if one was chosen."""
+    row = await saved_views.default_of(s, viewer)
+    return _item(row, viewer, None, row.id) if row is not None else None
+
+
 async def listed(s: AsyncSession, viewer: Viewer) -> list[SavedViewItem]:
     """The own ones and those shared with one's roles."""
     default = await saved_views.default_of(s, viewer)

@@ -17,7 +17,7 @@ from store.database import session
 from store.users import Viewer
 
 router = APIRouter(tags=["tasks"])
-NOBODY = "-"  # a subject and a process that nothing has
+NOBODY = "nobody"  # the subject of a number that nobody on record has
 
 
 class SearchBody(Body):

@@ -190,13 +190,15 @@ async def download(s: AsyncSession, viewer: Viewer, document_id: str) -> tuple[D
 def file_response(row: Document, content: bytes) -> Response:
     """As a download that no browser runs as a page; images and PDF may be shown."""
     shown = row.media_type in ("application/pdf", "image/png", "image/jpeg")
+    # A browser's PDF viewer does not run in a sandbox; it is none of this site's pages and sees none of its cookies.
+    box = "style-src 'unsafe-inline'" if row.media_type == "application/pdf" else "sandbox"
     return Response(
         content,
         media_type=row.media_type,
         headers={
             "Content-Disposition": f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{quote(row.filename)}",
             "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; img-src 'self'; object-src 'self'; sandbox",
+            "Content-Security-Policy": f"default-src 'none'; img-src 'self'; object-src 'self'; {box}",
             "Cache-Control": "private, no-store",
         },
     )

@@ -251,6 +251,14 @@ async def with_roles(
     return list(rows)
 
 
+async def of_colleges(session: AsyncSession) -> list[User]:
+    """Active college officers, whatever their college."""
+    rows = await session.scalars(
+        select(User).where(User.active, User.roles.any(UserRole.role == "college")).order_by(User.username)
+    )
+    return list(rows)
+
+
 async def names(session: AsyncSession) -> dict[str, Text]:
     """Names of all users by login (a school has some hundreds)."""
     rows = await session.execute(select(User.username, User.name_zh, User.name_en))

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import policies
 from schemas.forms import kinds
 from store import policies as rules
-from store.tables.people import OrgUnit
+from store.tables.people import OrgUnit, User, UserRole
 from web.forms import Choice, Choices
 from web.language import has, translate
 
@@ -50,6 +50,14 @@ async def units(session: AsyncSession, lang: str) -> list[Choice]:
     """The colleges, in the order of their names."""
     rows = await session.scalars(select(OrgUnit).where(OrgUnit.kind == "college").order_by(OrgUnit.id))
     return [Choice(u.id, u.name_zh if lang == "zh" else u.name_en) for u in rows]
+
+
+async def colleagues(session: AsyncSession, lang: str) -> list[Choice]:
+    """Everybody with a login of the office or a college, for fields that name a colleague."""
+    rows = await session.scalars(
+        select(User).where(User.active, User.roles.any(UserRole.role != "employee")).order_by(User.username)
+    )
+    return [Choice(u.username, u.name_zh if lang == "zh" else u.name_en) for u in rows]
 
 
 def task_kinds(lang: str, occurring: Collection[str]) -> list[Choice]:

@@ -48,6 +48,7 @@ _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("board", "/board", ("clerk", "supervisor", "head", "auditor", "admin")),
     ("cases", "/cases", _OFFICE),
     ("start", "/start", ("clerk", "college")),
+    ("cover", "/cover", _OFFICE),
     ("messages", "/messages", (*_OFFICE, "employee")),
 )
 

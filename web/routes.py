@@ -11,7 +11,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.responses import RedirectResponse
+from markupsafe import escape
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from api.problems import BadForm, NotSignedIn, Problem
 from web.frame import page, sentence, visit
@@ -45,12 +46,20 @@ def door(request: Request) -> Response:
     return RedirectResponse(target, status_code=303)
 
 
+def bare_problem(text: str, status: int) -> Response:
+    """A click within a page that did not work: the sentence above what is there, which stays as it was."""
+    said = f'<div class="notice bad" role="alert">{escape(text)}</div>'
+    return HTMLResponse(said, status, {"HX-Retarget": "#said", "HX-Reswap": "innerHTML", "HX-Reselect": ".notice"})
+
+
 async def _said(request: Request, problem: Problem) -> Response:
     try:
         here = await visit(request)
     except NotSignedIn:
         return door(request)
     text = sentence(here, problem.text)
+    if here.is_htmx:
+        return bare_problem(text, problem.status)
     return await page(here, "error.html", problem.status, heading=here.t("error_title"), sentence=text, hint="")
 
 

@@ -39,7 +39,8 @@ async def test_every_page_is_translated_and_accessible(site: Site, lang: str) ->
     wrong: list[str] = []
     page = await site.visitor("clerk", lang)
     for path in (
-        "/inbox", "/inbox?view=all", "/inbox?view=behalf", "/inbox?view=done", "/inbox?view=all&overdue=true", "/cases",
+        "/inbox", "/inbox?view=all", "/inbox?view=cc", "/cover",
+        "/inbox?view=behalf", "/inbox?view=done", "/inbox?view=all&overdue=true", "/cases",
         "/cases?overdue=true", f"/cases/{late}", f"/cases/{both}", "/board", "/start", "/messages",
         f"/tasks/{task_id(late, 'materials')}", f"/tasks/{task_id(today, 'verification')}",
         f"/tasks/{task_id(today, 'verification')}?outcome=return", f"/tasks/{task_id(today, 'materials')}",

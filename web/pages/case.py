@@ -6,7 +6,9 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
 
+from api import copies
 from api import processes as room
+from api.permissions import COMMENTS
 from api.problems import BadForm
 from runtime.settings import get_settings
 from schemas.api import CommandBody, ProcessQuery, ProcessView, TaskItem
@@ -16,6 +18,7 @@ from store.database import session
 from web import choices
 from web.forms import Choice
 from web.frame import Guest, Visit, page, posted, with_query
+from web.pages.search import empty_words
 from web.routes import router as make_router
 
 router = make_router()
@@ -68,6 +71,8 @@ async def cases(visit: Guest, query: Annotated[ProcessQuery, Query()]) -> Respon
         selects=selects,
         url=url,
         filtered=any(filters.values()),
+        query_string=visit.request.url.query,
+        empty=empty_words(visit, query.subject, "cases_empty"),
     )
 
 
@@ -87,6 +92,8 @@ async def case(visit: Guest, process_id: str) -> Response:
     async with session() as s:
         view = await room.get_process(s, visit.viewer, process_id)
         notice = await notifications.of_case(s, visit.viewer, process_id)
+        await copies.mark_read(s, visit.viewer, process_id)
+        colleagues = await choices.colleagues(s, visit.lang)
     open_tasks = [t for t in view.tasks if t.closed_at is None]
     done = sorted(
         (t for t in view.tasks if t.closed_at is not None),
@@ -98,6 +105,8 @@ async def case(visit: Guest, process_id: str) -> Response:
         "case.html",
         case=view,
         notice=notice,
+        may_copy=visit.viewer.has(*COMMENTS),
+        colleagues=colleagues,
         columns=columns_of(view.stages, open_tasks),
         open_tasks=open_tasks,
         done_tasks=done,

@@ -5,16 +5,20 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.responses import Response
 
+from api import saved_views as views_room
 from api import tasks as room
 from schemas.api import TaskPage, TaskQuery
+from schemas.desk import SavedViewItem
 from store import inbox as store
 from store.database import session
 from web import choices
 from web.frame import Guest, Visit, page, posted, with_query
+from web.pages import saved_views
+from web.pages.search import empty_words
 from web.routes import router as make_router
 
 router = make_router()
-VIEWS = ("mine", "group", "behalf", "done", "started")
+VIEWS = ("mine", "group", "behalf", "done", "started", "cc")
 PILLS = (
     ("overdue", "overdue", "urgency_overdue"),
     ("due_today", "today", "urgency_today"),
@@ -26,14 +30,32 @@ PILLS = (
 async def inbox(visit: Guest, query: Annotated[TaskQuery, Query()]) -> Response:
     """One view of the inbox."""
     query = tidy(query)
+    if not set(visit.request.query_params) - {"lang", "said"}:
+        async with session() as s:
+            default = await views_room.default_of(s, visit.viewer)
+        if default is not None:
+            return visit.go(saved_views.address(default), visit.request.query_params.get("said"))
     if "view" not in visit.request.query_params:
         query = await _first_view(visit, query)
     async with session() as s:
         found = await room.list_tasks(s, visit.viewer, query)
         units = await choices.units(s, visit.lang)
         occurring = await store.kinds(s, visit.viewer, query.view)
+        saved = await views_room.listed(s, visit.viewer)
     kinds = choices.task_kinds(visit.lang, occurring | {query.kind or ""})
-    return await page(visit, "inbox.html", **_shown(visit, query, found), units=units, kinds=kinds)
+    return await page(
+        visit, "inbox.html", **_shown(visit, query, found), **_saved(visit, saved), units=units, kinds=kinds
+    )
+
+
+def _saved(visit: Visit, views: list[SavedViewItem]) -> dict[str, Any]:
+    """Saved views as links, the one in use, and with whom a new one may be shared."""
+    used = visit.request.query_params.get("saved")
+    return {
+        "saved_views": [{"item": v, "href": saved_views.address(v), "current": str(v.id) == used} for v in views],
+        "share_roles": saved_views.share_roles(visit),
+        "query_string": visit.request.url.query,
+    }
 
 
 async def _first_view(visit: Visit, query: TaskQuery) -> TaskQuery:
@@ -54,11 +76,13 @@ def _shown(visit: Visit, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
     request = visit.request
 
     def url(**changes: str | None) -> str:
-        return with_query("/inbox", request.url.query, lang=None, said=None, **{"view": query.view, **changes})
+        return with_query(
+            "/inbox", request.url.query, lang=None, said=None, saved=None, **{"view": query.view, **changes}
+        )
 
     counts = found.counts.model_dump()
     views = [
-        {"code": v, "current": v == query.view, "count": counts[v] if v in ("mine", "group", "behalf") else None}
+        {"code": v, "current": v == query.view, "count": counts.get(v), "new": counts["cc_unread"] if v == "cc" else 0}
         for v in (*VIEWS, *(["all"] if query.view == "all" else []))
         if v != "behalf" or visit.viewer.has("clerk")
     ]
@@ -80,6 +104,9 @@ def _shown(visit: Visit, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
         "pills": pills,
         "url": url,
         "filtered": any(filters.values()),
+        "empty": empty_words(
+            visit, query.subject, "inbox_empty_filtered" if any(filters.values()) else f"inbox_empty_{query.view}"
+        ),
     }
 
 

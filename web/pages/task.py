@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from api import comments, completion, uploads, views
+from api import comments, completion, copies, handover, uploads, views
 from api import tasks as room
 from api.problems import BadFile, NotFound, Problem
+from api.uploads import clean_name
 from schemas.api import CommentBody, CompleteBody, Fault, OnBehalf, OutcomeView, TaskView, TimelineView
 from schemas.base import Text
 from store import cases, documents
@@ -60,7 +61,10 @@ class Attempt:
 @router.get("/tasks/{task_id}")
 async def task(visit: Guest, task_id: str, outcome: str = "") -> Response:
     """The task, with the form of the outcome asked for (the first one leads forward)."""
-    return await _page(visit, task_id, outcome)
+    async with session() as s:
+        found = await room.find_task(s, visit.viewer, task_id)
+        await copies.mark_read(s, visit.viewer, found[1].id, task_id)
+    return await show(visit, task_id, outcome)
 
 
 @router.post("/tasks/{task_id}/complete")
@@ -79,7 +83,7 @@ async def complete(visit: Guest, task_id: str) -> Response:
     try:
         result = await completion.complete(visit.viewer, task_id, body, str(form.get("key") or uuid4().hex))
     except Problem as problem:
-        return await _page(visit, task_id, chosen.code, Attempt(chosen.code, data, reason, problem))
+        return await show(visit, task_id, chosen.code, Attempt(chosen.code, data, reason, problem))
     return visit.go("/inbox", "completed" if result.completed else "pending")
 
 
@@ -108,38 +112,50 @@ async def upload(visit: Guest, task_id: str) -> Response:
         async with session() as s:
             await uploads.upload(s, visit.viewer, task_id, code, file.filename or "", content)
     except Problem as problem:
-        return await _page(
-            visit, task_id, "", document_fault=(code, sentence(visit, problem.text)), status=problem.status
-        )
+        return await show(visit, task_id, document_fault=(code, sentence(visit, problem.text)), status=problem.status)
     if visit.is_htmx and code != BEHALF_CODE:
-        return await _page(visit, task_id, "")
+        return await show(visit, task_id)
     return visit.go(f"/tasks/{task_id}", "uploaded")
 
 
 @router.post("/tasks/{task_id}/comment")
 async def comment(visit: Guest, task_id: str) -> Response:
-    """Adds a note for colleagues."""
+    """Adds a note for colleagues, with a file if one was chosen."""
     form = await posted(visit)
-    text = str(form.get("text") or "").strip()[:2000]
-    if text:
+    text, file = str(form.get("text") or "").strip()[:2000], file_of(form)
+    if not text and file is None:
+        return await show(visit, task_id)
+    body = CommentBody(text=text or clean_name(file.filename or "") if file else text)
+    try:
+        content = (file.filename or "", await uploads.read_limited(file)) if file is not None else None
         async with session() as s:
-            await comments.comment(s, visit.viewer, task_id, CommentBody(text=text))
-    return await _page(visit, task_id, "") if visit.is_htmx else visit.go(f"/tasks/{task_id}", "commented")
+            await comments.comment(s, visit.viewer, task_id, body, content)
+    except Problem as problem:
+        fault = sentence(visit, problem.text)
+        return await show(visit, task_id, comment=(text, fault), status=problem.status)
+    return await show(visit, task_id) if visit.is_htmx else visit.go(f"/tasks/{task_id}", "commented")
 
 
-async def _page(
+async def show(
     visit: Visit,
     task_id: str,
-    wished: str,
+    wished: str = "",
     attempt: Attempt | None = None,
     document_fault: tuple[str, str] | None = None,
+    comment: tuple[str, str] = ("", ""),
+    refused: Problem | None = None,
     status: int = 200,
 ) -> Response:
+    """The task's page; with what was typed and refused, where something was."""
     async with session() as s:
         view = await room.get_task(s, visit.viewer, task_id)
         offered = await choices.for_forms(s, visit.lang)
         history = await _history(s, visit, view)
         scan = await _scan(s, view)
+        gives = {"transfer", "delegate", "reassign"} & set(view.actions)
+        people = await handover.candidates(s, visit.viewer, task_id) if gives else []
+        colleagues = await choices.colleagues(s, visit.lang) if "copy" in view.actions else []
+        draft_at = (await room.find_task(s, visit.viewer, task_id))[0].draft_at if view.draft is not None else None
     lang = visit.lang
     groups = _groups(view, wished, lang)
     group = next((g for g in groups if g.current), None)
@@ -154,7 +170,9 @@ async def _page(
         document_faults.setdefault(document_fault[0], []).append(document_fault[1])
         text = document_fault[1]
     form_fields = forms.fields_of(schema, data, offered, lang, faults) if group else []
-    status = attempt.problem.status if attempt else status
+    status = attempt.problem.status if attempt else refused.status if refused else status
+    if refused is not None:
+        text = sentence(visit, refused.text)
     return await page(
         visit,
         "task.html",
@@ -167,7 +185,8 @@ async def _page(
         fault_list=forms.said(schema, faults, lang),
         sentence=text,
         key=uuid4().hex,
-        may_complete="complete" in view.actions and group is not None,
+        may_fill=bool({"complete", "return_delegated"} & set(view.actions)) and group is not None,
+        may_complete="complete" in view.actions,
         may_upload="upload" in view.actions,
         behalf=bool(view.behalf_of),
         behalf_fields=_behalf_fields(attempt, faults, visit),
@@ -178,6 +197,13 @@ async def _page(
         why_not=_why_not(view, visit),
         answer_rows=_answer(view, offered, lang),
         history=history,
+        people=people,
+        colleagues=colleagues,
+        draft_at=draft_at if attempt is None else None,
+        comment_text=comment[0],
+        comment_fault=comment[1],
+        attachment_types=",".join(f".{kind}" for kind in comments.ACCEPT),
+        names_of=lambda names: [pick(lang, name) for name in names],
     )
 
 
@@ -247,6 +273,8 @@ def _why_not(view: TaskView, visit: Visit) -> str:
     """Why this person sees no form."""
     if view.state == "suspended":
         return visit.t("why_not_suspended")
+    if view.owner and "return_delegated" in view.actions:
+        return visit.t("why_not_lent", who=pick(visit.lang, view.owner_name) or view.owner)
     if view.holder and view.holder != visit.viewer.username:
         return visit.t("why_not_held", who=pick(visit.lang, view.holder_name) or view.holder)
     comma = visit.t("list_comma")

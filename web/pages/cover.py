@@ -1,0 +1,110 @@
+"""Who stands in for whom, and the hand-over of everything when somebody leaves."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from api import leaving, substitutes
+from api.problems import BadForm, Problem
+from runtime import clock
+from schemas.base import Text
+from schemas.desk import LeavingBody, LeavingCounts, LeavingResult, SubstitutionBody
+from store import users
+from store.database import session
+from store.users import PASSED_ON
+from web.forms import Choice
+from web.frame import Guest, Visit, page, posted
+from web.language import pick
+from web.routes import router as make_router
+
+router = make_router()
+INCOMPLETE = Text(zh="请选择人员和日期，并写明理由。", en="Choose the people and the days, and say why.")
+
+
+@router.get("/cover")
+async def cover(visit: Guest, leaver: str = "") -> Response:
+    """Substitutions; for those who run the office also the hand-over, counted once somebody is chosen."""
+    counted = None
+    if leaver:
+        async with session() as s:
+            counted = await leaving.count(s, visit.viewer, leaver)
+    return await _show(visit, counted=counted)
+
+
+async def _show(
+    visit: Visit,
+    *,
+    counted: LeavingCounts | None = None,
+    result: LeavingResult | None = None,
+    refused: Problem | None = None,
+    typed: dict[str, str] | None = None,
+) -> Response:
+    async with session() as s:
+        arranged = await substitutes.arranged(s, visit.viewer)
+        office = await users.with_roles(s, sorted(PASSED_ON - {"college"}))
+        colleges = await users.of_colleges(s)
+    people = {u.username: Text(zh=u.name_zh, en=u.name_en) for u in [*office, *colleges]}
+    choices = [Choice(u, f"{pick(visit.lang, n)} {u}") for u, n in sorted(people.items())]
+    today = str(clock.today())
+    nothing = counted is not None and not any(counted.model_dump(exclude={"username", "name"}).values())
+    return await page(
+        visit,
+        "cover.html",
+        refused.status if refused else 200,
+        arranged=arranged,
+        people=choices,
+        for_others=visit.viewer.has(*substitutes.ARRANGES),
+        may_arrange=bool(visit.viewer.roles & PASSED_ON) or visit.viewer.has(*substitutes.ARRANGES),
+        may_hand_over=visit.viewer.has(*leaving.HANDS_OVER),
+        counted=counted,
+        nothing=nothing,
+        result=result,
+        sentence=pick(visit.lang, refused.text) if refused else "",
+        typed=typed or {**dict.fromkeys(SubstitutionBody.model_fields, ""), "first_day": today, "last_day": today},
+    )
+
+
+@router.post("/cover/substitutions")
+async def arrange(visit: Guest) -> Response:
+    """Names a substitute."""
+    form = await posted(visit)
+    typed = {k: str(form.get(k) or "").strip() for k in SubstitutionBody.model_fields}
+    try:
+        body = _body(SubstitutionBody, {**typed, "absent": typed["absent"] or None})
+        async with session() as s:
+            await substitutes.arrange(s, visit.viewer, body)
+    except Problem as problem:
+        return await _show(visit, refused=problem, typed=typed)
+    return visit.go("/cover", "substitute_set")
+
+
+@router.post("/cover/substitutions/{substitution_id}/end")
+async def end(visit: Guest, substitution_id: int) -> Response:
+    """Ends a substitution early."""
+    await posted(visit)
+    async with session() as s:
+        await substitutes.end(s, visit.viewer, substitution_id)
+    return visit.go("/cover", "substitute_ended")
+
+
+@router.post("/cover/{leaver}/hand-over")
+async def hand_over(visit: Guest, leaver: str) -> Response:
+    """Moves everything and shows what became of each item."""
+    form = await posted(visit)
+    to = [str(v) for v in form.getlist("to")]
+    try:
+        body = _body(LeavingBody, {"to": to, "reason": str(form.get("reason") or "").strip()})
+        result = await leaving.hand_over(visit.viewer, leaver, body)
+    except Problem as problem:
+        async with session() as s:
+            counted = await leaving.count(s, visit.viewer, leaver)
+        return await _show(visit, counted=counted, refused=problem)
+    return await _show(visit, result=result)
+
+
+def _body(model: Any, values: dict[str, Any]) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise BadForm(INCOMPLETE) from error
