@@ -3,16 +3,26 @@
 The stand-in takes the same updates and writes the same projection as a worker does.
 """
 
+import asyncio
+import contextlib
+import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx2
+import pytest
 import pytest_asyncio
-from temporalio.client import WorkflowUpdateFailedError
+from sqlalchemy import text
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+from temporalio.worker import Worker
 
+from activities.registry import all_activities
 from api import engine
 from api.app import create_app
 from domain.times import at
@@ -32,11 +42,14 @@ from schemas.tasks import (
     TaskSpec,
     TaskState,
 )
+from simulators.launch import Running, running
 from store import imports, projection
 from store.database import session
 from store.tables.people import OrgUnit
 from store.tables.processes import Process, Task
 from store.users import create_user
+from worker.sandbox import workflow_runner
+from workflows.registry import WORKFLOWS
 
 PASSWORD = "open sesame"
 USERS: dict[str, tuple[list[str], list[str]]] = {
@@ -237,6 +250,45 @@ async def office(database: Settings) -> AsyncIterator[Office]:
     yield made
     await made.close()
     engine.use_client(None)
+
+
+@pytest.fixture(scope="session")
+def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The simulated authorities, one server for all tests here."""
+    with running(tmp_path_factory.mktemp("agencies")) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def school(office: Office, client: Client, database: Settings, agencies: Running) -> AsyncIterator[Office]:
+    """The office with a real engine behind it: Temporal, the worker's workflows and activities, the authorities."""
+    database.simulators_url = agencies.url
+    database.update_timeout_seconds = 8.0
+    engine.use_client(client)
+    async with session() as s:
+        await create_user(s, "finance", PASSWORD, name_zh="财务", roles=["finance"])
+        # The database is new, the Temporal server is not: case numbers of this test are its own.
+        await s.execute(text("SELECT setval('case_numbers', :n)"), {"n": random.randint(10_000, 900_000)})
+    async with Worker(
+        client, task_queue=database.temporal_task_queue, workflows=WORKFLOWS, activities=all_activities(),
+        workflow_runner=workflow_runner(),
+    ):  # fmt: skip
+        yield office
+        engine.use_client(None)
+        await forget(client)
+
+
+async def forget(client: Client) -> None:
+    """Removes every process of this test from the shared server: months and bills have the same ids in the next one."""
+    async for run in client.list_workflows():
+        execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
+        request = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+        with contextlib.suppress(RPCError):  # ended and gone meanwhile
+            await client.workflow_service.delete_workflow_execution(request)
+    for _ in range(100):
+        if not [run async for run in client.list_workflows()]:
+            return
+        await asyncio.sleep(0.1)
 
 
 def days(n: int) -> date:

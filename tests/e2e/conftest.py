@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.contract import Office
 from tests.e2e.installation import AS_ROOT, NO_ROOT, ROOT, USERS, Installation, installation
+from tests.e2e.office import Office
 from tests.e2e.product import AGENCIES, Product
 
 SAMPLE = ROOT / "samples" / "foreign_hires_2026-10.xlsx"

@@ -14,8 +14,9 @@ from typing import Any
 import httpx2 as httpx
 
 from runtime.settings import Settings
-from tests.e2e.contract import Json, Office
+from tests.contract import Json
 from tests.e2e.installation import Installation
+from tests.e2e.office import Office
 
 PORTS = {
     "PORT": 29000,

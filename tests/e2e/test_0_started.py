@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from tests.e2e.contract import Office
 from tests.e2e.installation import Installation
+from tests.e2e.office import Office
 from tests.e2e.product import Product
 
 # The first of this folder installs a clone.

@@ -17,8 +17,8 @@ from temporalio.client import Client
 
 from runtime.settings import Settings
 from runtime.temporal import ENCODING, codec, connect
-from tests.e2e.contract import Office
 from tests.e2e.installation import Installation
+from tests.e2e.office import Office
 from tests.e2e.product import BUREAUS, Product, assert_board_counts_its_lists, assert_no_incident
 
 # The first of them installs a clone.
@@ -63,7 +63,7 @@ def test_nine_rows_start_and_four_come_back_with_code_and_sentence(
     assert repaired["repairs"]
     cases += [row["process_id"] for row in answer["rows"] if row["outcome"] == "started"]
 
-    sheet = office["clerk"].http.get(f"/imports/{answer['id']}/refused.xlsx")
+    sheet = office["clerk"].write("GET", f"/imports/{answer['id']}/refused.xlsx")
     assert sheet.status_code == 200
     book = openpyxl.load_workbook(io.BytesIO(sheet.content))
     said = "\n".join(str(cell) for row in book.worksheets[0].iter_rows(values_only=True) for cell in row if cell)

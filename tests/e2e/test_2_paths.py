@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.contract import Json, Office, filled, hire
+from tests.contract import Json, filled, hire
 from tests.e2e.installation import ONCE
+from tests.e2e.office import Office
 from tests.e2e.product import BUREAUS, Product, assert_board_counts_its_lists, assert_no_incident
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]

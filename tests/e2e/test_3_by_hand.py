@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.contract import Json, Office, hire
+from tests.contract import Json, hire
 from tests.e2e.installation import Installation
+from tests.e2e.office import Office
 from tests.e2e.product import BUREAUS, BY_HAND, Product, assert_no_incident
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]

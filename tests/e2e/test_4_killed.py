@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import httpx2 as httpx
 import pytest
 
-from tests.e2e.contract import hire
+from tests.contract import hire
 from tests.e2e.installation import ONCE, Installation
 from tests.e2e.product import BUREAUS, BY_HAND, Product, assert_board_counts_its_lists, assert_no_incident
 

@@ -8,7 +8,7 @@ import pytest
 
 from cli.demo_people import demo_hires, write_hires
 from runtime import clock
-from tests.e2e.contract import PDF
+from tests.contract import PDF
 from tests.e2e.product import BUREAUS, Product
 
 pytestmark = [pytest.mark.machine, pytest.mark.browser, pytest.mark.timeout(360)]
