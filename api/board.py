@@ -19,7 +19,7 @@ from schemas.api import BoardRow, BoardView, DeadlineItem, DeadlinePage, Figure
 from schemas.base import Text
 from schemas.deadlines import Deadline
 from store import cases, policies
-from store.database import session
+from store.database import reading
 from store.inbox import process_visible
 from store.tables.processes import Process
 from store.users import Viewer
@@ -131,7 +131,7 @@ async def deadlines(s: AsyncSession, viewer: Viewer, first: date | None, last: d
 
 @router.get("/board", summary="What is late, and what will be")
 async def get_board(viewer: CurrentViewer) -> BoardView:
-    async with session() as s:
+    async with reading() as s:
         return await board(s, viewer)
 
 
@@ -141,5 +141,5 @@ async def get_deadlines(
     first: Annotated[date | None, Query(alias="from")] = None,
     last: Annotated[date | None, Query(alias="to")] = None,
 ) -> DeadlinePage:
-    async with session() as s:
+    async with reading() as s:
         return await deadlines(s, viewer, first, last)

@@ -12,7 +12,7 @@ from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from schemas.base import Text
 from schemas.messages import AuditPage, AuditView, MessagePage, MessageView
-from store.database import session
+from store.database import reading, session
 from store.tables.office import Audit, Message
 from store.users import Viewer
 
@@ -78,7 +78,7 @@ async def audit_trail(
 async def get_messages(
     viewer: CurrentViewer, limit: Annotated[int, Query(ge=1, le=200)] = 50, unread: bool = False
 ) -> MessagePage:
-    async with session() as s:
+    async with reading() as s:
         return await messages(s, viewer, limit, unread)
 
 
@@ -102,5 +102,5 @@ async def get_audit(
     cursor: Annotated[int | None, Query(ge=1, le=BIGGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> AuditPage:
-    async with session() as s:
+    async with reading() as s:
         return await audit_trail(s, viewer, actor, object_id, cursor, limit)

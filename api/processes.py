@@ -17,7 +17,7 @@ from schemas.deadlines import Deadline
 from schemas.enrolment import ForeignHire
 from schemas.process import ProcessCommand, Stage
 from store import audit, cases, copies, documents
-from store.database import session
+from store.database import reading, session
 from store.inbox import BadCursor as CursorUnreadable
 from store.tables.processes import Process
 from store.users import Viewer
@@ -127,13 +127,13 @@ async def get_kinds(viewer: CurrentViewer) -> list[ProcessKindView]:
 
 @router.get("/processes", summary="List of cases")
 async def get_processes(viewer: CurrentViewer, query: Annotated[ProcessQuery, Query()]) -> ProcessPage:
-    async with session() as s:
+    async with reading() as s:
         return await list_processes(s, viewer, query)
 
 
 @router.get("/processes/{process_id}", summary="One case in full")
 async def get_one(viewer: CurrentViewer, process_id: str) -> ProcessView:
-    async with session() as s:
+    async with reading() as s:
         return await get_process(s, viewer, process_id)
 
 

@@ -13,7 +13,7 @@ from api.sign_in import CurrentViewer
 from schemas.api import Answer, TaskPage, TaskQuery, TaskViewName
 from schemas.base import Body
 from store import number_search
-from store.database import session
+from store.database import reading
 from store.users import Viewer
 
 router = APIRouter(tags=["tasks"])
@@ -58,5 +58,5 @@ async def search_tasks(s: AsyncSession, viewer: Viewer, text: str, query: TaskQu
 @router.post("/tasks/search", summary="Search tasks; a personal number belongs into this body, not into an address")
 async def post_search(viewer: CurrentViewer, body: SearchBody) -> TaskPage:
     query = TaskQuery(view=body.view)
-    async with session() as s:
+    async with reading() as s:
         return await search_tasks(s, viewer, body.q, query)

@@ -27,7 +27,7 @@ from schemas.deadlines import Deadline
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
 from store import audit, cases, copies, documents, inbox, inbox_events, submissions, users
-from store.database import session
+from store.database import reading, session
 from store.inbox import BadCursor as CursorUnreadable
 from store.sealed import seal, unseal
 from store.tables.office import Document
@@ -217,7 +217,7 @@ async def save_draft(s: AsyncSession, viewer: Viewer, task_id: str, data: dict[s
 
 @router.get("/tasks", summary="Inbox")
 async def get_tasks(viewer: CurrentViewer, query: Annotated[TaskQuery, Query()]) -> TaskPage:
-    async with session() as s:
+    async with reading() as s:
         return await list_tasks(s, viewer, query)
 
 

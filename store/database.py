@@ -1,5 +1,7 @@
 """The one way to PostgreSQL: `async with session() as s:` is one transaction, committed at its end.
 
+`async with reading() as s:` is for lists and figures: it sees one moment and writes nothing.
+
 Invariants: nobody else commits; no transaction is held open around a call to Temporal, an agency or a file upload; the
 engine belongs to one event loop (`dispose` before the loop ends).
 """
@@ -80,6 +82,14 @@ async def dispose() -> None:
 async def session() -> AsyncIterator[AsyncSession]:
     """One transaction: committed when the block ends, rolled back when it raises."""
     async with AsyncSession(engine(), expire_on_commit=False) as opened, opened.begin():
+        yield opened
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[AsyncSession]:
+    """One transaction that only reads, all of it at one moment: a total and the list it belongs to cannot differ."""
+    async with AsyncSession(engine(), expire_on_commit=False) as opened, opened.begin():
+        await opened.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
         yield opened
 
 

@@ -25,7 +25,7 @@ from runtime import clock
 from schemas.api import TaskQuery
 from schemas.base import Text
 from store import inbox, users
-from store.database import session
+from store.database import reading
 from store.users import Viewer
 from web import show
 from web.assets import assets
@@ -185,7 +185,7 @@ def home(viewer: Viewer) -> str:
 
 async def page(visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page in the frame: menu with counts, names of people, the notice of the last action."""
-    async with session() as s:
+    async with reading() as s:
         counts = await inbox.counts(s, visit.viewer, TaskQuery(), clock.now())
         unread = (await messages_room.messages(s, visit.viewer, 1)).unread
         names = await users.names(s)

@@ -1,4 +1,4 @@
-"""A connection that died while it lay idle is noticed before it is used; the caller sees nothing of it."""
+"""A dead idle connection is noticed before it is used; what is read together is of one moment."""
 
 import psycopg
 import pytest
@@ -7,7 +7,8 @@ from sqlalchemy.exc import DBAPIError
 
 from runtime.settings import Settings
 from store import database as store_database
-from store.database import session
+from store.database import reading, session
+from store.tables.people import OrgUnit
 
 
 async def _backend() -> int:
@@ -38,3 +39,21 @@ async def test_a_connection_just_used_is_trusted_and_recovers_after_one_error(
     with pytest.raises(DBAPIError):
         await _backend()
     assert await _backend() != first
+
+
+async def test_a_total_and_its_list_are_of_one_moment(database: Settings) -> None:
+    count = text("SELECT count(*) FROM org_units")
+    async with reading() as s:
+        before = (await s.execute(count)).scalar_one()
+        async with session() as other:
+            other.add(OrgUnit(id="new", name_zh="新学院", name_en="New college"))
+        assert len((await s.execute(text("SELECT id FROM org_units"))).all()) == before
+    async with session() as s:  # the connection is given back as it was
+        assert (await s.execute(count)).scalar_one() == before + 1
+        await s.execute(text("UPDATE org_units SET name_zh = '改' WHERE id = 'new'"))
+
+
+async def test_nothing_is_written_while_a_list_is_read(database: Settings) -> None:
+    with pytest.raises(DBAPIError, match="read-only"):
+        async with reading() as s:
+            await s.execute(text("DELETE FROM org_units"))

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from api import board as room
 from schemas.api import BoardRow, BoardView
-from store.database import session
+from store.database import reading
 from web.frame import Guest, page
 from web.routes import router as make_router
 
@@ -18,7 +18,7 @@ SIDES = (("by_process", "by_person", "by_agency"), ("by_org_unit",))
 @router.get("/board")
 async def board(visit: Guest) -> Response:
     """The whole board."""
-    async with session() as s:
+    async with reading() as s:
         view = await room.board(s, visit.viewer)
     return await page(visit, "board.html", board=view, sides=[[_table(view, code) for code in side] for side in SIDES])
 

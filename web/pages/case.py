@@ -14,7 +14,7 @@ from runtime.settings import get_settings
 from schemas.api import CommandBody, ProcessQuery, ProcessView, TaskItem
 from schemas.process import Stage, StageState
 from store import notifications
-from store.database import session
+from store.database import reading
 from web import choices
 from web.forms import Choice
 from web.frame import Guest, Visit, page, posted, with_query
@@ -37,7 +37,7 @@ _PASSED = (StageState.DONE, StageState.SKIPPED)
 async def cases(visit: Guest, query: Annotated[ProcessQuery, Query()]) -> Response:
     """The list of cases; its filters are those of the API."""
     query = query.model_copy(update={k: None for k, v in query.model_dump().items() if v == ""})
-    async with session() as s:
+    async with reading() as s:
         found = await room.list_processes(s, visit.viewer, query)
         units = await choices.units(s, visit.lang)
 
@@ -89,7 +89,7 @@ async def old_address(process_id: str) -> Response:
 @router.get("/cases/{process_id}")
 async def case(visit: Guest, process_id: str) -> Response:
     """One case."""
-    async with session() as s:
+    async with reading() as s:
         view = await room.get_process(s, visit.viewer, process_id)
         notice = await notifications.of_case(s, visit.viewer, process_id)
         await copies.mark_read(s, visit.viewer, process_id)

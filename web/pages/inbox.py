@@ -10,7 +10,7 @@ from api import tasks as room
 from schemas.api import TaskPage, TaskQuery
 from schemas.desk import SavedViewItem
 from store import inbox as store
-from store.database import session
+from store.database import reading, session
 from web import choices
 from web.frame import Guest, Visit, page, posted, with_query
 from web.pages import saved_views
@@ -37,7 +37,7 @@ async def inbox(visit: Guest, query: Annotated[TaskQuery, Query()]) -> Response:
             return visit.go(saved_views.address(default), visit.request.query_params.get("said"))
     if "view" not in visit.request.query_params:
         query = await _first_view(visit, query)
-    async with session() as s:
+    async with reading() as s:
         found = await room.list_tasks(s, visit.viewer, query)
         units = await choices.units(s, visit.lang)
         occurring = await store.kinds(s, visit.viewer, query.view)
@@ -62,7 +62,7 @@ async def _first_view(visit: Visit, query: TaskQuery) -> TaskQuery:
     """Without a wish: what one holds; who holds nothing sees what can be claimed."""
     if any(v is not None for k, v in query.model_dump().items() if k not in ("view", "limit")):
         return query.model_copy(update={"view": "all"})
-    async with session() as s:
+    async with reading() as s:
         counts = (await room.list_tasks(s, visit.viewer, TaskQuery(limit=1))).counts
     return query if counts.mine else query.model_copy(update={"view": "group"})
 

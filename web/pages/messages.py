@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from api import notices as room
-from store.database import session
+from store.database import reading, session
 from web.frame import Guest, page, posted
 from web.routes import router as make_router
 
@@ -13,7 +13,7 @@ router = make_router()
 @router.get("/messages")
 async def messages(visit: Guest) -> Response:
     """The newest first."""
-    async with session() as s:
+    async with reading() as s:
         found = await room.messages(s, visit.viewer)
     return await page(visit, "messages.html", page=found)
 
