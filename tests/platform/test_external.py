@@ -24,8 +24,8 @@ from embedded.postgres import ROLE, Postgres
 from embedded.processes import Child
 from embedded.temporal import temporal_launch
 from runtime.settings import Settings
-from tests.e2e.contract import Office
 from tests.e2e.installation import AS_ROOT, Installation, installation
+from tests.e2e.office import Office
 from tests.e2e.product import Product
 from tests.platform.temporal_gate import NAME, Certificates, Gate
 
