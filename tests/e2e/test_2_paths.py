@@ -4,12 +4,14 @@ product; every agency is reached by its interface."""
 import os
 import signal
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.contract import Json, filled, hire
 from tests.e2e.installation import ONCE
+from tests.e2e.ladder import SHANGHAI, instants
 from tests.e2e.office import Office
 from tests.e2e.product import BUREAUS, Product, assert_board_counts_its_lists, assert_no_incident
 
@@ -176,22 +178,42 @@ def test_an_answer_given_while_no_worker_runs_arrives_later(product: Product, of
     assert office.command(case, "cancel").status_code == 200
 
 
-def test_fast_forward_shows_reminders_to_holder_supervisor_and_head(product: Product, office: Office) -> None:
-    case = office.start()
+def test_fast_forward_fires_every_rung_once_at_its_minute(product: Product, office: Office) -> None:
+    """Holder, supervisor and head are told on the days that the ladder and the calendar give, and nobody else."""
+    today = datetime.now(SHANGHAI).date()
+    issued = today - timedelta(days=3)
+    case = office.start(permit_issued=str(issued))
     task = office.wait(lambda: office.open_tasks(case, "enrolment.materials"))[0]["id"]
     assert office["college"].write("POST", f"/tasks/{task}/claim").status_code == 200
+    deadlines = {d["id"]: d for d in office["college"].get(f"/tasks/{task}")["deadlines"]}
+    assert {d["legal_kind"] for d in deadlines.values()} == {"statutory", "internal"}
+    expected = {
+        f"{name}:1:{rung}": instant
+        for name, deadline in deadlines.items()
+        for rung, instant in instants(deadline, issued if deadline["legal_kind"] == "statutory" else today).items()
+    }
     before = {n: office[n].get("/messages")["total"] for n in ("college", "supervisor", "head")}
     moved = product.command("demo", "fast-forward", case.removeprefix("enrolment-"), "--days", "40")
     assert moved.returncode == 0, moved.stdout + moved.stderr
-    told = lambda: {e["data"].get("to") for e in office.case(case)["timeline"] if "rung" in e["data"]}  # noqa: E731
-    office.wait(lambda: told() >= {"holder", "supervisor", "head"})
-    rungs = [e["data"]["rung"] for e in office.case(case)["timeline"] if "rung" in e["data"]]
-    assert len(rungs) == len(set(rungs)), "each rung once"
+
+    fired = lambda: [e for e in office.case(case)["timeline"] if "rung" in e["data"]]  # noqa: E731
+    office.wait(lambda: len(fired()) >= len(expected))
+    planned = {e["data"]["rung"]: datetime.fromisoformat(e["data"]["planned_at"]) for e in fired()}
+    assert planned == expected
+    assert len(fired()) == len(expected), "each rung once"
+    for event in fired():
+        late = datetime.fromisoformat(event["at"]) - expected[event["data"]["rung"]]
+        assert timedelta() <= late < timedelta(minutes=1), event
+    assert {e["data"]["to"] for e in fired()} == {"holder", "supervisor", "head"}
     for name, count in before.items():
         office.wait(lambda name=name, count=count: office[name].get("/messages")["total"] > count)
+
     now_overdue = office.case(case)
     assert now_overdue["overdue"]
     assert now_overdue["state"] in ("running", "waiting"), "a timeout never closes anything"
     assert task in {t["id"] for t in office.open_tasks(case)}
     assert_board_counts_its_lists(office)
+    again = product.command("demo", "fast-forward", case.removeprefix("enrolment-"), "--days", "20")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert len(fired()) == len(expected), "the ladder is at its end"
     assert office.command(case, "cancel").status_code == 200
