@@ -20,7 +20,7 @@ from schemas.base import Text
 from schemas.bureaus import AgencyFiles
 from schemas.calls import RegistrationArg
 from schemas.enrolment import ForeignHire, Sex
-from store import documents, people
+from store import documents, people, rule_tables
 from store import policies as rules
 from store.database import session
 
@@ -35,10 +35,14 @@ def agency_files() -> AgencyFiles:
     return parse_files(policies.read("agency_forms.yaml"))
 
 
-def insurances_at(agency: str, confirmed: list[str] | None) -> list[str]:
-    """The insurances applied for at one agency: all it handles, or of these the ones that were confirmed."""
+def insurances_at(agency: str, category: str, confirmed: list[str] | None) -> list[str]:
+    """The insurances applied for at one agency: of those it handles the ones that were confirmed, or before that the
+    ones of the person's category (an agency also handles what only others have, such as the annuity)."""
     handled = rules.snapshot().agency(agency).insurances
-    return handled if confirmed is None else [i for i in handled if i in confirmed]
+    if confirmed is None:
+        loaded = rule_tables.load()
+        confirmed = loaded.contributions.expand(loaded.categories[category][1])
+    return [i for i in handled if i in confirmed]
 
 
 def start_month(hire: ForeignHire) -> str:
@@ -80,7 +84,7 @@ async def fill_application(arg: RegistrationArg) -> str:
             text = Text(zh="该业务没有人员信息，无法填写申请表。", en="This case has no person's record to fill in.")
             raise ApplicationError(f"{text.zh} {text.en}", type="UnknownHire", non_retryable=True) from None
         try:
-            content = workbook(form, [file_record(hire, insurances_at(arg.agency, row.insurances))])
+            content = workbook(form, [file_record(hire, insurances_at(arg.agency, row.category, row.insurances))])
         except IncompleteRecord as error:
             raise ApplicationError(str(error), type="IncompleteRecord", non_retryable=True) from None
         document = await documents.store(

@@ -98,7 +98,7 @@ async def application(arg: RegistrationArg) -> Application:
         except people.UnknownHire:
             message = "该业务没有人员信息，无法申报。This case has no person's record to apply with."
             raise ApplicationError(message, type="UnknownHire", non_retryable=True) from None
-    body = interface_body(hire, insurances_at(arg.agency, row.insurances))
+    body = interface_body(hire, insurances_at(arg.agency, row.category, row.insurances))
     return Application(body=body, offset_seconds=await offset_of(arg.process_id))
 
 
