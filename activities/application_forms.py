@@ -13,7 +13,6 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-import policies
 from activities.import_files import IncompleteRecord, parse_files, workbook
 from runtime import clock
 from schemas.base import Text
@@ -29,10 +28,14 @@ UNIT = "school"
 SEX = {Sex.MALE: "M", Sex.FEMALE: "F"}
 
 
-@lru_cache(maxsize=1)
 def agency_files() -> AgencyFiles:
-    """The agencies' file layouts; read once, because a new layout comes with a new release of the data."""
-    return parse_files(policies.read("agency_forms.yaml"))
+    """The agencies' file layouts in force."""
+    return _agency_files(rules.text("agency_forms.yaml"))
+
+
+@lru_cache(maxsize=1)
+def _agency_files(text: str) -> AgencyFiles:
+    return parse_files(text)
 
 
 def insurances_at(agency: str, category: str, confirmed: list[str] | None) -> list[str]:

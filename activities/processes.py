@@ -30,8 +30,9 @@ UNIT_NAMES = {"social": "社保", "medical": "医保"}
 @activity.defn(name="open_process")
 async def open_process(start: ProcessStart) -> ProcessOpened:
     """The rules snapshot, and the revision to go on from when a process of this id ran before."""
-    snapshot = policies.snapshot()
     async with session() as s:
+        await policies.refresh(s)
+        snapshot = policies.snapshot()
         base = await projection.revision_of(s, start.process_id)
     return ProcessOpened(policy=snapshot.model_dump(mode="json"), revision_base=base)
 
@@ -40,6 +41,7 @@ async def open_process(start: ProcessStart) -> ProcessOpened:
 async def load_policy(start: ProcessStart) -> ProcessOpened:
     """The rules in force now, for a case that takes them over; nothing else of the case changes."""
     activity.logger.info("%s takes over the rules", start.process_id)
+    await policies.refresh()
     return ProcessOpened(policy=policies.snapshot().model_dump(mode="json"))
 
 

@@ -7,26 +7,23 @@ both meet, each cell getting one sentence at most of each kind. Nothing here wri
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 
-import policies
 from api.spreadsheets.columns import People, Remark, Row, Table
 from api.spreadsheets.headings import label
-from domain import tables
 from domain.enrolment_checks import CheckRules, Finding, HireFacts, check
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
+from store import rule_tables
 
 _FACTS = frozenset(HireFacts.__dataclass_fields__)
 
 
-@cache
 def check_rules() -> CheckRules:
-    """The data behind the checks, read once."""
-    return tables.check_rules(policies.read_all())
+    """The data behind the checks."""
+    return rule_tables.load().checks
 
 
 @dataclass

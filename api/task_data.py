@@ -7,23 +7,20 @@ it back as it is. Whatever is shown but not part of a form (findings, proposal, 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import policies as policy_files
 from api import money_data
-from domain import tables
-from domain.enrolment_checks import CheckRules, HireFacts, check
-from domain.exemptions import TreatyTable, propose
+from domain.enrolment_checks import HireFacts, check
+from domain.exemptions import propose
 from domain.times import day_of
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import TaskSpec
-from store import people, policies, submissions
+from store import people, policies, rule_tables, submissions
 from store.tables.people import Hire
 from store.tables.processes import Process, Task
 
@@ -43,18 +40,6 @@ class Ask:
     process: Process
     spec: TaskSpec
     today: date
-
-
-@lru_cache(maxsize=2)
-def _check_rules(version: str) -> CheckRules:
-    del version
-    return tables.check_rules(policy_files.read_all())
-
-
-@lru_cache(maxsize=2)
-def _treaties(version: str) -> TreatyTable:
-    del version
-    return tables.treaty_table(policy_files.read_all())
 
 
 async def prefill(session: AsyncSession, task: Task, process: Process, spec: TaskSpec, now: datetime) -> Prefill:
@@ -83,8 +68,7 @@ def _dump(model: BaseModel) -> dict[str, Any]:
 async def _record(ask: Ask) -> Prefill:
     """The record as it stands, with what the automatic checks say about it and why it came back."""
     hire = await people.hire_of(ask.session, ask.process.id)
-    version = policies.snapshot().version
-    findings = check(HireFacts.of(hire), ask.today, _check_rules(version))
+    findings = check(HireFacts.of(hire), ask.today, rule_tables.load().checks)
     context: dict[str, Any] = {
         "findings": [
             {
@@ -133,7 +117,7 @@ async def exemption(ask: Ask, hire: ForeignHire) -> ExemptionProposal:
         hire.permit_issued,
         hire.contract_start,
         ask.today,
-        _treaties(policies.snapshot().version),
+        rule_tables.load().treaties,
     )
 
 

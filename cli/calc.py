@@ -1,7 +1,8 @@
-"""`baoqi calc NAME`: one JSON object on standard input, one on standard output, by the rules that are shipped.
+"""`baoqi calc NAME`: one JSON object on standard input, one on standard output, by the rules in force.
 
-Needs no server and no data folder. Exit code 2 for an unknown name or an input that cannot be computed; standard error
-then names each field with a sentence in both languages, and standard output stays empty.
+Needs no server and no data folder: without an installation the shipped rules hold. Exit code 2 for an unknown name or
+an input that cannot be computed; standard error then names each field with a sentence in both languages, and standard
+output stays empty.
 """
 
 import json
@@ -13,8 +14,10 @@ from pydantic import ValidationError
 
 import policies
 from api.messages_of_fields import faults_of
+from cli.policy import applied_changes
 from domain.calculations import CALCULATIONS, Context, Refused, Rules, near
 from domain.policy import PolicyError
+from domain.policy_changes import overlay
 from runtime import clock
 from schemas.base import Text
 
@@ -39,7 +42,7 @@ def calc(name: Name = None, schema: Schema = False) -> None:
             ),
         )
         raise typer.Exit(2)
-    context = Context(Rules(policies.read_all()), clock.today())
+    context = Context(Rules(overlay(policies.read_all(), applied_changes())), clock.today())
     if schema:
         typer.echo(json.dumps(calculation.schemas(context), ensure_ascii=False, indent=2))
         return

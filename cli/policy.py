@@ -1,15 +1,19 @@
-"""`baoqi policy check`: reads every file of the rules as the running system does, and says what is missing or a sample.
+"""`baoqi policy check`: every file of the rules against its schema; overlaps, gaps, missing sources, samples, reviews.
 
-Exit code 0 when all files can be read; 2 with a sentence that names file and place when one is broken.
+What is checked are the shipped files with the applied changes of the installation, when its database answers.
+Exit code 0 when the rules can be used, with what one should know; 2 when one is broken, named by file and line.
 """
 
-from datetime import timedelta
+import asyncio
 
 import typer
 
 import policies
-from domain import policy, policy_check, tables
+from domain import policy, policy_findings
+from domain.policy_changes import overlay
 from runtime import clock
+from runtime.settings import get_settings
+from schemas.policy import PolicyChange
 
 app = typer.Typer(help="政策数据 Rules", no_args_is_help=True)
 
@@ -22,25 +26,50 @@ def _group() -> None:
 @app.command("check")
 def check() -> None:
     """检查政策数据文件 Check the files of the rules."""
+    shipped = policies.read_all()
+    changes = applied_changes()
     try:
-        texts = policies.read_all()
-        snapshot = policy.snapshot(texts)
-        rules = policy.deadline_rules(texts)
-        years = policy.calendar_years(texts)
-        policy_check.check_all(texts)
+        texts = overlay(shipped, changes)
+        found = policy_findings.check(texts, clock.today())
+        version = policy.snapshot(texts).version if not any(f.level == "error" for f in found) else ""
     except policy.PolicyError as error:
         typer.echo(f"✗ {error.text.zh}\n  {error.text.en}", err=True)
         raise typer.Exit(2) from error
-    samples = sorted(rule.id for rule in rules if rule.sample)
-    published = [year.year for year in years if not year.provisional]
-    typer.echo(f"✓ {len(texts)} 个文件可读 files read; 版本 version {snapshot.version}")
-    typer.echo(f"✓ 已公布的日历 Published calendars: {published[0]}-{published[-1]}" if published else "! 没有日历")
-    ahead = (clock.now() + timedelta(days=90)).astimezone(clock.SHANGHAI).year
-    if ahead not in published:
+    broken = [f for f in found if f.level == "error"]
+    for finding in broken:
+        typer.echo(f"✗ {finding.place} {finding.text.zh}\n  {finding.place}: {finding.text.en}", err=True)
+    if broken:
+        raise typer.Exit(2)
+    typer.echo(f"✓ {len(texts)} 个文件可读 files read; 版本 version {version}")
+    if changes:
+        typer.echo(f"✓ 已含 {len(changes)} 项生效的变更 with {len(changes)} applied changes")
+    years = [str(y.year) for y in policy.calendar_years(texts) if not y.provisional]
+    typer.echo(f"✓ 已公布的日历 Published calendars: {', '.join(years)}")
+    for finding in found:
+        typer.echo(f"! {finding.place} {finding.text.zh} {finding.text.en}")
+
+
+def applied_changes() -> list[PolicyChange]:
+    """The changes that this installation has applied; none, with a word of it, when its database does not answer."""
+    if not get_settings().database_url:
+        return []
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return asyncio.run(_load())
+    except (SQLAlchemyError, OSError) as error:
         typer.echo(
-            f"! {ahead} 年日历尚未录入，该年的期限为暂定。 The calendar of {ahead} is not in: deadlines provisional."
+            f"! 数据库未连接（{type(error).__name__}），仅按随附规则。 No database: the shipped rules alone.", err=True
         )
-    for name, due in tables.review_due(texts, clock.today()):
-        typer.echo(f"! {name}：应于 {due} 前复核。 {name}: to be reviewed by {due}.")
-    if samples:
-        typer.echo(f"! 示例值，上线前须确认 Samples, to be confirmed before use: {', '.join(samples)}")
+        return []
+
+
+async def _load() -> list[PolicyChange]:
+    from store import database
+    from store import policies as in_force
+
+    try:
+        async with database.session() as session:
+            return await in_force.applied(session)
+    finally:
+        await database.dispose()

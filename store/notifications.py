@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import policies
 from domain import notices as words
 from domain.contributions import to_cent
 from domain.tables import contribution_tables
@@ -22,6 +21,7 @@ from schemas.base import Text
 from schemas.notices import Notice, NoticeAmount, NoticeMonth, NoticeNumber, NoticeView
 from store import ledger, outbox, people, registrations, watch_dates
 from store.policies import snapshot
+from store.policies import texts as rules_in_force
 from store.sealed import seal, unseal
 from store.tables.ledger import PremiumLine
 from store.tables.notices import NoticeRow
@@ -48,7 +48,7 @@ async def gather(session: AsyncSession, process_id: str) -> Notice:
     hire = await people.hire_row(session, process_id)
     person = await people.get_person(session, hire.person_id)
     process = await session.get(Process, process_id)
-    texts = policies.read_all()
+    texts = rules_in_force()
     titles = {name: line.title for name, line in contribution_tables(texts).lines.items()}
     lines = await ledger.lines_of_case(session, process_id)
     months = _months(lines, titles)

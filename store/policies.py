@@ -1,36 +1,113 @@
-"""The rules in force, read from the data files of `policies/` and parsed by `domain/policy.py`.
+"""The rules in force: the shipped files of `policies/` with the applied changes laid over them, parsed by
+`domain/policy.py`.
 
-Read anew when a file has changed; the settings' agency modes replace those of the data.
+Invariants: nobody else reads the files for work. `refresh` brings the changes of the database into this process; it is
+called every few seconds, and by whoever is about to load rules that will be kept (a case's snapshot, premium lines).
+Texts are read anew when a file or the number of changes differs; the settings' agency modes replace those of the data.
 """
 
+import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
 import policies
-from domain import policy
+from domain import policy, policy_changes
 from domain.calendar import WorkCalendar, work_calendar
 from runtime.settings import get_settings
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
+from schemas.policy import PolicyChange
+from store.database import session
+from store.tables.policy import PolicyChangeRow
+
+Stamp = tuple[tuple[str, int, int], ...]
+CHANGES = "*changes"  # the stamp's entry for the number of applied changes
+
+_applied: tuple[PolicyChange, ...] = ()
 
 
-def stamp() -> tuple[tuple[str, int, int], ...]:
-    """Changes when a file of the rules does: its name, size and time. Asked on every click, so it reads no file."""
+def stamp() -> Stamp:
+    """Differs when the rules do: name, size and time of each file, and how many changes are applied. Asked on every
+    click, so it reads no file and asks no database."""
     with os.scandir(policies.path("deadlines.yaml").parent) as entries:
         files = [(e.name, e.stat()) for e in entries if e.name.endswith((".yaml", ".csv"))]
-    return tuple(sorted((name, found.st_size, found.st_mtime_ns) for name, found in files))
+    return ((CHANGES, len(_applied), 0), *sorted((name, f.st_size, f.st_mtime_ns) for name, f in files))
+
+
+async def refresh(s: AsyncSession | None = None) -> None:
+    """Brings the applied changes of the database into this process; costs one small query when nothing is new."""
+    if s is None:
+        async with session() as opened:
+            await refresh(opened)
+        return
+    number = await s.scalar(select(func.coalesce(func.max(PolicyChangeRow.number), 0)))
+    if number != len(_applied):
+        use(await applied(s))
+
+
+async def applied(s: AsyncSession) -> list[PolicyChange]:
+    """All applied changes in their order."""
+    rows = await s.scalars(
+        select(PolicyChangeRow).where(PolicyChangeRow.number.is_not(None)).order_by(PolicyChangeRow.number)
+    )
+    return [change_of(row) for row in rows]
+
+
+def change_of(row: PolicyChangeRow) -> PolicyChange:
+    return PolicyChange.model_validate(row, from_attributes=True)
+
+
+def use(changes: Sequence[PolicyChange]) -> None:
+    """From now on these changes are in force in this process."""
+    global _applied
+    _applied = tuple(changes)
+
+
+def in_force() -> Sequence[PolicyChange]:
+    """The changes that this process works by."""
+    return _applied
+
+
+def texts() -> Mapping[str, str]:
+    """The texts of all rules in force. PolicyError when a change cannot be laid on."""
+    return _texts(stamp())
+
+
+@lru_cache(maxsize=2)
+def _texts(stamp: Stamp) -> Mapping[str, str]:
+    del stamp  # part of the cache's key, as below: other files or changes are other rules
+    return policy_changes.overlay(policies.read_all(), _applied)
+
+
+def text(name: str) -> str:
+    """The text of one file of the rules in force."""
+    return policy.text_of(texts(), name)
+
+
+def version_of(texts: Mapping[str, str]) -> str:
+    """What names a version of all rules: a hash of their texts."""
+    whole = "\0".join(f"{name}\0{texts[name]}" for name in sorted(texts))
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
 @lru_cache(maxsize=4)
-def _snapshot(stamp: tuple[tuple[str, int, int], ...], modes: tuple[tuple[str, str], ...]) -> PolicySnapshot:
-    del stamp  # part of the cache's key: another content is another snapshot
-    return policy.snapshot(policies.read_all(), dict(modes))
+def _snapshot(stamp: Stamp, modes: tuple[tuple[str, str], ...]) -> PolicySnapshot:
+    return policy.snapshot(_texts(stamp), dict(modes))
+
+
+def modes() -> Mapping[str, str]:
+    """The settings' agency modes."""
+    return get_settings().agency_modes
 
 
 def snapshot() -> PolicySnapshot:
     """What one case needs of the rules. PolicyError when a file is missing or broken."""
-    return _snapshot(stamp(), tuple(sorted(get_settings().agency_modes.items())))
+    return _snapshot(stamp(), tuple(sorted(modes().items())))
 
 
 def calendar(authority: str) -> WorkCalendar:
@@ -46,7 +123,7 @@ def _reasons(text: str) -> dict[str, Text]:
 
 def reasons() -> dict[str, Text]:
     """Codes of refusals and defects with their sentences."""
-    return _reasons(policies.read("rejection_reasons.yaml"))
+    return _reasons(text("rejection_reasons.yaml"))
 
 
 @lru_cache(maxsize=2)
@@ -63,4 +140,4 @@ def _urge_pause(text: str) -> timedelta:
 
 def urge_pause() -> timedelta:
     """How long a task that was urged (催办) is left in peace. PolicyError."""
-    return _urge_pause(policies.read("process_settings.yaml"))
+    return _urge_pause(text("process_settings.yaml"))

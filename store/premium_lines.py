@@ -57,6 +57,7 @@ async def premiums(
     limits and rates as known today. A contract that begins later is paid for its first month."""
     row = await people.hire_row(session, process_id)
     hire = await people.hire_of(session, process_id)
+    await rules.refresh(session)
     loaded = rule_tables.load()
     scheme, groups = loaded.categories[row.category]
     wanted = insurances if insurances is not None else (row.insurances or groups)

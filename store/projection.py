@@ -118,6 +118,7 @@ def _update_process(process: Process, snapshot: ProcessSnapshot) -> None:
     process.deadlines = list(known.values())
     process.closed_at = snapshot.closed_at
     process.reason = snapshot.reason
+    process.policy_version = snapshot.policy_version or process.policy_version
     process.flags = snapshot.flags
 
 

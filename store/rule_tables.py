@@ -1,13 +1,12 @@
 """The parsed tables of the rules: limits and rates, late fee, categories, treaties, checks of a hire.
 
-Read and parsed anew only when a file has changed. Calendars and deadlines are in `store/policies.py`.
+Parsed anew only when the rules have changed. Calendars and deadlines are in `store/policies.py`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import policies
 from domain import tables
 from domain.calculations import Rules
 from domain.contributions import ContributionTables
@@ -15,7 +14,7 @@ from domain.enrolment_checks import CheckRules
 from domain.exemptions import TreatyTable
 from domain.late_fee import LateFeeRate
 from domain.materials import RejectionReason
-from store.policies import stamp
+from store.policies import Stamp, stamp, texts
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,13 @@ def load() -> RuleTables:
 
 
 @lru_cache(maxsize=2)
-def _parsed(stamp: tuple[tuple[str, int, int], ...]) -> RuleTables:
-    del stamp  # part of the cache's key: other files are other tables
-    texts = policies.read_all()
+def _parsed(stamp: Stamp) -> RuleTables:
+    del stamp  # part of the cache's key: other rules are other tables
+    return parse(texts())
+
+
+def parse(texts: Mapping[str, str]) -> RuleTables:
+    """The tables of some texts: those in force, or those that a change would make."""
     return RuleTables(
         contributions=tables.contribution_tables(texts),
         late_fees=tables.late_fee_rates(texts),
@@ -55,6 +58,6 @@ def rules() -> Rules:
 
 
 @lru_cache(maxsize=2)
-def _rules(stamp: tuple[tuple[str, int, int], ...]) -> Rules:
+def _rules(stamp: Stamp) -> Rules:
     del stamp
-    return Rules(policies.read_all())
+    return Rules(texts())

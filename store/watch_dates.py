@@ -13,14 +13,13 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import policies
 from domain.notices import rungs_reached, watch_line, watch_rules
 from domain.times import SHANGHAI
 from schemas.base import Text
 from schemas.notices import WatchRule
 from schemas.process import ProcessState
 from store import people, projection, users
-from store.policies import calendar
+from store.policies import calendar, texts
 from store.tables.notices import WatchRung
 from store.tables.office import Setting
 from store.tables.people import Hire, Person, User, WatchDate
@@ -41,7 +40,7 @@ class Told:
 
 def rules() -> dict[str, WatchRule]:
     """The rules in force, by kind. PolicyError when the file is broken."""
-    return watch_rules(policies.read_all())
+    return watch_rules(texts())
 
 
 async def tell(session: AsyncSession, now: datetime) -> int:

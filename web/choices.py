@@ -12,7 +12,6 @@ import yaml
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import policies
 from schemas.forms import kinds
 from store import policies as rules
 from store.tables.people import OrgUnit, User, UserRole
@@ -20,24 +19,36 @@ from web.forms import Choice, Choices
 from web.language import has, translate
 
 
-@lru_cache(maxsize=4)
 def countries(lang: str) -> list[Choice]:
     """Foreign countries by ISO alpha-3, in the order of the data."""
-    rows = csv.DictReader(io.StringIO(policies.read("countries.csv")))
+    return _countries(lang, rules.text("countries.csv"))
+
+
+@lru_cache(maxsize=4)
+def _countries(lang: str, text: str) -> list[Choice]:
+    rows = csv.DictReader(io.StringIO(text))
     return [Choice(r["alpha3"], f"{r[lang]} {r['alpha3']}") for r in rows if r.get("foreign", "true") == "true"]
 
 
-@lru_cache(maxsize=4)
 def insurances(lang: str) -> list[Choice]:
     """The insurances that are billed to foreign staff."""
-    lines = yaml.safe_load(policies.read("billing_lines.yaml"))["lines"]
+    return _insurances(lang, rules.text("billing_lines.yaml"))
+
+
+@lru_cache(maxsize=4)
+def _insurances(lang: str, text: str) -> list[Choice]:
+    lines = yaml.safe_load(text)["lines"]
     return [Choice(str(i["insurance"]), str(i["title"][lang])) for i in lines]
 
 
-@lru_cache(maxsize=4)
 def document_titles(lang: str) -> dict[str, str]:
     """Titles of the papers of the checklists, by code."""
-    papers = yaml.safe_load(policies.read("materials.yaml"))["documents"]
+    return _document_titles(lang, rules.text("materials.yaml"))
+
+
+@lru_cache(maxsize=4)
+def _document_titles(lang: str, text: str) -> dict[str, str]:
+    papers = yaml.safe_load(text)["documents"]
     return {str(code): str(paper[lang]) for code, paper in papers.items()}
 
 

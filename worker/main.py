@@ -17,7 +17,7 @@ from runtime.logging import logger
 from runtime.refusals import TemporalRefused, TemporalUnreachable
 from runtime.settings import Settings
 from runtime.temporal import connect
-from store import database, demo_clock
+from store import database, demo_clock, policies
 from worker.chores import CHORES
 from worker.wiring import build_chores, build_worker, following_clock
 
@@ -42,7 +42,8 @@ async def _patiently_load_clock() -> None:
     wait = FIRST_WAIT
     while True:
         try:
-            return await demo_clock.refresh()
+            await demo_clock.refresh()
+            return await policies.refresh()
         except (SQLAlchemyError, OSError) as error:
             log.warning("database_not_reached", error=type(error).__name__)
         await asyncio.sleep(wait)

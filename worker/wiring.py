@@ -1,7 +1,8 @@
-"""Puts the worker's parts together and keeps the clock of a process right.
+"""Puts the worker's parts together and keeps clock and rules of a process right.
 
 The clock: `baoqi demo fast-forward` writes one row of `settings`; each process reads it at its start and every few
-seconds. Chores run in one worker at a time, however many workers there are: each takes a lock in the database first.
+seconds, and with it the changes of the rules that were applied meanwhile. Chores run in one worker at a time, however
+many workers there are: each takes a lock in the database first.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from temporalio.worker import Worker
 from activities.registry import all_activities
 from runtime.logging import logger
 from runtime.settings import Settings
-from store import demo_clock
+from store import demo_clock, policies
 from store.database import engine
 from worker.failures import FailuresSorted
 from worker.sandbox import workflow_runner
@@ -51,6 +52,7 @@ async def _follow_clock() -> None:
     while True:
         try:
             await demo_clock.refresh()
+            await policies.refresh()
         except (SQLAlchemyError, OSError) as error:
             # The last known offset stays right: it moves only when somebody moves the demo.
             log.warning("clock_not_read", error=type(error).__name__)
@@ -59,7 +61,7 @@ async def _follow_clock() -> None:
 
 @asynccontextmanager
 async def following_clock() -> AsyncIterator[None]:
-    """Keeps the clock of this process right for the length of the block."""
+    """Keeps clock and rules of this process right for the length of the block."""
     task = asyncio.create_task(_follow_clock())
     try:
         yield

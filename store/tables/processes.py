@@ -37,6 +37,7 @@ class Process(Base):
     started_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    policy_version: Mapped[str] = mapped_column(default="", server_default="")  # of the rules it works by
     flags: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     parameters: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     clock_offset_seconds: Mapped[int] = mapped_column(default=0)

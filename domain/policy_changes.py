@@ -1,0 +1,333 @@
+"""Approved changes laid over the texts of the rules. Pure: texts and changes in, texts out.
+
+Invariants: the shipped texts are never changed; a value with dates stays and a new one stands beside it, so that old
+months are computed as before (an open row ends where the next of its kind begins; of two for one period the one
+published later wins); changes are laid on in the order in which they were applied. What comes out is checked by
+`domain.policy_findings` like a file that was shipped. A PolicyError says in both languages what is wrong with a change.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, cast
+
+import yaml
+
+from domain.calendar import days_of
+from domain.policy import PolicyError, Texts, load_mapping, text_of
+from schemas.policy import ChangeKind, PolicyChange
+
+IDENTITY = ("id", "code", "step", "year", "insurance", "country", "kind")
+PROVENANCE = ("source", "confidence", "sample", "published_on", "review_by")
+FROM_SETTINGS = {"agencies.yaml": ("mode",)}  # decided by the installation's settings, not by the rules
+CALENDAR = "calendar.yaml"
+WORDS = ("countries.csv", "provinces.csv", "glossary.csv", "sources.csv", "import_columns.yaml")  # no values of the law
+_STEP = re.compile(r"([a-z_A-Z0-9]+)(?:\[([^\[\]]+)\])?")
+
+
+def overlay(texts: Texts, changes: Sequence[PolicyChange]) -> dict[str, str]:
+    """The texts with the changes laid on. Each file is read and written once, however many changes it has."""
+    found = dict(texts)
+    for name in dict.fromkeys(c.file for c in changes):
+        mine = [c for c in changes if c.file == name]
+        if name.endswith(".csv"):
+            for change in mine:
+                found[name] = _table(name, text_of(found, name), change)
+        else:
+            loaded = _own(load_mapping(found, name))
+            for change in mine:
+                _edit(name, loaded, change)
+            found[name] = yaml.safe_dump(loaded, allow_unicode=True, sort_keys=False, width=1000)
+    return found
+
+
+def current(texts: Texts, change: PolicyChange) -> dict[str, Any] | None:
+    """What stands now where the change goes: the entry, or the row that would be ended or replaced. JSON values."""
+    if change.file.endswith(".csv"):
+        rows = [r for r in _rows(text_of(texts, change.file)) if _same_row(change.file, r, change.new)]
+        return max(rows, key=lambda r: r.get("valid_from", "")) if rows else None
+    loaded = _own(load_mapping(texts, change.file))
+    if change.kind in (ChangeKind.YEAR, ChangeKind.DAY):
+        year = int(change.key[:4])
+        return _plain(next((y for y in loaded["years"] if y["year"] == year), None))
+    if change.kind is ChangeKind.ROW:
+        items = _list_at(change.file, loaded, change.key)
+        return _plain(items[-1]) if items else None
+    return _plain(_entry(change.file, loaded, change.key))
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def columns(text: str) -> list[str]:
+    """The heading of a table."""
+    return next(csv.reader(io.StringIO(text)))
+
+
+def key_columns(heading: Sequence[str]) -> list[str]:
+    """What tells one row of a table from another, its dates apart."""
+    for known in (("insurance", "scheme", "locality"), ("class",), ("year", "nominal_day"), ("year",)):
+        if all(c in heading for c in known):
+            return list(known)
+    return [heading[0]]
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    return [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(io.StringIO(text))]
+
+
+def _same_row(name: str, row: Mapping[str, str], new: Mapping[str, Any]) -> bool:
+    del name
+    return all(row[c] == str(new.get(c, "")) for c in key_columns(list(row)))
+
+
+def _table(name: str, text: str, change: PolicyChange) -> str:
+    if change.kind is not ChangeKind.ROW:
+        raise PolicyError(f"{name} 只能增加数据行。", f"{name}: only rows can be added.")
+    heading = columns(text)
+    unknown = sorted(set(change.new) - set(heading))
+    if unknown:
+        raise PolicyError(f"{name} 没有列：{'、'.join(unknown)}。", f"{name} has no column {', '.join(unknown)}.")
+    row = {c: _cell(change.new.get(c, "")) for c in heading} | {
+        c: v for c, v in _provenance(change).items() if c in heading and not change.new.get(c)
+    }
+    rows = _rows(text)
+    if "valid_from" not in heading:  # a value without dates is replaced; what was before stands in the change
+        rows = [r for r in rows if not _same_row(name, r, row)]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, heading, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*rows, row])
+    return out.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is not None and not isinstance(value, str | int):
+        raise PolicyError(f"表格的值应为文字：{value!r}。", f"A cell of a table is text, not {value!r}.")
+    return "" if value is None else str(value).strip()
+
+
+def _provenance(change: PolicyChange) -> dict[str, str]:
+    return {
+        "source": change.source,
+        "confidence": change.confidence,
+        "sample": str(change.sample).lower(),
+        "published_on": str(change.published_on or ""),
+        "review_by": str(change.review_by or ""),
+    }
+
+
+# --- YAML files ------------------------------------------------------------------------------------------------------
+
+
+def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
+    if change.kind in (ChangeKind.YEAR, ChangeKind.DAY):
+        if name != CALENDAR:
+            raise PolicyError(f"{name} 不是日历文件。", f"{name} is no calendar.")
+        (_publish if change.kind is ChangeKind.YEAR else _one_day)(loaded, change)
+    elif change.kind is ChangeKind.ROW:
+        items = _list_at(name, loaded, change.key)
+        example = items[-1] if items else {}
+        known = {k for i in items for k in i} | set(PROVENANCE) | {"note", "doc"}
+        item = _typed(name, change.new, example, known)
+        ident = next((i for i in IDENTITY if i in item), None)
+        if ident is not None and "valid_from" not in item and any(i.get(ident) == item[ident] for i in items):
+            raise PolicyError(
+                f"{name} 已有 {item[ident]}，请修改该项。", f"{name} has {item[ident]} already: change that entry."
+            )
+        items.append(item | _sourced(change))
+    else:
+        entry = _entry(name, loaded, change.key)
+        if "valid_from" in entry:
+            raise PolicyError(
+                f"{name}：{change.key} 按日期生效，请增加新的一行，旧值保留。",
+                f"{name}: {change.key} holds from a date: add a row with its own date, the old one stays.",
+            )
+        siblings = _siblings(loaded, change.key)
+        known = {k for s in siblings for k in s} | set(PROVENANCE) | {"note", "doc"}
+        forbidden = sorted(set(change.new) & {*FROM_SETTINGS.get(name, ()), *(i for i in IDENTITY if i in entry)})
+        if forbidden or not change.new:
+            raise PolicyError(
+                f"{name}：{'、'.join(forbidden) or '（空）'} 不能在此修改。",
+                f"{name}: {', '.join(forbidden) or 'nothing'} cannot be changed here.",
+            )
+        example = {k: s[k] for s in reversed(siblings) for k in s if s[k] is not None} | {
+            k: v for k, v in entry.items() if v is not None
+        }
+        entry.update(_typed(name, change.new, example, known))
+        if not all(isinstance(v, dict) for v in entry.values()):
+            entry.update(_sourced(change))
+
+
+def _sourced(change: PolicyChange) -> dict[str, Any]:
+    found: dict[str, Any] = {"source": change.source, "confidence": change.confidence, "sample": change.sample}
+    if change.published_on is not None:
+        found["published_on"] = change.published_on
+    if change.review_by is not None:
+        found["review_by"] = change.review_by
+    return found
+
+
+def _entry(name: str, loaded: dict[str, Any], key: str) -> dict[str, Any]:
+    """The mapping at "rules[DL-REG-FOR]", "male" or "medical.continuous"; "" is the file's own top."""
+    node: Any = loaded
+    for step in key.split(".") if key else []:
+        match = _STEP.fullmatch(step)
+        if match is None or not isinstance(node, dict) or match[1] not in node:
+            raise _no_entry(name, key)
+        node = cast("dict[str, Any]", node)[match[1]]
+        if match[2] is not None:
+            node = next((i for n, i in enumerate(_mappings(node)) if match[2] == ident(i, n)), None)
+    if not isinstance(node, dict):
+        raise _no_entry(name, key)
+    return cast("dict[str, Any]", node)
+
+
+def _mappings(node: Any) -> list[dict[str, Any]]:
+    """The mappings of a list; none when it is no list."""
+    items = cast("list[Any]", node) if isinstance(node, list) else []
+    return [cast("dict[str, Any]", i) for i in items if isinstance(i, dict)]
+
+
+def ident(item: Mapping[str, Any], index: int) -> str:
+    """What names an item of a list: its id, code, year…, the day from which it holds, or its place."""
+    return next((str(item[i]) for i in (*IDENTITY, "valid_from") if i in item), str(index))
+
+
+def _siblings(loaded: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """All entries of the list in which the entry stands; the entry alone where it stands in none."""
+    if not key.endswith("]"):
+        return [_entry("", loaded, key)]
+    above, _, last = key.rpartition("[")
+    del last
+    head, _, name = above.rpartition(".")
+    return _mappings(_entry("", loaded, head)[name])
+
+
+def _list_at(name: str, loaded: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    head, _, last = key.rpartition(".")
+    found: Any = _entry(name, loaded, head).get(last)
+    if not isinstance(found, list) or len(_mappings(found)) != len(cast("list[Any]", found)):
+        raise _no_entry(name, key)
+    return cast("list[dict[str, Any]]", found)  # the list itself: it is added to
+
+
+def _no_entry(name: str, key: str) -> PolicyError:
+    return PolicyError(f"{name} 中没有 {key}。", f"{name} has no {key}.")
+
+
+def _typed(name: str, new: Mapping[str, Any], example: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+    """The new values in the types that the file uses: "20" becomes 20 where the old value is a number."""
+    unknown = sorted(set(new) - known)
+    if unknown:
+        raise PolicyError(f"{name} 没有字段 {'、'.join(unknown)}。", f"{name} has no field {', '.join(unknown)}.")
+    return {k: _as(name, k, v, example.get(k)) for k, v in new.items()}
+
+
+def _as(name: str, field: str, value: Any, example: Any) -> Any:
+    wrong = PolicyError(f"{name}：{field} 的值 {value!r} 无效。", f"{name}: {value!r} is not a valid {field}.")
+    if isinstance(value, float):
+        raise PolicyError(
+            f"{name}：{field} 请用带引号的数字。", f"{name}: write {field} as a quoted number, it is exact then."
+        )
+    if not isinstance(value, str):
+        return value
+    try:
+        if isinstance(example, bool):
+            return {"true": True, "false": False}[value]
+        if isinstance(example, int):
+            return int(value) if value else None
+        if isinstance(example, date):
+            return date.fromisoformat(value) if value else None
+        if isinstance(example, list):
+            return [part for part in re.split(r"[\s,，、]+", value) if part]
+    except (KeyError, ValueError) as error:
+        raise wrong from error
+    return value
+
+
+def _publish(loaded: dict[str, Any], change: PolicyChange) -> None:
+    """The year as its notice enumerates it, instead of the provisional one."""
+    if not re.fullmatch(r"\d{4}", change.key):
+        raise PolicyError(f"年份 {change.key} 无效。", f"{change.key} is no year.")
+    unknown = sorted(set(change.new) - {"doc", "rest", "work", "names"})
+    rest: Any = change.new.get("rest")
+    work: Any = change.new.get("work") or []
+    if unknown or not rest or not isinstance(rest, list) or not isinstance(work, list) or not change.new.get("doc"):
+        raise PolicyError(
+            "公布年份需要文号 doc、放假 rest 和调休 work。", "A published year needs doc, rest and work, nothing else."
+        )
+    year: dict[str, Any] = {
+        "year": int(change.key),
+        "doc": str(change.new["doc"]),
+        "rest": [str(d) for d in cast("list[Any]", rest)],
+        "work": [str(d) for d in cast("list[Any]", work)],
+        "names": dict(change.new.get("names") or {}),
+        **_sourced(change),
+    }
+    years = [y for y in _mappings(loaded["years"]) if y["year"] != year["year"]]
+    loaded["years"] = sorted([*years, year], key=lambda y: int(y["year"]))
+
+
+def _one_day(loaded: dict[str, Any], change: PolicyChange) -> None:
+    """One day of a published year becomes a rest day, a working day, or what its weekday makes it (plain)."""
+    try:
+        day = date.fromisoformat(change.key)
+    except ValueError as error:
+        raise PolicyError(f"日期 {change.key} 无效。", f"{change.key} is no date.") from error
+    year = next((y for y in loaded["years"] if y["year"] == day.year and not y.get("provisional")), None)
+    kind = change.new.get("kind")
+    if year is None or kind not in ("rest", "work", "plain"):
+        raise PolicyError(
+            f"{day.year} 年尚未公布，或类别不是 rest、work、plain。",
+            f"{day.year} is not published, or the kind is not rest, work or plain.",
+        )
+    names: dict[str, Any] = dict(year.get("names") or {})
+    for group in ("rest", "work"):
+        entries: list[str] = []
+        for entry in cast("list[str]", year.get(group) or []):
+            days = days_of(entry)
+            if day not in days:
+                entries.append(entry)
+                continue
+            pieces = _ranges([d for d in days if d < day]) + _ranges([d for d in days if d > day])
+            name = names.pop(entry, None)
+            names |= {p: name for p in pieces if name is not None}
+            entries += pieces
+        year[group] = entries
+    if kind != "plain":
+        year[kind] = sorted([*year[kind], day.isoformat()])
+        if change.new.get("zh"):
+            names[day.isoformat()] = {"zh": str(change.new["zh"]), "en": str(change.new.get("en") or change.new["zh"])}
+    year["names"] = names
+    amended = {k: v for k, v in _sourced(change).items() if k != "source"}
+    year.update(amended | {"source": f"{year.get('source') or year.get('doc')}；{change.source}"})
+
+
+def _ranges(days: list[date]) -> list[str]:
+    if not days:
+        return []
+    first, last = days[0].isoformat(), days[-1].isoformat()
+    return [first if first == last else f"{first}/{last}"]
+
+
+def _own(node: Any) -> Any:
+    """The tree with nothing shared: YAML's anchors make one mapping of two places."""
+    if isinstance(node, dict):
+        return {k: _own(v) for k, v in cast("dict[Any, Any]", node).items()}
+    if isinstance(node, list):
+        return [_own(v) for v in cast("list[Any]", node)]
+    return node
+
+
+def _plain(node: Any) -> Any:
+    """The tree with dates as text, as JSON carries it."""
+    if isinstance(node, dict):
+        return {str(k): _plain(v) for k, v in cast("dict[Any, Any]", node).items()}
+    if isinstance(node, list):
+        return [_plain(v) for v in cast("list[Any]", node)]
+    return node.isoformat() if isinstance(node, date) else node

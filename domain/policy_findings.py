@@ -1,0 +1,339 @@
+"""What is to be said about the rule files: broken rows, overlaps and gaps, missing sources, samples, overdue reviews.
+
+Invariants: everything is found in one go and named by file and line; an error is a file that must not be used (`refuse`
+raises the first), a warning is what a person should know. Nothing here reads a file or knows today's date.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from domain import policy_check
+from domain.policy import LOADER, PolicyError, Texts, calendar_years, load_mapping
+from domain.policy_changes import IDENTITY, PROVENANCE, WORDS, ident, key_columns
+from schemas.base import Text
+from schemas.policy_files import FILES, TABLES, AnyFile
+
+AHEAD = timedelta(days=90)  # so long before the year begins its arrangement should be known
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`level`: error or warning. `kind`: schema, overlap, gap, source, unmarked, review, sample, calendar."""
+
+    level: str
+    kind: str
+    file: str
+    line: int | None
+    text: Text
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of the rules with what is said of it, its own or inherited from what surrounds it."""
+
+    file: str
+    key: str
+    line: int
+    fields: dict[str, Any]
+    said: dict[str, Any]
+    dated: bool  # it, or what surrounds it, has a date from which it holds
+
+
+def check(texts: Texts, today: date) -> list[Finding]:
+    """All findings, errors first."""
+    found = errors(texts)
+    if not found:
+        for name in sorted(texts):
+            found += _of_values(name, texts, today)
+        found += _calendar(texts, today)
+        for name in sorted(n for n in texts if n.endswith(".csv")):
+            found += _periods(name, texts[name], "warning")
+    return sorted(found, key=lambda f: f.level != "error")
+
+
+def errors(texts: Texts) -> list[Finding]:
+    """What makes the files unusable."""
+    found: list[Finding] = []
+    for name in sorted(texts):
+        found += _table(name, texts[name]) if name.endswith(".csv") else _file(name, texts)
+    if not found:
+        for name in sorted(texts):
+            found += _sources(name, texts)
+        for name in sorted(n for n in texts if n.endswith(".csv")):
+            found += _periods(name, texts[name], "error")
+    if not found:
+        try:
+            policy_check.check_all(texts)
+        except PolicyError as error:
+            found.append(Finding("error", "schema", error.text.en.partition(" ")[0].rstrip(":,"), None, error.text))
+    return found
+
+
+def refuse(texts: Texts) -> None:
+    """PolicyError with the first error, where there is one."""
+    for finding in errors(texts)[:1]:
+        raise PolicyError(f"{finding.place} {finding.text.zh}", f"{finding.place}: {finding.text.en}")
+
+
+def values(name: str, texts: Texts) -> list[Value]:
+    """Every value of a file: the rows of a table, the entries of a YAML file that hold more than words."""
+    if name.endswith(".csv"):
+        found: list[Value] = []
+        for line, row in _lines(texts[name]):
+            said = {k: row[k] for k in ("valid_from", "valid_to", *PROVENANCE) if k in row}
+            fields = {k: v for k, v in row.items() if k not in said}
+            keys = [row[c] for c in key_columns(list(row))]
+            dates = [row["valid_from"]] if "valid_from" in row else []
+            found.append(Value(name, " ".join(keys + dates), line, fields, said, bool(dates)))
+        return found
+    loaded = load_mapping(texts, name)
+    node = yaml.compose(texts[name], Loader=LOADER)
+    return list(_entries(name, "", loaded, node, {}, dated=False))
+
+
+def _entries(
+    name: str, key: str, entry: Mapping[str, Any], node: Any, above: Mapping[str, Any], *, dated: bool
+) -> Iterator[Value]:
+    said = {**above, **{k: entry[k] for k in ("valid_from", "valid_to", *PROVENANCE) if k in entry}}
+    dated = dated or "valid_from" in entry
+    fields: dict[str, Any] = {}
+    for field, value in entry.items():
+        if field in ("valid_from", "valid_to", *PROVENANCE):
+            continue
+        below = _below(node, field)
+        path = f"{key}.{field}" if key else str(field)
+        if isinstance(value, dict) and (not key or _says_something(value)):
+            yield from _entries(name, path, cast("dict[str, Any]", value), below, said, dated=dated)
+        elif _is_entries(field, value):
+            items = cast("list[dict[str, Any]]", value)
+            for index, item in enumerate(items):
+                address = f"{path}[{ident(item, index)}]"
+                yield from _entries(name, address, item, _below(below, index), said, dated=dated)
+        else:
+            fields[str(field)] = value
+    if fields:
+        yield Value(name, key, node.start_mark.line + 1 if node is not None else 0, fields, said, dated)
+
+
+def _says_something(value: Any) -> bool:
+    """Whether a mapping inside an entry is a value of its own: it, or something in it, has a source or dates."""
+    if isinstance(value, list):
+        return any(_says_something(v) for v in cast("list[Any]", value))
+    if not isinstance(value, dict):
+        return False
+    mapping = cast("dict[str, Any]", value)
+    return bool({"valid_from", *PROVENANCE, *IDENTITY} & set(mapping)) or any(map(_says_something, mapping.values()))
+
+
+def _is_entries(field: str, value: Any) -> bool:
+    """Whether a list holds values of their own; the columns of a form are its layout."""
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return field != "columns" and bool(items) and all(isinstance(i, dict) for i in items) and _says_something(items)
+
+
+def _below(node: Any, step: Any) -> Any:
+    """The YAML node below another, by key or index; None where there is none."""
+    if isinstance(node, yaml.MappingNode):
+        return next((v for k, v in node.value if getattr(k, "value", None) == str(step)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step]
+    return None
+
+
+# --- one file --------------------------------------------------------------------------------------------------------
+
+
+def _file(name: str, texts: Texts) -> list[Finding]:
+    try:
+        loaded = load_mapping(texts, name)
+    except PolicyError as error:
+        return [Finding("error", "schema", name, None, error.text)]
+    try:
+        FILES.get(name, AnyFile).model_validate(loaded)
+    except ValidationError as error:
+        node = yaml.compose(texts[name], Loader=LOADER)
+        return [_broken(name, _line_of(node, e["loc"]), e["loc"], e["msg"]) for e in error.errors()]
+    return []
+
+
+def _line_of(node: Any, where: tuple[Any, ...]) -> int:
+    line = node.start_mark.line + 1
+    for step in where:
+        node = _below(node, step)
+        if node is None:
+            break
+        line = node.start_mark.line + 1
+    return line
+
+
+def _broken(name: str, line: int, where: tuple[Any, ...], message: str) -> Finding:
+    place = ".".join(str(p) for p in where)
+    return Finding("error", "schema", name, line, Text(zh=f"{place} 有误：{message}", en=f"{place}: {message}"))
+
+
+def _lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    reader = csv.DictReader(io.StringIO(text))
+    for row in reader:
+        yield reader.line_num, {k: v or "" for k, v in row.items() if k}
+
+
+def _table(name: str, text: str) -> list[Finding]:
+    model = TABLES.get(name)
+    found: list[Finding] = []
+    reader = csv.DictReader(io.StringIO(text))
+    for row in reader:
+        if None in row or None in row.values():
+            said = Text(zh="列数与表头不符", en="the number of columns differs from the heading")
+            found.append(Finding("error", "schema", name, reader.line_num, said))
+        elif model is not None:
+            found += _row(name, reader.line_num, model, row)
+    if reader.line_num < 2:
+        found.append(Finding("error", "schema", name, None, Text(zh="没有数据行", en="there are no rows")))
+    return found
+
+
+def _row(name: str, line: int, model: type[BaseModel], row: Mapping[str, str]) -> list[Finding]:
+    try:
+        model.model_validate(row)
+    except ValidationError as error:
+        return [_broken(name, line, e["loc"], e["msg"]) for e in error.errors()]
+    return []
+
+
+# --- what values say of themselves -----------------------------------------------------------------------------------
+
+
+def _sources(name: str, texts: Texts) -> list[Finding]:
+    found: list[Finding] = []
+    for value in values(name, texts) if name not in WORDS else ():
+        if not value.said.get("source"):
+            said = Text(zh=f"{value.key} 没有来源 source", en=f"{value.key} has no source")
+            found.append(Finding("error", "source", name, value.line, said))
+        if "uncertain" in str(value.said.get("confidence", "")) and not _is_sample(value):
+            said = Text(
+                zh=f"{value.key} 不确定（uncertain），须标为示例 sample",
+                en=f"{value.key} is uncertain and must be marked sample",
+            )
+            found.append(Finding("error", "unmarked", name, value.line, said))
+    return found
+
+
+def _is_sample(value: Value) -> bool:
+    return str(value.said.get("sample", "")).lower() == "true"
+
+
+def _of_values(name: str, texts: Texts, today: date) -> list[Finding]:
+    found: list[Finding] = []
+    if name in WORDS:
+        return found
+    samples: list[Value] = []
+    for value in values(name, texts):
+        by = review_day(value)
+        if by is not None and by < today and not _ended(value, today):
+            said = Text(zh=f"{value.key or name} 应于 {by} 前复核", en=f"{value.key or name}: to be reviewed by {by}")
+            found.append(Finding("warning", "review", name, value.line, said))
+        if _is_sample(value) and not _ended(value, today):
+            samples.append(value)
+    if samples:
+        keys = "、".join(v.key or name for v in samples[:8]) + ("…" if len(samples) > 8 else "")
+        said = Text(
+            zh=f"{len(samples)} 个示例值在用：{keys}",
+            en=f"{len(samples)} sample values in use: {keys.replace('、', ', ')}",
+        )
+        found.append(Finding("warning", "sample", name, samples[0].line, said))
+    return found
+
+
+def review_day(value: Value) -> date | None:
+    """The day by which the value must be looked at again."""
+    text = str(value.said.get("review_by") or "")
+    return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else None
+
+
+def _ended(value: Value, today: date) -> bool:
+    end = str(value.said.get("valid_to") or "")
+    return bool(end) and date.fromisoformat(end) < today
+
+
+# --- periods ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Period:
+    line: int
+    start: date
+    end: date | None
+    published: str
+
+
+def _periods(name: str, text: str, level: str) -> list[Finding]:
+    """Overlaps (errors) and gaps (warnings) of the rows of one key. Of two rows for one period the one published later
+    wins, so only those published on the same day overlap; an open row ends where the next one begins."""
+    groups: dict[str, list[_Period]] = {}
+    for line, row in _lines(text):
+        if "valid_from" not in row:
+            continue
+        key = "/".join(row[c] for c in key_columns(list(row)))
+        start, end = date.fromisoformat(row["valid_from"]), row["valid_to"]
+        period = _Period(line, start, date.fromisoformat(end) if end else None, row.get("published_on", ""))
+        groups.setdefault(key, []).append(period)
+    found: list[Finding] = []
+    for key, rows in groups.items():
+        rows.sort(key=lambda p: (p.start, p.line))
+        found += _overlaps(name, key, rows) if level == "error" else _gaps(name, key, rows)
+    return found
+
+
+def _overlaps(name: str, key: str, rows: list[_Period]) -> list[Finding]:
+    found: list[Finding] = []
+    for i, first in enumerate(rows):
+        for later in rows[i + 1 :]:
+            ended_by_the_next = first.end is None and later.start > first.start
+            if ended_by_the_next or (first.end is not None and later.start > first.end):
+                continue
+            if first.published == later.published:
+                said = Text(
+                    zh=f"{key} 与第 {first.line} 行有效期重叠（{later.start} 起），且公布日期相同",
+                    en=f"{key} overlaps line {first.line} from {later.start} on, published on the same day",
+                )
+                found.append(Finding("error", "overlap", name, later.line, said))
+    return found
+
+
+def _gaps(name: str, key: str, rows: list[_Period]) -> list[Finding]:
+    found: list[Finding] = []
+    reached = rows[0].end or date.max
+    for row in rows[1:]:
+        if reached < date.max and row.start > reached + timedelta(days=1):
+            gap = f"{reached + timedelta(days=1)}–{row.start - timedelta(days=1)}"
+            said = Text(zh=f"{key} 在 {gap} 没有数据", en=f"{key} has nothing for {gap}")
+            found.append(Finding("warning", "gap", name, row.line, said))
+        ends = row.end or date.max
+        reached = ends if reached == date.max else max(reached, ends)
+    return found
+
+
+def _calendar(texts: Texts, today: date) -> list[Finding]:
+    """Years that have begun or soon begin, and whose arrangement is not in."""
+    published = {y.year for y in calendar_years(texts) if not y.provisional}
+    found: list[Finding] = []
+    for year in range(today.year, (today + AHEAD).year + 1):
+        if year not in published:
+            said = Text(
+                zh=f"{year} 年放假安排尚未录入，该年的期限为暂定",
+                en=f"the arrangement of {year} is not in: its deadlines are provisional",
+            )
+            found.append(Finding("warning", "calendar", "calendar.yaml", None, said))
+    return found

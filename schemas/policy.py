@@ -1,0 +1,228 @@
+"""Changes of the rules at run time, as data: what is proposed, what it would do, and what became of it.
+
+Invariants: a change says where it comes from (`source`) and why (`reason`); nothing in it is personal.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.base import Body, Text
+
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}\.(yaml|csv)$", examples=["contribution_limits.csv"])]
+Key = Annotated[str, Field(max_length=200, examples=["rules[DL-REG-FOR]"])]
+Confidence = Literal["confirmed", "known", "uncertain"]
+
+
+class ChangeKind(StrEnum):
+    ROW = "row"  # one more row of a table or of a list; a row of the same key without dates is replaced
+    FIELDS = "fields"  # fields of one entry of a YAML file
+    YEAR = "year"  # the whole arrangement of a calendar year: its publication
+    DAY = "day"  # one day of a published year
+
+
+class ChangeState(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    APPLIED = "applied"
+
+
+class PolicyChange(BaseModel):
+    """What the overlay needs of a change (`domain/policy_changes.py`).
+
+    `key`: rows: empty, or the list of a YAML file ("rates"); fields: the way to the entry ("rules[DL-REG-FOR]"); year:
+    "2027"; day: "2027-02-04". `new`: the row's columns, the fields, {doc, rest, work, names}, or {kind: rest | work |
+    plain, zh, en}. Amounts, rates and days are strings.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    file: str
+    kind: ChangeKind
+    key: str = ""
+    new: dict[str, Any]
+    source: str
+    confidence: str = "confirmed"
+    sample: bool = False
+    published_on: date | None = None
+    review_by: date | None = None
+
+
+class ProposeBody(Body):
+    """A change that somebody proposes. See `PolicyChange` for `key` and `new`."""
+
+    file: FileName
+    kind: ChangeKind
+    key: Key = ""
+    new: Annotated[dict[str, Any], Field(max_length=40)]
+    reason: Said
+    source: Said
+    confidence: Confidence = "confirmed"
+    sample: bool = False
+    published_on: date | None = None
+    review_by: date | None = None
+
+
+class DecisionBody(Body):
+    """A note beside a decision; needed where something is refused."""
+
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
+
+
+class TakeOverBody(Body):
+    """Which running cases take over the rules in force: those named, or all that are open."""
+
+    process_ids: Annotated[list[str], Field(max_length=1000)] | None = None
+    reason: Said
+
+
+class ChangeView(BaseModel):
+    """A change as people see it. `old`: what was in force before (at the proposal, or when it was applied)."""
+
+    id: int
+    file: str
+    kind: ChangeKind
+    key: str
+    title: Text
+    new: dict[str, Any]
+    old: dict[str, Any] | None
+    reason: str
+    source: str
+    confidence: str
+    sample: bool
+    published_on: date | None
+    review_by: date | None
+    state: ChangeState
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    note: str
+    applied_by: str | None
+    applied_at: datetime | None
+    number: int | None
+    version: str | None
+    impact: dict[str, Any] | None
+    actions: list[str] = []
+
+
+class MovedDeadline(BaseModel):
+    """An open deadline that another rule or calendar counts differently. `automatic`: moves when the change is
+    applied, without anybody's order."""
+
+    process_id: str
+    case_no: str
+    deadline_id: str
+    title: Text
+    old_due: date
+    new_due: date
+    old_internal: date
+    new_internal: date
+    becomes_final: bool
+    becomes_late: bool
+    automatic: bool
+
+
+class ChangedAmount(BaseModel):
+    """The premium of one person, month and insurance by the rules in force and by the changed ones, in yuan."""
+
+    person_id: str
+    name: str
+    process_id: str
+    case_no: str
+    month: str
+    insurance: str
+    old_unit: str
+    old_person: str
+    new_unit: str
+    new_person: str
+    difference: str
+
+
+class PersonDifference(BaseModel):
+    """All changed amounts of one person added up, in yuan."""
+
+    person_id: str
+    name: str
+    months: list[str]
+    unit: str
+    person: str
+    total: str
+
+
+class Preview(BaseModel):
+    """What a change would do; nothing is written. Lists are cut at a length, the counts are whole."""
+
+    deadlines_moved: int
+    deadlines_final: int
+    cases_touched: int
+    cases_late: int
+    people: int
+    unit_difference: str
+    person_difference: str
+    total_difference: str
+    not_computable: int
+    findings: list[Text]
+    deadlines: list[MovedDeadline]
+    persons: list[PersonDifference]
+    amounts: list[ChangedAmount]
+
+
+class ValueView(BaseModel):
+    """One value of the rules with where it comes from. `change`: how it can be changed, None where it cannot."""
+
+    file: str
+    key: str
+    fields: dict[str, Any]
+    source: str
+    confidence: str
+    sample: bool
+    valid_from: str | None
+    valid_to: str | None
+    published_on: str | None
+    review_by: str | None
+    review_overdue: bool
+    change: ChangeKind | None
+
+
+class FileView(BaseModel):
+    """One file of the rules: its title, how many values it has, and what is to be said about them."""
+
+    file: str
+    title: Text
+    values: int
+    samples: int
+    overdue: int
+    changed: int
+    columns: list[str]
+
+
+class VersionView(BaseModel):
+    """A version of the rules: what made it, and how many open cases still work by the part of it that cases carry."""
+
+    number: int
+    version: str
+    case_version: str
+    change_id: int | None
+    title: Text
+    applied_by: str | None
+    applied_at: datetime | None
+    open_cases: int
+
+
+class TakeOverView(BaseModel):
+    """Running cases and the rules in force: how many are behind, what an update would move, and how far orders are."""
+
+    version: str
+    behind: int
+    pending: int
+    done: int
+    deadlines: list[MovedDeadline]
+
+
+class TakeOverDone(BaseModel):
+    ordered: int

@@ -1,0 +1,349 @@
+"""The shape of every rule file: one model a YAML file, one model for a row of each table.
+
+Unknown fields are refused, so that a misspelt one is not silently without effect. A file without a model of its own is
+held to `AnyFile`: what it says of its values (source, confidence, dates) must be of the right type. What rows mean
+together (overlaps, gaps, unknown codes) is in `domain/policy_findings.py` and in the parsers.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from schemas.base import Text
+from schemas.deadlines import LegalKind, ShiftPolicy, Unit
+
+Insurance = Literal["pension", "annuity", "unemployment", "work_injury", "medical", "maternity", "large_medical"]
+Scheme = Literal["all", "enterprise", "public_institution"]
+Locality = Literal["CN", "SC", "SC-CD", "CD"]
+Confidence = Annotated[str, Field(pattern=r"^(confirmed|known|uncertain|.*(confirmed|known|uncertain).*)$")]
+Hour = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Published = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")]  # a year or month where no more is known
+DayOrRange = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}(/\d{4}-\d{2}-\d{2})?$")]
+
+
+def _empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, float):
+        raise ValueError("a quoted number is expected (数字应加引号)")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    """true or false, as a table writes them; "yes" or 1 are not taken for either."""
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
+        raise ValueError("true or false is expected (应为 true 或 false)")
+    return value == "true"
+
+
+def _share(value: Any) -> Any:
+    return _quoted(value)
+
+
+OptionalDay = Annotated[date | None, BeforeValidator(_empty)]
+OptionalNumber = Annotated[Decimal | None, BeforeValidator(_empty)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, lt=1)]
+Yuan = Annotated[Decimal, BeforeValidator(_quoted), Field(gt=0)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Sourced(Strict):
+    """What may be said of every value."""
+
+    source: str | None = None
+    confidence: Confidence | None = None
+    sample: bool | None = None
+    review_by: date | None = None
+    published_on: date | None = None
+    doc: str | None = None
+    note: str | None = None
+
+
+class AnyFile(Sourced):
+    model_config = ConfigDict(extra="allow")
+
+
+# --- YAML files ------------------------------------------------------------------------------------------------------
+
+
+class Year(Sourced):
+    year: Annotated[int, Field(ge=2000, le=2100)]
+    provisional: bool = False
+    rest: list[DayOrRange] = []
+    work: list[DayOrRange] = []
+    public_holidays: list[DayOrRange] = []
+    names: dict[str, Text] = {}
+
+
+class CalendarFile(Sourced):
+    years: Annotated[list[Year], Field(min_length=1)]
+
+
+class Agency(Sourced):
+    id: str
+    title: Text
+    mode: Literal["portal", "http"]
+    calendar: str
+    closes_at: Hour = "17:00"
+    staff_change_cutoff_day: Annotated[int, Field(ge=1, le=31)] | None = None
+    norm_working_days: Annotated[int, Field(ge=0, le=250)]
+    chase_working_days: Annotated[int, Field(ge=0, le=250)]
+    insurances: list[Insurance] = []
+    levy: Literal["social", "medical"] | None = None
+
+
+class AgenciesFile(Sourced):
+    agencies: Annotated[list[Agency], Field(min_length=1)]
+
+
+class Line(Sourced):
+    model_config = ConfigDict(extra="allow")
+    insurance: str
+    title: Text
+    levy: Literal["social", "medical"]
+    limits: Insurance
+
+
+class BillingFile(Sourced):
+    model_config = ConfigDict(extra="allow")
+    localities: list[Locality]
+    work_injury_class: Annotated[int, Field(ge=1, le=8)]
+    groups: dict[str, list[Insurance]]
+    lines: list[Line]
+
+
+class Category(Sourced):
+    id: str
+    title: Text
+    pension: Literal["public_institution", "enterprise", "none"]
+    insurances: list[str]
+    id_types: list[str]
+    permits: list[str] = []
+    since: date | None = None
+    exemption: dict[str, Any] | None = None
+    agency: dict[str, Any] | None = None
+
+
+class CategoriesFile(Sourced):
+    categories: list[Category]
+
+
+class CountingRule(Sourced):
+    id: str
+    value: str | bool
+
+
+class CountingFile(Sourced):
+    rules: list[CountingRule]
+
+
+class CrosscheckRule(Sourced):
+    model_config = ConfigDict(extra="allow")
+    code: Annotated[str, Field(pattern=r"^X\d{2}$")]
+    zh: str
+    severity: Literal["error", "warning"]
+
+
+class CrosscheckFile(Sourced):
+    model_config = ConfigDict(extra="allow")
+    rules: list[CrosscheckRule]
+
+
+class Deadline(Sourced):
+    id: Annotated[str, Field(pattern=r"^[A-Z0-9-]+$")]
+    title: Text
+    anchor: str
+    who: str | None = None
+    n: Annotated[int, Field(ge=-400, le=400)] | None = None
+    unit: Unit
+    legal_kind: LegalKind
+    authority: str = "school"
+    met_by: str
+    shift_policy: ShiftPolicy = ShiftPolicy.NONE
+    extend: int | None = None
+    consequence: Text | None = None
+
+
+class DeadlinesFile(Sourced):
+    rules: list[Deadline]
+
+
+class RungRow(Sourced):
+    id: str
+    to: Literal["holder", "supervisor", "head"]
+    offset: int
+    at: Hour
+    kinds: list[LegalKind]
+    on_breach: bool = False
+
+
+class LaddersFile(Sourced):
+    ladders: dict[str, list[RungRow]]
+
+
+class FeeRate(Sourced):
+    valid_from: date
+    daily_rate: Share
+
+
+class LateFeeFile(Sourced):
+    rates: list[FeeRate]
+
+
+class UndeclaredRate(Sourced):
+    valid_from: date
+    factor: Annotated[Decimal, BeforeValidator(_quoted), Field(gt=0)]
+
+
+class UndeclaredFile(Sourced):
+    rates: list[UndeclaredRate]
+
+
+class SettingsFile(Sourced):
+    model_config = ConfigDict(extra="allow")
+    partial_payment_days: Annotated[int, Field(ge=0, le=31)]
+    partial_payment_grace_minutes: Annotated[int, Field(ge=0)]
+
+
+class Reason(Sourced):
+    code: Annotated[str, Field(pattern=r"^R\d{2}$")]
+    zh: str
+    en: str
+
+
+class ReasonsFile(Sourced):
+    reasons: list[Reason]
+
+
+class Duration(Sourced):
+    step: str
+    working_days: Annotated[int, Field(ge=0, le=250)]
+
+
+class DurationsFile(Sourced):
+    steps: list[Duration]
+
+
+class Local(Strict):
+    exempt: list[Insurance]
+    max_months: int | None = None
+
+
+class TreatyRow(Sourced):
+    country: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    in_force: date | None
+    signed: date | None = None
+    exempt: list[Insurance]
+    first_months: int | None = None
+    extend_months: int | None = None
+    max_months: int | None = None
+    local_hire: Local | None = None
+
+
+class TreatiesFile(Sourced):
+    certificate_rule: str
+    treaties: list[TreatyRow]
+
+
+class Watch(Sourced):
+    kind: str
+    title: Text
+    advice: Text
+    days: Annotated[list[int], Field(min_length=1)]
+
+
+class WatchFile(Sourced):
+    rules: list[Watch]
+
+
+FILES: Mapping[str, type[BaseModel]] = {
+    "agencies.yaml": AgenciesFile,
+    "billing_lines.yaml": BillingFile,
+    "calendar.yaml": CalendarFile,
+    "categories.yaml": CategoriesFile,
+    "counting_rules.yaml": CountingFile,
+    "crosscheck_rules.yaml": CrosscheckFile,
+    "deadlines.yaml": DeadlinesFile,
+    "ladders.yaml": LaddersFile,
+    "late_fee.yaml": LateFeeFile,
+    "process_settings.yaml": SettingsFile,
+    "rejection_reasons.yaml": ReasonsFile,
+    "step_durations.yaml": DurationsFile,
+    "treaties.yaml": TreatiesFile,
+    "undeclared.yaml": UndeclaredFile,
+    "watch_rules.yaml": WatchFile,
+}
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+class Row(Strict):
+    """What each row of a table of values says of itself."""
+
+    source: Annotated[str, Field(min_length=1)]
+    confidence: Confidence
+    sample: Flag
+    review_by: OptionalDay = None
+
+
+class DatedRow(Row):
+    valid_from: date
+    valid_to: OptionalDay = None
+    published_on: Published = ""
+
+
+class LimitRow(DatedRow):
+    insurance: Insurance
+    scheme: Scheme
+    locality: Locality
+    floor: Yuan
+    cap: Yuan
+    avg_year: OptionalNumber
+    avg_annual: OptionalNumber
+    avg_month: OptionalNumber
+    doc: str
+
+
+class RateRow(DatedRow):
+    insurance: Insurance
+    scheme: Scheme
+    locality: Locality
+    unit: Share
+    person: Share
+
+
+class InjuryRow(DatedRow):
+    cls: Annotated[int, Field(alias="class", ge=1, le=8)]
+    rate: Share
+    float_steps: str
+
+
+class MonthsRow(Row):
+    year: Annotated[int, Field(ge=2000, le=2100)]
+    months: Annotated[int, Field(gt=0)]
+
+
+class FilingRow(Row):
+    model_config = ConfigDict(extra="allow")
+    year: Annotated[int, Field(ge=2000, le=2100)]
+
+
+TABLES: Mapping[str, type[BaseModel]] = {
+    "contribution_limits.csv": LimitRow,
+    "contribution_rates.csv": RateRow,
+    "work_injury_rates.csv": InjuryRow,
+    "min_contribution_months.csv": MonthsRow,
+    "tax_filing_due.csv": FilingRow,
+}

@@ -1,0 +1,96 @@
+"""`baoqi policy check`: each kind of fault is found and named by file and line; a broken file is refused."""
+
+from datetime import date
+
+import pytest
+
+import policies
+from domain.policy import PolicyError
+from domain.policy_changes import WORDS
+from domain.policy_findings import Finding, check, errors, refuse, values
+
+TEXTS = policies.read_all()
+TODAY = date(2026, 11, 25)
+
+
+def with_change(name: str, old: str, new: str) -> dict[str, str]:
+    assert old in TEXTS[name], (name, old)
+    return {**TEXTS, name: TEXTS[name].replace(old, new, 1)}
+
+
+def line_of(name: str, text: str) -> int:
+    return TEXTS[name][: TEXTS[name].index(text)].count("\n") + 1
+
+
+def kinds(found: list[Finding]) -> set[tuple[str, str]]:
+    return {(f.level, f.kind) for f in found}
+
+
+def test_what_is_shipped_has_no_error() -> None:
+    assert errors(TEXTS) == []
+    assert {f.level for f in check(TEXTS, TODAY)} == {"warning"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "old", "new", "says"),
+    [
+        ("schema", "contribution_limits.csv", ",4699,23493,", ",viel,23493,", "floor"),
+        ("schema", "contribution_rates.csv", "medical,all,CD,2022", "dental,all,CD,2022", "insurance"),
+        ("schema", "contribution_rates.csv", "0.069,0.02", "6.9,0.02", "unit"),
+        ("schema", "work_injury_rates.csv", "2023-05-01,2024-12-31", "2023-05-01,2024-13-31", "valid_to"),
+        ("schema", "min_contribution_months.csv", "2031,192", "2031,-192", "months"),
+        ("schema", "deadlines.yaml", "n: 15, unit: calendar_days", "n: fifteen, unit: calendar_days", "n"),
+        ("schema", "deadlines.yaml", "shift_policy: none", "shift_polcy: none", "shift_polcy"),
+        ("schema", "agencies.yaml", 'closes_at: "17:00"', 'closes_at: "25:00"', "closes_at"),
+        ("schema", "late_fee.yaml", '"0.0005"', "0.0005", "daily_rate"),
+        ("schema", "calendar.yaml", '"2026-01-04"', '"4 January"', "work"),
+        ("source", "late_fee.yaml", "    source: 社会保险法 art.86", "    note: 社会保险法 art.86", "source"),
+        ("schema", "contribution_rates.csv", ",UE-15; end date not found (2016-2019 changes)", ",", "source"),
+        ("unmarked", "contribution_limits.csv", "uncertain,true,2027-06-30", "uncertain,false,2027-06-30", "sample"),
+    ],
+)
+def test_a_fault_is_named_by_file_and_line(kind: str, name: str, old: str, new: str, says: str) -> None:
+    broken = with_change(name, old, new)
+    [found] = errors(broken)
+    assert (found.level, found.kind, found.file) == ("error", kind, name)
+    assert says in found.text.en
+    assert found.text.zh
+    assert found.line is not None
+    changed = line_of(name, old)
+    assert changed - 5 <= found.line <= changed, (found.line, changed)
+    with pytest.raises(PolicyError, match=name):
+        refuse(broken)
+
+
+def test_overlapping_rows_of_one_key_are_refused_and_later_notices_are_not() -> None:
+    row = "pension,all,SC,2026-01-01,2026-12-31,4700,23500,2025,,7831.00,2026,x,confirmed,false,,x\n"
+    name = "contribution_limits.csv"
+    [found] = errors({**TEXTS, name: TEXTS[name] + row})
+    assert (found.kind, found.line) == ("overlap", TEXTS[name].count("\n") + 1)
+    assert "pension/all/SC" in found.text.zh
+    later = row.replace(",2026,x,", ",2026-11-20,x,")
+    assert errors({**TEXTS, name: TEXTS[name] + later}) == []  # published later: it supersedes, both stay
+
+
+def test_gaps_overdue_reviews_samples_and_missing_years_are_said() -> None:
+    name = "contribution_limits.csv"
+    cut = {**TEXTS, name: "".join(x for x in TEXTS[name].splitlines(True) if "pension,all,SC,2024" not in x)}
+    gaps = [f for f in check(cut, TODAY) if f.kind == "gap" and f.file == name]
+    assert ["2024-01-01–2024-12-31" in f.text.en for f in gaps] == [True]
+
+    assert not [f for f in check(TEXTS, TODAY) if f.kind == "review"]
+    overdue = [f for f in check(TEXTS, date(2027, 1, 1)) if f.kind == "review"]
+    assert ("work_injury_rates.csv", line_of("work_injury_rates.csv", "2,0.004,2025")) in {
+        (f.file, f.line) for f in overdue
+    }
+    assert ("warning", "sample") in kinds(check(TEXTS, TODAY))
+    assert [f.text.en[:23] for f in check(TEXTS, TODAY) if f.kind == "calendar"] == ["the arrangement of 2027"]
+    assert not [f for f in check(TEXTS, date(2026, 9, 1)) if f.kind == "calendar"]
+
+
+def test_every_value_says_where_it_comes_from_and_how_sure_we_are() -> None:
+    for name in TEXTS:
+        for value in values(name, TEXTS) if name not in WORDS else ():
+            assert value.said.get("source"), (name, value.key)
+            assert value.said.get("confidence"), (name, value.key)
+            assert value.line > 0
