@@ -174,21 +174,6 @@ def check_rules(texts: Texts) -> CheckRules:
     )
 
 
-def review_due(texts: Texts, on: date) -> list[tuple[str, date]]:
-    """Files holding a value whose `review_by` lies before `on`: (file, the earliest such day), to warn before it
-    bites."""
-    found: list[tuple[str, date]] = []
-    for name, text in texts.items():
-        if name.endswith(".csv"):
-            days = [row["review_by"] for _, row in _rows(texts, name) if row.get("review_by")]
-        else:
-            days = re.findall(r"\breview_by: *[\"']?(\d{4}-\d{2}-\d{2})", text)
-        past = [d for d in map(date.fromisoformat, days) if d < on]
-        if past:
-            found.append((name, min(past)))
-    return sorted(found, key=lambda f: (f[1], f[0]))
-
-
 def _each(texts: Texts, name: str, make: Callable[[Row], T]) -> list[T]:
     return [_guard(f"{name}:{line}", row, make) for line, row in _rows(texts, name)]
 

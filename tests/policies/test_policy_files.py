@@ -1,14 +1,13 @@
 """The shipped data parse; a broken file is refused with a sentence that names the place."""
 
 import re
-from datetime import date
 
 import pytest
 
 import policies
 from domain.policy import PolicyError, snapshot
 from domain.policy_check import check_all
-from domain.tables import contribution_tables, countries, review_due, treaty_table
+from domain.tables import contribution_tables, countries, treaty_table
 from schemas.deadlines import LegalKind
 
 TEXTS = policies.read_all()
@@ -129,8 +128,3 @@ def test_treaties_and_countries_agree() -> None:
     assert {c.alpha3 for c in known.values() if not c.foreign} == {"CHN", "HKG", "MAC", "TWN"}
     for code in ("JPN", "CAN", "SRB", "ESP", "KOR", "IND", "USA", "FRA", "GBR", "BRA", "AUS", "EGY"):
         assert known[code].foreign
-
-
-def test_review_days_warn_once_they_are_past() -> None:
-    assert review_due(TEXTS, date(2026, 11, 24)) == []
-    assert ("work_injury_rates.csv", date(2026, 12, 31)) in review_due(TEXTS, date(2027, 1, 1))
