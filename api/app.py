@@ -18,6 +18,7 @@ from api import (
     comments,
     completion,
     copies,
+    countersign,
     events,
     handover,
     health,
@@ -40,8 +41,8 @@ from runtime.settings import Settings
 
 PREFIX = "/api/v1"
 ROOMS = (
-    sign_in, tasks, search, completion, steps, handover, urging, comments, copies, uploads, saved_views, substitutes,
-    leaving, processes, process_start, imports, board, calculations, notices, events,
+    sign_in, tasks, search, completion, steps, countersign, handover, urging, comments, copies, uploads, saved_views,
+    substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

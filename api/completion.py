@@ -31,6 +31,8 @@ from api.problems import (
     NotAllowedNow,
     NotFound,
     Problem,
+    SignerRequired,
+    SignsAlready,
     StaleVersion,
     TaskClosed,
     TaskSuspended,
@@ -80,6 +82,8 @@ REFUSALS: dict[str, type[Problem]] = {
     Refusal.BAD_TARGET: BadTarget,
     Refusal.TOO_LATE: TooLate,
     Refusal.NOT_YOURS: NotAllowed,
+    Refusal.SIGNS_ALREADY: SignsAlready,
+    Refusal.SIGNER_REQUIRED: SignerRequired,
 }
 _BY_CODE: dict[str, type[Problem]] = {p.code: p for p in (*REFUSALS.values(),)}
 

@@ -122,6 +122,14 @@ def may_urge(viewer: Viewer, task: Task, started_by: str) -> bool:
     return viewer.username == started_by or viewer.has(*URGERS)
 
 
+def may_add_signer(viewer: Viewer, task: Task) -> bool:
+    """加签: who may sign and holds it (or could), and a supervisor; never who is excluded, nor while it is lent."""
+    if excluded(viewer, task) or task.owner is not None:
+        return False
+    mine = may_work(viewer, task) and (task.holder is None or holds(viewer, task))
+    return mine or viewer.has("supervisor")
+
+
 def task_actions(viewer: Viewer, task: Task, started_by: str) -> list[str]:
     """What the viewer can do with the task now."""
     if task.closed_at is not None:
@@ -137,6 +145,8 @@ def task_actions(viewer: Viewer, task: Task, started_by: str) -> list[str]:
             found.append("return")
     if not free and task.owner is None and (mine or viewer.has("supervisor")):
         found.append("release")
+    if ready and task.spec.get("sign") and may_add_signer(viewer, task):
+        found.append("add_signer")
     found += _moves(viewer, task, mine) if ready else []
     if ready and may_urge(viewer, task, started_by):
         found.append("urge")

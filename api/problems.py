@@ -168,6 +168,22 @@ class BadTarget(Problem):
     )
 
 
+class SignsAlready(Problem):
+    status, code = 422, "signs_already"
+    text = Text(
+        zh="该人员已在会签人之列，或就是您本人，无须加签。",
+        en="This person signs already, or is yourself: nothing to add.",
+    )
+
+
+class SignerRequired(Problem):
+    status, code = 409, "signer_required"
+    text = Text(
+        zh="只能减去加签的人；制度规定的会签人不能减。",
+        en="Only an added signer can be taken off; those whom the rules ask for cannot.",
+    )
+
+
 class BadForm(Problem):
     status, code = 422, "bad_form"
     text = Text(

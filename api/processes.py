@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import engine, permissions, views
+from api import engine, permissions, signatures, views
 from api.completion import IdempotencyKey
 from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
 from api.sign_in import CurrentViewer
@@ -57,14 +57,16 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
     holders = await cases.holders(s, [process_id])
     moment = look.moment(process)
     done_for = await cases.completed_for(s, process_id)
+    tasks = await cases.tasks_of(s, process_id)
     return ProcessView(
         **views.process_fields(process, look, holders.get(process_id, [])),  # pyright: ignore[reportArgumentType]
         stages=[Stage.model_validate(x) for x in process.stages],
         deadlines=[views.deadline_view(Deadline.model_validate(d), moment) for d in process.deadlines],
-        tasks=[views.task_item(t, process, look) for t in await cases.tasks_of(s, process_id)],
+        tasks=[views.task_item(t, process, look) for t in tasks],
         timeline=[views.timeline_view(e, look, done_for) for e in await cases.timeline_of(s, process_id)],
         documents=[views.document_view(d) for d in await documents.of_process(s, process_id)],
         copies=[views.copy_view(c, look) for c in await copies.of_case(s, process_id)],
+        countersigns=signatures.of_case(tasks, look),
         actions=views.commands(process, look),
         reason=process.reason,
         now=moment,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import comments, permissions, task_data, views
+from api import comments, permissions, signatures, task_data, views
 from api.problems import BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -96,6 +96,7 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
         draft=draft,
         answer=answer,
         authority=task.authority,
+        countersign=signatures.view(spec, look) if spec.sign else None,
         return_to=spec.return_to if task.closed_at is None else [],
         behalf_of=permissions.behalf_of(viewer, task),
         acting_for=acting_for,

@@ -210,6 +210,7 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
             checklists=checklists(texts),
             partial_payment_days=settings["partial_payment_days"],
             partial_payment_grace_minutes=settings["partial_payment_grace_minutes"],
+            tax_payment_countersign_above=settings.get("tax_payment_countersign_above"),
         )
     except (KeyError, ValidationError) as error:
         raise PolicyError(

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, Field, model_validator
 
 from schemas.base import Body, Text
+from schemas.countersign import CountersignView
 from schemas.deadlines import DeadlineView
 from schemas.process import Stage
 from schemas.steps import ReturnTarget
@@ -249,6 +250,7 @@ class TaskView(TaskItem):
     answer: dict[str, Any] | None = None  # what was answered, once completed
     authority: str | None = None
     return_to: list[ReturnTarget] = []  # earlier steps to which it may be returned
+    countersign: CountersignView | None = None
     behalf_of: list[str] = []  # roles for whom this user would act (代办); empty when acting for oneself
     acting_for: str | None = None  # the absent person whose substitute this user is for the task
     acting_for_name: Text | None = None
@@ -373,6 +375,7 @@ class ProcessView(ProcessItem):
     timeline: list[TimelineView]
     documents: list[DocumentView] = []
     copies: list[CopyView] = []
+    countersigns: list[CountersignView] = []
     actions: list[str] = []
     reason: str | None = None
     now: datetime

@@ -5,6 +5,7 @@ Shanghai dates. Computing is in `domain/deadlines.py`, waiting in `workflows/clo
 """
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from pydantic import Field
@@ -199,6 +200,7 @@ class PolicySnapshot(Payload):
     checklists: dict[str, list[ChecklistItem]] = {}  # by category, from materials.yaml
     partial_payment_days: int = 2  # working days before the payment day at which an open side is decided upon
     partial_payment_grace_minutes: int = 60
+    tax_payment_countersign_above: Decimal | None = None  # yuan; above it supervisor and head approve in turn
 
     def agency(self, agency_id: str) -> AgencyPolicy:
         return next(a for a in self.agencies if a.id == agency_id)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from schemas.base import Payload, Text
+from schemas.countersign import SignGroup
 from schemas.deadlines import Deadline
 from schemas.steps import ReturnTarget
 
@@ -65,6 +66,7 @@ class TaskSpec(Payload):
     return_to: list[ReturnTarget] = []
     after: str | None = None
     former: str | None = None  # a submission's id
+    sign: SignGroup | None = None  # where it is one signature of a countersign
 
 
 class TaskResult(Payload):
@@ -129,4 +131,6 @@ class Refusal(StrEnum):
     NOT_ALLOWED_NOW = "NotAllowedNow"  # 409: cancel, suspend, resume in a state that forbids it
     BAD_TARGET = "BadTarget"  # 422: not a step to which this task may be returned, or not in this way
     TOO_LATE = "TooLate"  # 409: the next person has acted, so an answer can no longer be withdrawn
+    SIGNS_ALREADY = "SignsAlready"  # 422: 加签 of somebody who is asked already
+    SIGNER_REQUIRED = "SignerRequired"  # 409: 减签 of a signer whom the rules demand
     NOT_YOURS = "NotYours"  # 403: somebody else's answer

@@ -33,6 +33,11 @@ class BillRef(Payload):
     late_fee: str = "0.00"
     sample: bool = False
 
+    @property
+    def total(self) -> Decimal:
+        """What is paid: both parts and the late fee, yuan."""
+        return Decimal(self.unit_total) + Decimal(self.person_total) + Decimal(self.late_fee)
+
 
 class BillComparison(Payload):
     """Our lines beside the agency's, per person and insurance."""

@@ -58,10 +58,15 @@ def process_visible(viewer: Viewer) -> ColumnElement[bool]:
     return or_(*allowed)
 
 
+def personal(username: str) -> str:
+    """What stands among a task's roles when one person is asked by name (加签)."""
+    return f"@{username}"
+
+
 def _by_role(hat: Viewer) -> ColumnElement[bool]:
     """Tasks of the roles of one hat: college tasks of the own colleges, employees' tasks about themselves."""
-    plain = [r for r in hat.roles if r not in BEHALF_ROLES]
-    allowed: list[ColumnElement[bool]] = [Task.roles.overlap(plain)] if plain else [false()]
+    plain = [personal(hat.username), *(r for r in hat.roles if r not in BEHALF_ROLES)]
+    allowed: list[ColumnElement[bool]] = [Task.roles.overlap(plain)]
     if hat.has("college"):
         allowed.append(and_(Task.roles.contains(["college"]), Task.org_unit.in_(hat.org_units)))
     if hat.has("employee") and hat.person_id:
@@ -230,7 +235,7 @@ async def find(
 
 def is_candidate(hat: Viewer, task: Task) -> bool:
     """The same rule as `_by_role`, for one row; who is excluded is asked separately."""
-    for role in set(task.roles) & hat.roles:
+    for role in set(task.roles) & (hat.roles | {personal(hat.username)}):
         if role == "college":
             if task.org_unit in hat.org_units:
                 return True

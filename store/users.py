@@ -240,6 +240,9 @@ async def with_roles(
     """Active users who are meant by these roles; college officers of that unit, the employee who is that person."""
     scope: ColumnElement[bool] = false()
     for role in roles:
+        if role.startswith("@"):  # one person by name
+            scope = scope | (User.username == role[1:])
+            continue
         has_role = User.roles.any(UserRole.role == role)
         where: ColumnElement[bool] = true()
         if role == "college":

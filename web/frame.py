@@ -130,7 +130,7 @@ def words(lang: str) -> dict[str, Any]:
         return code("role", name) if has(f"role_{name}") else name
 
     def roles(names: list[str]) -> str:
-        return translate(lang, "list_comma").join(code("role", n) for n in names)
+        return translate(lang, "list_comma").join(n[1:] if n.startswith("@") else code("role", n) for n in names)
 
     def case_name(case_no: str) -> str:
         """What people call a case: its number; a payment by levy and month; a voucher by the head of its bill's id."""

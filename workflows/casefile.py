@@ -118,6 +118,11 @@ class CaseFile:
         self._disarm_past(target)  # a target of two days is not announced seven days before: that was before it began
         return target
 
+    def internal_again(self, target: Deadline) -> Deadline:
+        """A target of the same step, counted from today: its next occurrence."""
+        rule_id = target.id.partition("/")[0]
+        return self.internal(rule_id.removeprefix("INT-").lower().replace("-", "_"))
+
     def hold(self, deadline: Deadline) -> Deadline:
         """Registers a deadline of the case; a changed due day re-arms future rungs only."""
         known = self.deadlines.get(deadline.id)

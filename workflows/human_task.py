@@ -24,6 +24,7 @@ from workflows.clock import Clock
 
 if TYPE_CHECKING:
     from workflows.casefile import CaseFile
+    from workflows.countersign import Countersign
 
 
 class Returned(Exception):
@@ -106,12 +107,16 @@ class Desk:
     def __init__(self, process: "CaseFile") -> None:
         self.process = process
         self.tasks: dict[str, HumanTask] = {}
+        self.countersigns: dict[str, Countersign] = {}  # those that ran and run, by their group
         self._occurrences: dict[str, int] = {}
 
     def key(self, name: str) -> str:
         """The next key for a step that may come again: verification/1, verification/2…"""
         self._occurrences[name] = self._occurrences.get(name, 0) + 1
         return f"{name}/{self._occurrences[name]}"
+
+    def id_of(self, key: str) -> str:
+        return task_id(self.process.id, key)
 
     def latest(self, name: str) -> str | None:
         """The newest key of a step; None before it was asked."""

@@ -59,6 +59,7 @@ class Reentry:
                         zh=f"参保信息已更改，按新信息重新办理：{task.spec.title.zh}",
                         en=f"The record has changed, to be done with the new one: {task.spec.title.en}",
                     ),
+                    "hand_in",
                 )
 
     async def _ask(self, other: "Registration") -> TaskResult:

@@ -5,15 +5,18 @@ settlement by finance, by the last working day of the month of payment. Its end 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from temporalio import workflow
 
 from schemas.base import Text
 from schemas.calls import BillDecision, WakeCases
+from schemas.countersign import Signer
 from schemas.deadlines import Deadline
 from schemas.process import ProcessCommand, ProcessStart, Stage
 from schemas.steps import ReturnTarget
 from schemas.tasks import TaskResult, TaskSpec
+from workflows.countersign import countersign
 from workflows.human_task import Returned
 from workflows.process import Process
 from workflows.returning import AGAIN, STRAIGHT, target, why
@@ -82,15 +85,20 @@ class Reimbursement(Process):
 
     async def _approval(self, prepared: TaskResult, back: Returned | None) -> TaskResult:
         async with self.stage("approval"):
-            return await self._ask(
+            return await countersign(
+                self,
                 "approval",
-                Text(zh="审批报账单", en="Approve the voucher"),
-                ["supervisor"],
-                ["approve", "return"],
-                "approval",
-                excluded=[prepared.actor],
-                after="voucher",
-                back=back,
+                [Signer(role="supervisor")],
+                self._spec(
+                    "approval",
+                    Text(zh="审批报账单", en="Approve the voucher"),
+                    ["supervisor"],
+                    ["approve", "return"],
+                    "approval",
+                    excluded=[prepared.actor],
+                    after="voucher",
+                    back=back,
+                ),
             )
 
     async def _settlement(self, prepared: TaskResult) -> None:
@@ -129,6 +137,12 @@ class Reimbursement(Process):
         )
 
     async def _ask(
+        self, name: str, title: Text, roles: list[str], outcomes: list[str], internal: str, **more: Any
+    ) -> TaskResult:
+        spec = self._spec(name, title, roles, outcomes, internal, **more)
+        return await self.desk.ask(spec.model_copy(update={"key": self.desk.key(name)}))
+
+    def _spec(
         self,
         name: str,
         title: Text,
@@ -139,20 +153,18 @@ class Reimbursement(Process):
         after: str | None = None,
         back: Returned | None = None,
         return_to: Sequence[ReturnTarget] = (),
-    ) -> TaskResult:
-        return await self.desk.ask(
-            TaskSpec(
-                key=self.desk.key(name),
-                kind=f"reimbursement.{name}",
-                title=title,
-                roles=roles,
-                stage=name,
-                outcomes=outcomes,
-                deadlines=[self.remaining(internal), self.internal(internal)],
-                excluded=excluded or [],
-                data={"bill_id": self.bill_id, **why(back)},
-                after=self.desk.latest(after) if after else None,
-                former=back.former if back and back.to == name else None,
-                return_to=list(return_to),
-            )
+    ) -> TaskSpec:
+        return TaskSpec(
+            key=name,
+            kind=f"reimbursement.{name}",
+            title=title,
+            roles=roles,
+            stage=name,
+            outcomes=outcomes,
+            deadlines=[self.remaining(internal), self.internal(internal)],
+            excluded=excluded or [],
+            data={"bill_id": self.bill_id, **why(back)},
+            after=self.desk.latest(after) if after else None,
+            former=back.former if back and back.to == name else None,
+            return_to=list(return_to),
         )

@@ -78,10 +78,11 @@ def check_withdrawal(desk: Desk, withdrawal: Withdrawal) -> tuple[HumanTask, lis
     following = [t for t in desk.tasks.values() if t.spec.after == task.spec.key]
     if any(t.state is TaskState.SUSPENDED for t in following):
         raise refusal(Refusal.TASK_SUSPENDED, "the case is suspended")
-    late = not following or any(t.state is not TaskState.READY for t in following)
-    if late or desk.process.withdrawal_refused(task):
+    ready = [t for t in following if t.state is TaskState.READY]
+    acted = any(t.state in (TaskState.COMPLETED, TaskState.RETURNED) for t in following)
+    if not ready or acted or desk.process.withdrawal_refused(task):
         raise refusal(Refusal.TOO_LATE, "the next step has begun")
-    return task, following
+    return task, ready
 
 
 def accept_withdrawal(desk: Desk, withdrawal: Withdrawal) -> HumanTask:
@@ -112,11 +113,10 @@ def accept_withdrawal(desk: Desk, withdrawal: Withdrawal) -> HumanTask:
     return task
 
 
-def reopen(desk: Desk, task: HumanTask, why: Text) -> None:
-    """Closes an open task so that its own step begins again, because what it works with has changed."""
+def reopen(desk: Desk, task: HumanTask, why: Text, to: str) -> None:
+    """Closes an open task so that its own step (`to`) begins again, because what it works with has changed."""
     task.close(TaskState.OBSOLETE, desk.process.now())
-    step = task.spec.step or task.spec.key.partition("/")[0]
-    task.returned = Returned(to=step, way="again", reason=why.zh, actor="system", task_key=task.spec.key)
+    task.returned = Returned(to=to, way="again", reason=why.zh, actor="system", task_key=task.spec.key)
     desk.process.note("task_obsolete", why, task_id=task.id)
     desk.process.touch(task)
 

@@ -8,16 +8,19 @@ Law: Social Insurance Law arts 60, 62, 86; Sichuan notice of 2018-12-27 (the 25t
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from temporalio import workflow
 
 from schemas.base import Text
 from schemas.calls import BillArg, BillDecision, FreezeArg, PaymentArg, PaymentScope, WakeCases
+from schemas.countersign import Signer
 from schemas.deadlines import Deadline
 from schemas.process import ProcessCommand, ProcessStart, Stage
 from schemas.steps import ReturnTarget
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from schemas.tax_payment import BillKind, BillRef
+from workflows.countersign import countersign
 from workflows.human_task import Returned
 from workflows.process import Process
 from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, until_next_question
@@ -147,20 +150,30 @@ class TaxPayment(Process):
         await self.calls.wake_cases(WakeCases(bill_id=bill.bill_id, topic="paid"))
 
     async def _approval(self, bill: BillRef, confirmed: TaskResult, back: Returned | None) -> TaskResult:
-        """Somebody else than who confirmed says that this bill is paid."""
+        """Somebody else than who confirmed says that this bill is paid; above the school's limit a supervisor, then the
+        head."""
         title = KIND_TITLE[bill.kind]
+        signers = [Signer(role="supervisor")]
+        above = self.policy.tax_payment_countersign_above
+        if above is not None and bill.total > above:
+            signers.append(Signer(role="head"))
         async with self.stage("approval"):
-            return await self._ask(
+            return await countersign(
+                self,
                 "approval",
-                "approval",
-                Text(zh=f"审批{title.zh}缴费", en=f"Approve payment of the {title.en}"),
-                ["approve", "return"],
-                bill=bill,
-                roles=["supervisor"],
-                excluded=[confirmed.actor],
-                internal="approval",
-                data=dict(why(back)),
-                after="confirm",
+                signers,
+                self._spec(
+                    "approval",
+                    "approval",
+                    Text(zh=f"审批{title.zh}缴费", en=f"Approve payment of the {title.en}"),
+                    ["approve", "return"],
+                    bill=bill,
+                    excluded=[confirmed.actor],
+                    internal="approval",
+                    data=dict(why(back)),
+                    after="confirm",
+                ),
+                mode="in_turn",
             )
 
     async def _visible(self, bill: BillRef) -> None:
@@ -276,7 +289,11 @@ class TaxPayment(Process):
         self._asked += 1
         return self._asked
 
-    async def _ask(
+    async def _ask(self, name: str, stage: str, title: Text, outcomes: list[str], **more: Any) -> TaskResult:
+        spec = self._spec(name, stage, title, outcomes, **more)
+        return await self.desk.ask(spec.model_copy(update={"key": self.desk.key(name)}))
+
+    def _spec(
         self,
         name: str,
         stage: str,
@@ -292,28 +309,26 @@ class TaxPayment(Process):
         return_to: Sequence[ReturnTarget] = (),
         after: str | None = None,
         former: str | None = None,
-    ) -> TaskResult:
-        """Asks a person; `after` is the step whose answer led here (it may be withdrawn while nobody has acted)."""
+    ) -> TaskSpec:
+        """What a person is asked; `after` is the step whose answer led here, withdrawn while nobody has acted."""
         first = STEPS.index(name) if name in STEPS else 1  # all before the bill is compared: the rest is still to do
         deadlines = [self._payment_day(STEPS[first:])]
         if internal is not None:
             deadlines.append(self.internal(internal))
         about = self.scope.model_dump() | ({"bill_id": bill.bill_id, "bill_kind": bill.kind} if bill else {})
-        return await self.desk.ask(
-            TaskSpec(
-                key=self.desk.key(name),
-                kind=f"tax_payment.{name}",
-                title=title,
-                roles=roles or ["clerk"],
-                stage=stage,
-                outcomes=outcomes,
-                documents=documents or [],
-                deadlines=deadlines,
-                excluded=excluded or [],
-                authority="tax_office",
-                data=about | (data or {}),
-                return_to=list(return_to),
-                after=self.desk.latest(after) if after else None,
-                former=former,
-            )
+        return TaskSpec(
+            key=name,
+            kind=f"tax_payment.{name}",
+            title=title,
+            roles=roles or ["clerk"],
+            stage=stage,
+            outcomes=outcomes,
+            documents=documents or [],
+            deadlines=deadlines,
+            excluded=excluded or [],
+            authority="tax_office",
+            data=about | (data or {}),
+            return_to=list(return_to),
+            after=self.desk.latest(after) if after else None,
+            former=former,
         )

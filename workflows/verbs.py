@@ -6,9 +6,11 @@ its rows are written, so that people read their own writes. The rules of a verb 
 
 from temporalio import workflow
 
+from schemas.countersign import AddSigner, RemoveSigner
 from schemas.steps import Returning, Withdrawal
 from schemas.tasks import TaskState
 from workflows.casefile import CaseFile
+from workflows.countersign import check_adding, check_removing
 from workflows.returning import accept_return, accept_withdrawal, check_return, check_withdrawal
 
 
@@ -34,3 +36,23 @@ class Verbs(CaseFile):
     @withdraw_task.validator
     def _check_withdrawal(self, withdrawal: Withdrawal) -> None:
         check_withdrawal(self.desk, withdrawal)
+
+    @workflow.update(name="add_signer", description="Add a person to a countersign (加签)")
+    async def add_signer(self, adding: AddSigner) -> None:
+        task, found = check_adding(self.desk, adding)
+        found.add(task, adding)
+        await self.projected()
+
+    @add_signer.validator
+    def _check_adding(self, adding: AddSigner) -> None:
+        check_adding(self.desk, adding)
+
+    @workflow.update(name="remove_signer", description="Take an added person off a countersign (减签)")
+    async def remove_signer(self, removing: RemoveSigner) -> None:
+        task, found = check_removing(self.desk, removing)
+        found.remove(task, removing)
+        await self.projected()
+
+    @remove_signer.validator
+    def _check_removing(self, removing: RemoveSigner) -> None:
+        check_removing(self.desk, removing)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.base import Text
+from schemas.countersign import Seat, SeatState, Signer, SignGroup
 from schemas.steps import ReturnTarget
 from schemas.tasks import Refusal
 from store.database import session
@@ -84,6 +85,61 @@ async def test_an_answer_is_withdrawn_until_the_next_has_a_draft(office: Office)
     assert (answer.status_code, answer.json()["code"]) == (409, "too_late")
     answer = await other.post(f"/api/v1/tasks/{mine}/withdraw", json={"reason": "误点"}, headers=key())
     assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+
+
+SCOPE = {"unit": "school", "levy": "social", "month": "2026-11"}
+
+
+def signed(role: str = "supervisor", added: str = "") -> SignGroup:
+    seats = [Seat(id="1", place=1, signer=Signer(role=role), state=SeatState.OPEN)]
+    if added:
+        seats.append(Seat(id="2", place=1, signer=Signer(username=added), added_by="supervisor"))
+    return SignGroup(id="approval.sign/1", mode="in_turn", need=1, seats=seats)
+
+
+async def test_people_are_added_by_who_signs_and_see_their_task_by_name(office: Office) -> None:
+    case = await office.case()
+    task = await office.task(
+        case, "tax_payment.approval", roles=["supervisor"], excluded=["clerk"], outcomes=["approve", "return"],
+        sign=signed(added="payroll"), data=SCOPE,
+    )  # fmt: skip
+    path = f"/api/v1/tasks/{task}/countersign"
+    adding = {"username": "head", "where": "before", "reason": "金额较大", "version": 1}
+    supervisor, clerk, payroll = [await office.sign_in(n) for n in ("supervisor", "clerk", "payroll")]
+    view = (await supervisor.get(f"/api/v1/tasks/{task}")).json()
+    assert "add_signer" in view["actions"]
+    assert [(s["name"] or {}).get("en") for s in view["countersign"]["signers"]] == [None, "Payroll"]
+    answer = await supervisor.post(path, json=adding, headers=key())
+    assert answer.status_code == 200, answer.text
+    assert office.temporal.calls[-1][0] == "add_signer"
+    for client, changes, expected in (
+        (clerk, {}, (403, "not_allowed")),
+        (supervisor, {"username": "clerk"}, (403, "four_eyes")),
+        (supervisor, {"username": "auditor"}, (422, "bad_form")),
+        (supervisor, {"username": "nobody"}, (422, "bad_form")),
+        (supervisor, {"version": 3}, (409, "stale_version")),
+    ):
+        answer = await client.post(path, json=adding | changes, headers=key())
+        assert (answer.status_code, answer.json()["code"]) == expected
+    off = {"seat": "2", "reason": "已口头确认"}
+    assert (await payroll.post(f"{path}/remove", json=off)).status_code == 404
+    assert (await supervisor.post(f"{path}/remove", json=off)).status_code == 200
+    assert office.temporal.calls[-1][0] == "remove_signer"
+    office.temporal.refuse = [Refusal.SIGNER_REQUIRED]
+    answer = await supervisor.post(f"{path}/remove", json={"seat": "1", "reason": "不需要"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "signer_required")
+
+    theirs = await office.task(
+        case, "tax_payment.approval", key="approval/2", roles=["@payroll"], outcomes=["approve", "return"], revision=4,
+        sign=signed(added="payroll"), data=SCOPE,
+    )  # fmt: skip
+    assert [t["id"] for t in (await payroll.get("/api/v1/tasks?view=group")).json()["items"]] == [theirs]
+    done = await payroll.post(
+        f"/api/v1/tasks/{theirs}/complete", json={"outcome": "approve", "data": {}, "version": 1}, headers=key()
+    )
+    assert done.status_code == 200, done.text
+    shown = (await supervisor.get(f"/api/v1/processes/{case}")).json()["countersigns"]
+    assert [s["username"] for s in shown[0]["signers"]] == ["", "payroll"]
 
 
 async def test_a_step_that_comes_again_begins_with_the_former_answer(office: Office) -> None:

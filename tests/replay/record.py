@@ -9,7 +9,9 @@ import asyncio
 import os
 import sys
 import uuid
+from collections.abc import Awaitable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
 from schemas.calls import PollAnswer
+from schemas.countersign import AddSigner, RemoveSigner, Where
 from schemas.process import ProcessCommand, Wake
 from schemas.steps import Returning, Way, Withdrawal
 from schemas.tasks import TaskSnapshot
@@ -212,6 +215,47 @@ async def money_returned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     return handle
 
 
+async def countersigned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """A large bill: supervisor and head in turn; one person added before, one after, one taken off; one signature
+    withdrawn."""
+    office.lines = {"social": 3}
+    office.policy = office.policy.model_copy(update={"tax_payment_countersign_above": Decimal(1)})
+    handle = await s.begin("TaxPayment", at=START, unit="school", levy="social", month="2026-02")
+    await complete(handle, await office.task("tax_payment.freeze"))
+    await complete(handle, await office.task("tax_payment.confirm"))
+
+    def asked(role: str) -> Awaitable[TaskSnapshot]:
+        return office.task("tax_payment.approval", where=lambda t: t.spec.roles == [role])
+
+    async def add(username: str, where: Where) -> None:
+        task = await asked("supervisor")
+        adding = AddSigner(
+            task_id=task.id, username=username, where=where, reason="请看", version=task.version, actor="supervisor"
+        )
+        await handle.execute_update("add_signer", adding)
+
+    await add("finance", "before")
+    await complete(handle, await asked("@finance"), actor="finance")
+    await add("payroll", "after")
+    await add("clerk9", "after")
+    task = await asked("supervisor")
+    group = task.spec.sign
+    seat = next(x.id for x in group.seats if x.signer.username == "clerk9") if group else ""
+    removing = RemoveSigner(task_id=task.id, seat=seat, reason="不需要", actor="supervisor")
+    await handle.execute_update("remove_signer", removing)
+    await complete(handle, task, actor="supervisor")
+    await complete(handle, await asked("@payroll"), actor="payroll")
+    await asked("head")
+    theirs = next(t for t in office.tasks.values() if t.spec.roles == ["@payroll"])
+    await handle.execute_update("withdraw_task", Withdrawal(task_id=theirs.id, reason="误点", actor="payroll"))
+    await complete(handle, await asked("@payroll"), actor="payroll")
+    await complete(handle, await asked("head"), actor="head")
+    await office.settle(lambda: office.state(handle.id) == "waiting")
+    await s.skip(handle, timedelta(days=40))
+    await handle.result()
+    return handle
+
+
 CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "enrolment-refused-twice-http": (refused_twice, {}),
     "enrolment-refused-twice-portal": (refused_twice, {"social_bureau": "portal", "medical_bureau": "portal"}),
@@ -220,6 +264,7 @@ CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "tax_payment-month": (a_month_of_bills, {}),
     "reimbursement-settled": (a_bill_settled, {}),
     "enrolment-returned": (returned, {"social_bureau": "portal", "medical_bureau": "portal"}),
+    "tax_payment-countersigned": (countersigned, {}),
     "reimbursement-returned": (money_returned, {}),
 }
 

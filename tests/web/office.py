@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 from domain.times import at
 from runtime import clock
 from schemas.base import Text
+from schemas.countersign import Seat, SeatState, Signer, SignGroup
 from schemas.deadlines import Deadline, DerivationStep, LegalKind
 from schemas.enrolment import ForeignHire
 from schemas.forms import outcome
@@ -20,6 +21,7 @@ from schemas.process import (
     TimelineEntry,
     Transition,
 )
+from schemas.steps import ReturnTarget
 from schemas.tasks import DocumentRequest, TaskResult, TaskSnapshot, TaskSpec, TaskState
 from store import imports, projection, submissions
 from store.database import session
@@ -216,6 +218,23 @@ def _hire(number: int, today: date) -> dict[str, Any]:
     }
 
 
+BACK = [ReturnTarget(step="materials", title=Text(zh="材料收集", en="materials"))]
+
+
+def _signatures() -> SignGroup:
+    """A countersign with one who has signed, one who is asked and one who was added."""
+    return SignGroup(
+        id="sign/1",
+        mode="quorum",
+        need=2,
+        seats=[
+            Seat(id="1", place=1, signer=Signer(role="supervisor"), state=SeatState.APPROVED, actor="supervisor"),
+            Seat(id="2", place=2, signer=Signer(role="clerk"), state=SeatState.OPEN),
+            Seat(id="3", place=2, signer=Signer(username="finance"), added_by="clerk"),
+        ],
+    )
+
+
 def _task(
     process_id: str, stage: str, person: str | None, unit: str | None, deadlines: list[Deadline], now: datetime
 ) -> TaskSnapshot:
@@ -245,6 +264,8 @@ def _task(
             documents=documents,
             authority=stage if stage.endswith("bureau") else None,
             data={"agency": stage, "attempt": 1} if stage.endswith("bureau") else {},
+            return_to=BACK if stage.endswith("bureau") else [],
+            sign=_signatures() if stage == "tax_payment" else None,
         ),
     )
 

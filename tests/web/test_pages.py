@@ -35,7 +35,7 @@ async def test_every_page_is_translated_and_accessible(site: Site, lang: str) ->
     late = await open_case(1, ["materials"], -3)
     today = await open_case(2, ["verification"], 0, done=["materials"])
     both = await open_case(3, ["social_bureau", "medical_bureau"], 1, done=["materials", "verification"])
-    await open_case(4, ["tax_payment"], 40, done=["materials", "verification", "social_bureau"])
+    signing = await open_case(4, ["tax_payment"], 40, done=["materials", "verification", "social_bureau"])
     wrong: list[str] = []
     page = await site.visitor("clerk", lang)
     for path in (
@@ -45,6 +45,7 @@ async def test_every_page_is_translated_and_accessible(site: Site, lang: str) ->
         f"/tasks/{task_id(late, 'materials')}", f"/tasks/{task_id(today, 'verification')}",
         f"/tasks/{task_id(today, 'verification')}?outcome=return", f"/tasks/{task_id(today, 'materials')}",
         f"/tasks/{task_id(both, 'medical_bureau')}?outcome=refused", f"/tasks/{task_id(both, 'social_bureau')}",
+        f"/tasks/{task_id(signing, 'tax_payment')}", f"/cases/{signing}",
         "/tasks/00000000-0000-0000-0000-000000000000",
     ):  # fmt: skip
         answer = await page.goto(path)

@@ -23,6 +23,7 @@ from temporalio.worker import Worker
 
 from schemas.process import ProcessStart
 from tests.workflows.office import Office
+from tests.workflows.signing import Signing
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
@@ -89,7 +90,7 @@ def stage(skipping: WorkflowEnvironment) -> Callable[..., AbstractAsyncContextMa
         async with Worker(
             skipping.client,
             task_queue=queue,
-            workflows=WORKFLOWS,
+            workflows=[*WORKFLOWS, Signing],
             activities=office.activities(),
             workflow_runner=workflow_runner(),
             **options,

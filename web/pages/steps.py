@@ -1,4 +1,4 @@
-"""The posts of the task page that send work back: return and withdraw.
+"""The posts of the task page beside finishing: return, withdraw, add a signer, take one off.
 
 A refusal is shown as the sentence that the API gives; nothing here decides whether something is allowed.
 """
@@ -9,8 +9,10 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from api import countersign
 from api import steps as room
 from api.problems import BadForm, faults_of
+from schemas.countersign import AddSignerBody, RemoveSignerBody
 from schemas.steps import ReturnBody, WithdrawBody
 from web.frame import Guest, posted
 from web.routes import router as make_router
@@ -44,3 +46,21 @@ async def withdraw(visit: Guest, task_id: str) -> Response:
     form = await posted(visit)
     view = await room.withdraw(visit.viewer, task_id, body_of(WithdrawBody, form), str(form.get("key") or "") or None)
     return visit.go(f"/cases/{view.process_id}", "withdrawn")
+
+
+@router.post("/tasks/{task_id}/countersign")
+async def add_signer(visit: Guest, task_id: str) -> Response:
+    """Adds a person to the approval."""
+    form = await posted(visit)
+    key = str(form.get("key") or "") or None
+    view = await countersign.add(visit.viewer, task_id, body_of(AddSignerBody, form), key)
+    return visit.go(f"/cases/{view.process_id}" if view.closed_at else f"/tasks/{task_id}", "signer_added")
+
+
+@router.post("/tasks/{task_id}/countersign/remove")
+async def remove_signer(visit: Guest, task_id: str) -> Response:
+    """Takes an added person off."""
+    form = await posted(visit)
+    key = str(form.get("key") or "") or None
+    view = await countersign.remove(visit.viewer, task_id, body_of(RemoveSignerBody, form), key)
+    return visit.go(f"/cases/{view.process_id}" if view.closed_at else f"/tasks/{task_id}", "signer_removed")

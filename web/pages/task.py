@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from api import comments, completion, copies, handover, uploads, views
+from api import comments, completion, copies, countersign, handover, uploads, views
 from api import tasks as room
 from api.problems import BadFile, NotFound, Problem
 from api.uploads import clean_name
@@ -151,6 +151,7 @@ async def show(
         view = await room.get_task(s, visit.viewer, task_id)
         offered = await choices.for_forms(s, visit.lang)
         history = await _history(s, visit, view)
+        signers = await countersign.choices(s, view)
         scan = await _scan(s, view)
         gives = {"transfer", "delegate", "reassign"} & set(view.actions)
         people = await handover.candidates(s, visit.viewer, task_id) if gives else []
@@ -197,6 +198,7 @@ async def show(
         why_not=_why_not(view, visit),
         answer_rows=_answer(view, offered, lang),
         history=history,
+        signers=signers,
         people=people,
         colleagues=colleagues,
         draft_at=draft_at if attempt is None else None,
