@@ -18,7 +18,6 @@ import psycopg
 import pytest
 import pytest_asyncio
 from psycopg import sql
-from tests.e2e.contract import Office
 
 from embedded.ports import Ports
 from embedded.postgres import ROLE, Postgres

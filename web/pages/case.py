@@ -14,7 +14,7 @@ from runtime.settings import get_settings
 from schemas.api import CommandBody, ProcessQuery, ProcessView, TaskItem
 from schemas.process import Stage, StageState
 from store import notifications
-from store.database import reading
+from store.database import reading, session
 from web import choices
 from web.forms import Choice
 from web.frame import Guest, Visit, page, posted, with_query
@@ -89,10 +89,12 @@ async def old_address(process_id: str) -> Response:
 @router.get("/cases/{process_id}")
 async def case(visit: Guest, process_id: str) -> Response:
     """One case."""
+    async with session() as s:
+        await room.find_process(s, visit.viewer, process_id)
+        await copies.mark_read(s, visit.viewer, process_id)
     async with reading() as s:
         view = await room.get_process(s, visit.viewer, process_id)
         notice = await notifications.of_case(s, visit.viewer, process_id)
-        await copies.mark_read(s, visit.viewer, process_id)
         colleagues = await choices.colleagues(s, visit.lang)
     open_tasks = [t for t in view.tasks if t.closed_at is None]
     done = sorted(
