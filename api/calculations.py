@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import ValidationError
 
+from api.messages_of_fields import faults_of
 from api.problems import BadForm, NotFound, Problem
 from api.sign_in import CurrentViewer
 from domain.calculations import CALCULATIONS, Calculation, Context, Refused, near
@@ -40,6 +42,15 @@ def compute(calculation: Calculation[Any, Any], given: Any) -> Any:
         raise BadForm(faults=[(refused.pointer, refused.code, refused.text)]) from refused
     except PolicyError as gap:
         raise NotComputable(gap.text, faults=[("", "no_value", gap.text)]) from gap
+
+
+def compute_from(calculation: Calculation[Any, Any], data: Any) -> dict[str, Any]:
+    """The answer, as JSON values, to an input that is not validated yet. BadForm names the fields."""
+    try:
+        given = calculation.input.model_validate(data)
+    except ValidationError as error:
+        raise BadForm(faults=faults_of(error.errors())) from error
+    return compute(calculation, given).model_dump(mode="json")
 
 
 def find(name: str) -> Calculation[Any, Any]:

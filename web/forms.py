@@ -2,9 +2,11 @@
 
 Invariants: the page knows a form only by its schema, as any campus system does; an empty input is sent as "not given"
 (or null where the schema allows it), never as an empty text that would hide what is missing; repeatable rows travel as
-`defects.0.code`. Nothing is validated here: the API does that, and its faults come back by pointer.
+`defects.0.code`; lists, pairs and maps that are no rows of plain cells travel as JSON text. Nothing is validated here:
+the API does that, and its faults come back by pointer.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +33,8 @@ Choices = Mapping[str, list[Choice]]
 
 @dataclass
 class FieldView:
-    """One field as the template draws it. `kind`: text, textarea, date, number, checkbox, choice, checks, rows."""
+    """One field as the template draws it. `kind`: text, textarea, json, date, number, checkbox, choice, checks,
+    rows."""
 
     id: str
     name: str
@@ -62,7 +65,9 @@ def resolve(schema: Schema, part: Schema) -> dict[str, Any]:
     real = [o for o in options if o.get("type") != "null"]
     if real:
         chosen = next((o for o in real if o.get("type") == "number"), real[0])
-        found = {**resolve(schema, chosen), **found, "nullable": "null" in kinds, "decimal": "number" in kinds}
+        inner = resolve(schema, chosen)
+        decimal = "number" in kinds or bool(inner.get("decimal"))
+        found = {**inner, **found, "nullable": "null" in kinds, "decimal": decimal}
     if "$ref" in found:
         target = cast("dict[str, Any]", schema["$defs"][str(found.pop("$ref")).rsplit("/", 1)[-1]])
         found = {**resolve(schema, target), **found}
@@ -109,6 +114,8 @@ def _field(
         faults=faults.get(full, []),
         value="" if value is None else value,
     )
+    if is_json(schema, p):
+        return _json(view, value, p, lang, faults)
     if p.get("type") == "array":
         item = resolve(schema, cast("Schema", p.get("items", {})))
         if item.get("type") == "object":
@@ -124,7 +131,10 @@ def _field(
             view.value = [str(v) for v in cast("list[Any]", value)] if isinstance(value, list) else []
         return view
     view.choices = _choices(full, widget or name, p, choices, lang) or choices.get(name, [])
-    if p.get("type") == "boolean":
+    if p.get("type") == "boolean" and p.get("nullable"):  # three answers: yes, no, not given
+        view.kind, view.value = "choice", str(value).lower() if value in (True, False, "true", "false") else ""
+        view.choices = [Choice("true", translate(lang, "yes")), Choice("false", translate(lang, "no"))]
+    elif p.get("type") == "boolean":
         view.kind, view.value = "checkbox", value in (True, "true")
     elif view.choices:
         view.kind = "choice"
@@ -135,6 +145,61 @@ def _field(
     elif p.get("type") in ("number", "integer") or p.get("decimal"):
         view.kind = "number"
     return view
+
+
+def is_json(schema: Schema, part: Schema) -> bool:
+    """Whether a resolved property is written as JSON text: maps, pairs, lists of lists, rows with such cells."""
+    if part.get("type") == "object" or "prefixItems" in part:
+        return True
+    if part.get("type") != "array":
+        return False
+    item = resolve(schema, cast("Schema", part.get("items", {})))
+    if item.get("type") == "object":
+        inner = {**item, "$defs": schema.get("$defs", {})}
+        cells = cast("dict[str, Schema]", item.get("properties", {})).values()
+        return any(resolve(inner, c).get("type") in ("array", "object") for c in cells)
+    return item.get("type") == "array" or "enum" not in item
+
+
+def _json(view: FieldView, value: Any, part: Schema, lang: str, faults: dict[str, list[str]]) -> FieldView:
+    """A field written as JSON text: shown as it was typed, or indented; faults inside of it say where."""
+    view.kind = "json"
+    empty = value is None or value == "" or value == [] or value == {}
+    view.value = "" if empty else value if isinstance(value, str) else json_text(value)
+    examples = cast("list[Any]", part.get("examples") or [])
+    if examples:
+        sample = translate(lang, "for_example", what=json.dumps(examples[0], ensure_ascii=False))
+        view.help = f"{view.help}{translate(lang, 'sentence_gap')}{sample}" if view.help else sample
+    inside = [f"{name.removeprefix(view.name + '.')}: {m}" for name, ms in faults.items() for m in ms
+              if name.startswith(view.name + ".")]  # fmt: skip
+    view.faults = [*view.faults, *inside]
+    return view
+
+
+def json_text(value: Any) -> str:
+    """A value as people edit it: one entry of the outer level a line."""
+
+    def inner(part: Any) -> str:
+        return json.dumps(part, ensure_ascii=False)
+
+    if isinstance(value, dict):
+        rows = [f"  {inner(k)}: {inner(v)}" for k, v in cast("dict[str, Any]", value).items()]
+        return "{\n" + ",\n".join(rows) + "\n}"
+    if isinstance(value, list) and any(isinstance(v, list | dict) for v in cast("list[Any]", value)):
+        return "[\n" + ",\n".join(f"  {inner(v)}" for v in cast("list[Any]", value)) + "\n]"
+    return inner(value)
+
+
+def unreadable(schema: Schema, data: Mapping[str, Any]) -> dict[str, json.JSONDecodeError]:
+    """The JSON fields of a form post whose text is no JSON, with the place in it."""
+    found: dict[str, json.JSONDecodeError] = {}
+    for name, part in cast("dict[str, Schema]", schema.get("properties", {})).items():
+        if is_json(schema, resolve(schema, part)) and isinstance(data.get(name), str):
+            try:
+                json.loads(data[name])
+            except json.JSONDecodeError as error:
+                found[name] = error
+    return found
 
 
 def _row(
@@ -182,19 +247,33 @@ def read(schema: Schema, posted: Mapping[str, list[str]]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, part in cast("dict[str, Schema]", schema.get("properties", {})).items():
         p = resolve(schema, part)
-        if p.get("type") == "array":
+        if p.get("type") == "array" and not is_json(schema, p):
             item = resolve(schema, cast("Schema", p.get("items", {})))
             data[name] = _read_rows(name, item, posted) if item.get("type") == "object" else posted.get(name, [])
             continue
-        if p.get("type") == "boolean":
+        if p.get("type") == "boolean" and not p.get("nullable"):
             data[name] = "true" in posted.get(name, [])
             continue
         text = (posted.get(name) or [""])[-1].strip()
         if text:
-            data[name] = text
+            data[name] = _value(schema, p, text)
         elif p.get("nullable"):
             data[name] = None
     return data
+
+
+def _value(schema: Schema, part: Schema, text: str) -> Any:
+    """Typed text as the JSON value it means; text that means none stays, for the API to name the fault."""
+    if part.get("type") == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    if part.get("type") == "integer" and not part.get("decimal") and re.fullmatch(r"-?\d{1,9}", text):
+        return int(text)
+    if is_json(schema, part):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
+    return text
 
 
 def _read_rows(name: str, item: Schema, posted: Mapping[str, list[str]]) -> list[dict[str, Any]]:
@@ -239,7 +318,9 @@ def said(schema: Schema, faults: Iterable[Fault], lang: str) -> list[SaidFault]:
             label = parts[1]
         elif parts[0] in properties:
             label = label_of(resolve(schema, properties[parts[0]]), parts[0], lang)
-            if len(parts) > 1 and parts[1].isdigit():
+            if len(parts) > 1 and is_json(schema, resolve(schema, properties[parts[0]])):
+                label = f"{label} {'.'.join(parts[1:])}"
+            elif len(parts) > 1 and parts[1].isdigit():
                 label = f"{label} {int(parts[1]) + 1}"
         else:
             label = translate(lang, f"field_{parts[-1]}") if parts[-1] and has(f"field_{parts[-1]}") else ""

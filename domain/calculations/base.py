@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -140,11 +140,16 @@ class Calculation(Generic[I, O]):
     output: type[O]
     run: Callable[[I, Context], O]
 
+    @property
+    def examples(self) -> list[dict[str, Any]]:
+        """Inputs that work, with their fields in the order of people."""
+        return cast("dict[str, Any]", self.input.model_config["json_schema_extra"])["examples"]
+
     def schemas(self, context: Context) -> dict[str, dict[str, Any]]:
         """JSON Schemas of `input` and `output` with every allowed value. The example of the output is what the example
         of the input gives, so that the two cannot drift apart."""
-        taken = self.input.model_json_schema(mode="validation")
+        taken = self.input.model_json_schema(mode="validation") | {"examples": self.examples}
         given = self.output.model_json_schema(mode="serialization")
-        answers = [self.run(self.input.model_validate(e), context) for e in taken["examples"]]
+        answers = [self.run(self.input.model_validate(e), context) for e in self.examples]
         given["examples"] = [a.model_dump(mode="json") for a in answers]
         return {"input": taken, "output": given}

@@ -1,5 +1,7 @@
 """contribution: base and premium lines of one person and month, by the rules or by limits and rates that are given."""
 
+import re
+
 from domain.calculations.base import Calculation, Context, step
 from domain.contributions import PremiumAmount, premium, totals
 from domain.premium_overrides import with_limits, with_rates
@@ -49,11 +51,17 @@ def _steps(amounts: list[PremiumAmount], category: str, flags: list[Flag]) -> li
         return [*steps, step("result", f"{category} 不参加社会保险", f"{category} takes part in no insurance")]
     for amount in amounts:
         said = amount.explain()
-        source = "；".join(s for s in (amount.limit_source, amount.rate_source) if s)
+        source = "、".join(dict.fromkeys(n for s in (amount.limit_source, amount.rate_source) for n in _named(s)))
         steps.append(step("amount", f"{said.zh}（{source or '输入的标准'}）", f"{said.en} ({source or 'as given'})"))
     return [*steps, *(_FLAG_STEPS[f] for f in flags)]
 
 
+def _named(source: str) -> list[str]:
+    """What a source names, without its remarks: its numbered documents, else its first word."""
+    return _DOCUMENT.findall(source) or source.split()[:1]
+
+
+_DOCUMENT = re.compile(r"[\u3400-\u9fff]+〔\d{4}〕\d+号")
 _FLAG_STEPS = {
     Flag.SAMPLE: step(
         "provisional", "含示例值，正式使用前须向经办机构确认", "Holds sample values: confirm them with the agency first"
