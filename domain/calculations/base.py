@@ -143,7 +143,7 @@ class Calculation(Generic[I, O]):
     @property
     def examples(self) -> list[dict[str, Any]]:
         """Inputs that work, with their fields in the order of people."""
-        return cast("dict[str, Any]", self.input.model_config["json_schema_extra"])["examples"]
+        return cast("dict[str, Any]", self.input.model_config.get("json_schema_extra"))["examples"]
 
     def schemas(self, context: Context) -> dict[str, dict[str, Any]]:
         """JSON Schemas of `input` and `output` with every allowed value. The example of the output is what the example
