@@ -10,8 +10,26 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web import assets
-from web.pages import board, calculations, case, cover, inbox, messages, moves, my, saved_views, search, sign_in, start, steps, task
+from web.pages import (
+    board,
+    calculations,
+    case,
+    cover,
+    inbox,
+    messages,
+    moves,
+    my,
+    saved_views,
+    search,
+    sign_in,
+    start,
+    steps,
+    task,
+)
 
+ROOMS = (
+    sign_in, search, inbox, saved_views, moves, task, steps, cover, case, board, calculations, start, messages, my,
+)  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -57,7 +75,22 @@ def mount(app: FastAPI) -> None:
     """Adds the pages to an application. AssetsMissing when the front-end files are not installed."""
     assets.assets()
     app.add_api_route("/static/{version}/{name}", assets.serve, include_in_schema=False, response_model=None)
-    for room in (sign_in, search, inbox, saved_views, moves, task, steps, cover, case, board, calculations, start, messages, my):
+    for room in (
+        sign_in,
+        search,
+        inbox,
+        saved_views,
+        moves,
+        task,
+        steps,
+        cover,
+        case,
+        board,
+        calculations,
+        start,
+        messages,
+        my,
+    ):
         app.include_router(room.router)
     app.add_middleware(PageHeaders)
     app.add_middleware(GZipMiddleware, minimum_size=1024)

@@ -4,6 +4,7 @@ Invariants: nothing is computed or left out here; a value without words of its o
 calculation needs no line in this module.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,15 +14,21 @@ from web.language import has, pick, translate
 
 STEPS = "steps"
 PAIR = 2
+_AMOUNT = re.compile(r"-?\d+(\.\d+)?( |$)")  # "4511 → 4588" too
 
 
 @dataclass
 class Table:
-    """Rows of words under a title; `heads` may be fewer than the cells of a row."""
+    """Rows of words under a title, each as long as `heads`."""
 
     title: str
     heads: list[str]
     rows: list[list[str]]
+
+    @property
+    def figures(self) -> list[bool]:
+        """By column, whether it holds amounts: those stand to the right, words to the left."""
+        return [any(map(_AMOUNT.match, column)) for column in zip(*self.rows, strict=True)]
 
 
 @dataclass
@@ -46,9 +53,14 @@ def view(answer: Mapping[str, Any], schema: Schema, lang: str) -> AnswerView:
         elif name not in properties:
             rest[name] = value
         else:
-            _add(found, label_of(resolve(schema, properties[name]), name, lang), name, value, lang)
+            part = resolve(schema, properties[name])
+            item = resolve(schema, cast("Schema", part.get("items", {})))
+            if value and item.get("type") == "object" and not _is_text(item.get("properties", {})):
+                found.tables.append(_listed(label_of(part, name, lang), schema, item, value, lang))
+            else:
+                _add(found, label_of(part, name, lang), name, value, lang)
     if rest:
-        found.tables.append(Table(translate(lang, "calculation_result"), _heads(rest, lang), _rows(rest, "", lang)))
+        found.tables.append(_mapped(translate(lang, "calculation_result"), rest, "", lang))
     return found
 
 
@@ -56,14 +68,24 @@ def _add(found: AnswerView, label: str, name: str, value: Any, lang: str) -> Non
     if isinstance(value, dict) and not _is_text(cast("dict[str, Any]", value)):
         if value:
             entries = cast("dict[str, Any]", value)
-            found.tables.append(Table(label, _heads(entries, lang), _rows(entries, name, lang)))
+            found.tables.append(_mapped(label, entries, name, lang))
         else:
             found.facts.append((label, translate(lang, "dash")))
-    elif isinstance(value, list) and value and all(isinstance(v, dict) for v in cast("list[Any]", value)):
-        entries = {str(i): v for i, v in enumerate(cast("list[Any]", value), start=1)}
-        found.tables.append(Table(label, [], [row[1:] for row in _rows(entries, name, lang)]))
     else:
         found.facts.append((label, words(name, value, lang)))
+
+
+def _mapped(title: str, entries: Mapping[str, Any], name: str, lang: str) -> Table:
+    """A map: a row an entry."""
+    heads = _heads(entries, lang)
+    return Table(title, heads, [row + [""] * (len(heads) - len(row)) for row in _rows(entries, name, lang)])
+
+
+def _listed(title: str, schema: Schema, item: Schema, values: list[dict[str, Any]], lang: str) -> Table:
+    """A list of objects: a row each, a column for each field of theirs."""
+    columns = cast("dict[str, Schema]", item["properties"])
+    heads = [label_of(resolve(schema, part), name, lang) for name, part in columns.items()]
+    return Table(title, heads, [[words(n, v.get(n), lang) for n in columns] for v in values])
 
 
 def _heads(entries: Mapping[str, Any], lang: str) -> list[str]:

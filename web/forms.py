@@ -108,7 +108,7 @@ def _field(
         id="f-" + full.replace(".", "-"),
         name=full,
         label=label_of(p, name, lang),
-        required=name in schema.get("required", []),
+        required=name in schema.get("required", []) and not p.get("nullable"),  # an empty one is sent as null
         help=str(p.get(f"help_{lang}", "")),
         max_length=p.get("maxLength"),
         faults=faults.get(full, []),

@@ -50,21 +50,21 @@ class ProcedureNeedsInput(Input):
 
 
 class NeededDocument(Item):
-    code: str
-    title: Text
-    required: bool
-    note: Text | None = None
+    code: str = Field(json_schema_extra=label("编号", "Code"))
+    title: Text = Field(json_schema_extra=label("名称", "Name"))
+    required: bool = Field(json_schema_extra=label("必需", "Required"))
+    note: Text | None = Field(default=None, json_schema_extra=label("说明", "Note"))
 
 
 class NeededAgency(Item):
-    agency: str
-    title: Text
-    insurances: list[str]
+    agency: str = Field(json_schema_extra=label("代码", "Code"))
+    title: Text = Field(json_schema_extra=label("名称", "Name"))
+    insurances: list[str] = Field(json_schema_extra=label("险种", "Insurances"))
 
 
 class RefusalReason(Item):
-    code: str
-    text: Text
+    code: str = Field(json_schema_extra=label("编号", "Code"))
+    text: Text = Field(json_schema_extra=label("原因", "Reason"))
 
 
 class ProcedureNeedsAnswer(Answer):

@@ -34,6 +34,9 @@ async def test_every_calculator_computes_its_example(site: Site, lang: str) -> N
             bare = re.sub("《[^》]*》", "", text)
             wrong += [f"{name}: {line}" for line in bare.splitlines() if CHINESE.search(line)]
         wrong += [f"{name}: {key}" for key in re.findall(r"\b(?:choice|column|field|insurance)_[a-z_]+", text)]
+        if lang == "zh":
+            offered = await page.locator("main form option, main form .form-check").all_inner_texts()
+            wrong += [f"{name}: {words.strip()}" for words in offered if not CHINESE.search(words) and "÷" not in words]
         if PICTURES:
             await page.screenshot(path=f"{PICTURES}/{lang}-calculation-{name}.png", full_page=True)
     assert not wrong, "\n".join(wrong)
