@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
+    batch,
     board,
     calculations,
     codec,
@@ -41,8 +42,8 @@ from runtime.settings import Settings
 
 PREFIX = "/api/v1"
 ROOMS = (
-    sign_in, tasks, search, completion, steps, countersign, handover, urging, comments, copies, uploads, saved_views,
-    substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
+    sign_in, batch, tasks, search, completion, steps, countersign, handover, urging, comments, copies, uploads,
+    saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

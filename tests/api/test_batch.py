@@ -1,0 +1,185 @@
+"""Many tasks and many cases at once: a result an item, nothing stopped by one, nothing done twice."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import func, select
+
+from api import handover
+from store.database import session
+from store.tables.office import Audit
+from store.tables.processes import Submission, Task
+from tests.api.conftest import Office, days, deadline
+
+BATCH = "/api/v1/tasks/batch"
+
+
+async def verifications(office: Office, n: int, **more: Any) -> list[str]:
+    """So many open verifications of as many cases."""
+    made: list[str] = []
+    for i in range(n):
+        case = await office.case(id_number=f"BB{1000000 + i}")
+        made.append(await office.task(case, deadlines=[deadline(days(9))], **more))
+    return made
+
+
+def items(ids: list[str], **more: Any) -> list[dict[str, Any]]:
+    return [{"id": task, "key": f"k-{task}", **more} for task in ids]
+
+
+def said(answer: httpx2.Response) -> list[tuple[str, str | None]]:
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["done"] + body["pending"] + body["refused"] == len(body["items"])
+    return [(i["result"], i["problem"] and i["problem"]["code"]) for i in body["items"]]
+
+
+async def holders(ids: list[str]) -> list[str | None]:
+    async with session() as s:
+        rows = {t.id: t.holder for t in await s.scalars(select(Task).where(Task.id.in_(ids)))}
+    return [rows[i] for i in ids]
+
+
+async def test_many_are_claimed_and_approved_at_once(office: Office) -> None:
+    clerk = await office.sign_in("clerk")
+    tasks = await verifications(office, 30)
+    claimed = await clerk.post(BATCH, json={"action": "claim", "items": items(tasks)})
+    assert said(claimed) == [("done", None)] * 30
+    assert claimed.json()["items"][0]["subject_name"].startswith("Anna Muster")
+    body = {
+        "action": "complete", "outcome": "approve", "use_known": True, "data": {"remark": "批量审核"},
+        "items": [
+            {"id": t, "key": f"a-{t}", "version": 1, "data": {"remark": "单独"} if i == 3 else {}}
+            for i, t in enumerate(tasks)
+        ],
+    }  # fmt: skip
+    first = await clerk.post(BATCH, json=body)
+    assert said(first) == [("done", None)] * 30
+    again = await clerk.post(BATCH, json=body)
+    assert again.json()["items"] == first.json()["items"]
+    async with session() as s:
+        assert (await s.scalar(select(func.count()).select_from(Submission))) == 30
+    view = (await clerk.get(f"/api/v1/tasks/{tasks[3]}")).json()
+    other = (await clerk.get(f"/api/v1/tasks/{tasks[4]}")).json()
+    assert (view["answer"]["remark"], other["answer"]["remark"]) == ("单独", "批量审核")
+    assert view["answer"]["certificate"] == "none" and view["completed_by"] == "clerk"
+
+
+async def test_one_bad_item_stops_no_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    clerk, second = await office.sign_in("clerk"), await office.sign_in("clerk2")
+    tasks = await verifications(office, 5)
+    await second.post(f"/api/v1/tasks/{tasks[1]}/claim")
+    ids = [*tasks, "00000000-0000-0000-0000-000000000000"]
+    given = [{"id": t, "key": f"x{i}", "version": 7 if i == 2 else 1} for i, t in enumerate(ids)]
+    given[3]["data"] = {"remark": "x" * 501}
+    answer = await clerk.post(BATCH, json={"action": "complete", "outcome": "approve", "items": given})
+    assert said(answer) == [
+        ("done", None), ("refused", "task_held"), ("refused", "stale_version"), ("refused", "bad_form"),
+        ("done", None), ("refused", "not_found"),
+    ]  # fmt: skip
+    refused = answer.json()["items"]
+    assert "clerk2" in refused[1]["problem"]["detail"]
+    assert refused[3]["problem"]["errors"][0]["pointer"] == "/data/remark"
+    assert refused[5]["title"] is None
+
+    async def broken(*args: Any, **more: Any) -> None:
+        raise RuntimeError("no such thing should happen")
+
+    # A fault of ours is an item's result as well, and said to be one.
+    fresh = await verifications(office, 2)
+    await clerk.post(BATCH, json={"action": "claim", "items": items(fresh)})
+    away = [{"id": t, "key": f"t{i}"} for i, t in enumerate(fresh)]
+    given_away = {"action": "transfer", "to": "clerk2", "reason": "出差", "items": away}
+    real = handover.message
+    calls = iter([broken, real])
+    monkeypatch.setattr(handover, "message", lambda *a, **k: next(calls)(*a, **k))  # pyright: ignore[reportUnknownLambdaType]
+    answers = said(await clerk.post(BATCH, json=given_away))
+    assert sorted(answers) == [("done", None), ("refused", "internal_error")]
+    assert sorted(map(str, await holders(fresh))) == ["clerk", "clerk2"]
+
+
+async def test_passing_on_and_urging_happen_once_per_key(office: Office) -> None:
+    clerk, supervisor = await office.sign_in("clerk"), await office.sign_in("supervisor")
+    tasks = await verifications(office, 3)
+    await clerk.post(BATCH, json={"action": "claim", "items": items(tasks[:2])})
+    away = {"action": "transfer", "to": "clerk2", "reason": "出差一周"}
+    moves = [{"id": t, "key": f"move-{t}"} for t in tasks]
+    first = await clerk.post(BATCH, json={**away, "items": moves})
+    assert said(first) == [("done", None), ("done", None), ("refused", "not_allowed_now")]
+    assert said(await clerk.post(BATCH, json={**away, "items": moves})) == said(first)
+    assert await holders(tasks) == ["clerk2", "clerk2", None]
+    other = {**away, "to": "clerk", "items": moves[:1]}
+    assert said(await clerk.post(BATCH, json=other)) == [("refused", "idempotency_key_reused")]
+    urged = {"action": "urge", "note": "本周内", "items": [{"id": t, "key": f"u-{t}"} for t in tasks]}
+    assert said(await supervisor.post(BATCH, json=urged)) == [("done", None)] * 3
+    assert said(await supervisor.post(BATCH, json=urged)) == [("done", None)] * 3
+    later = {**urged, "items": [{"id": tasks[0], "key": "another"}]}
+    assert said(await supervisor.post(BATCH, json=later)) == [("refused", "too_soon")]
+    back = {
+        "action": "reassign",
+        "to": "clerk",
+        "reason": "均衡工作量",
+        "items": [{"id": t, "key": f"b-{t}"} for t in tasks],
+    }
+    assert said(await clerk.post(BATCH, json=back)) == [("refused", "not_allowed")] * 3
+    assert said(await supervisor.post(BATCH, json=back)) == [("done", None)] * 3
+    assert await holders(tasks) == ["clerk"] * 3
+    async with session() as s:
+        actions = list(await s.scalars(select(Audit.action).where(Audit.object == tasks[0]).order_by(Audit.id)))
+    assert actions == ["task.claim", "task.transfer", "task.urge", "task.reassign"]
+
+
+async def test_an_answer_on_its_way_is_said_to_be(office: Office) -> None:
+    clerk = await office.sign_in("clerk")
+    tasks = await verifications(office, 2)
+    office.temporal.silent = True
+    body = {"action": "complete", "outcome": "approve", "items": items(tasks, version=1)}
+    answer = await clerk.post(BATCH, json=body)
+    assert said(answer) == [("pending", None)] * 2
+    address = f"/api/v1/submissions/{answer.json()['items'][0]['submission']}"
+    assert (await clerk.get(address)).json()["status"] == "pending"
+    office.temporal.silent = False
+    assert said(await clerk.post(BATCH, json=body)) == [("done", None)] * 2
+
+
+async def test_a_batch_that_is_wrong_as_a_whole_does_nothing(office: Office) -> None:
+    clerk = await office.sign_in("clerk")
+    tasks = await verifications(office, 2)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"action": "claim", "items": []}, "/items"),
+        ({"action": "claim", "items": items([tasks[0]] * 2)}, "/items/1/id"),
+        ({"action": "claim", "items": items(tasks, key="same")}, "/items/1/key"),
+        ({"action": "transfer", "items": items(tasks)}, "/to"),
+        ({"action": "transfer", "to": "clerk2", "items": items(tasks)}, "/reason"),
+        ({"action": "complete", "items": items(tasks)}, "/outcome"),
+        ({"action": "claim", "items": [{"id": f"t{i}", "key": f"k{i}"} for i in range(201)]}, "/items"),
+    ]
+    for body, pointer in wrong:
+        answer = await clerk.post(BATCH, json=body)
+        assert answer.status_code == 422, body
+        assert pointer in [e["pointer"] for e in answer.json()["errors"]], answer.text
+    assert await holders(tasks) == [None, None]
+    auditor = await office.sign_in("auditor")
+    assert (
+        said(await auditor.post(BATCH, json={"action": "claim", "items": items(tasks)}))
+        == [("refused", "not_allowed")] * 2
+    )
+
+
+async def test_cases_are_commanded_together(office: Office) -> None:
+    clerk, auditor = await office.sign_in("clerk"), await office.sign_in("auditor")
+    cases = [await office.case(id_number=f"CC{1000000 + i}") for i in range(3)]
+    body = {
+        "action": "suspend", "reason": "学院推迟报到",
+        "items": [{"id": c, "key": f"s-{c}"} for c in [*cases, "enrolment-none"]],
+    }  # fmt: skip
+    assert said(await auditor.post("/api/v1/processes/batch", json=body)) == [
+        *[("refused", "not_allowed")] * 3, ("refused", "not_found"),
+    ]  # fmt: skip
+    answer = await clerk.post("/api/v1/processes/batch", json=body)
+    assert said(answer) == [*[("done", None)] * 3, ("refused", "not_found")]
+    assert said(await clerk.post("/api/v1/processes/batch", json=body)) == said(answer)
+    assert sorted(c for c in office.temporal.calls if c[0] == "suspend") == [
+        ("suspend", f"{c}/suspend/s-{c}") for c in cases
+    ]
