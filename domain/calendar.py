@@ -37,6 +37,7 @@ class WorkCalendar:
     def __init__(self, calendar: Calendar) -> None:
         self.authority = calendar.authority
         self.closes_at = calendar.closes_at
+        self.extending_rest_days = calendar.extending_rest_days
         self.version = calendar.version
         self._years = {y.year: y for y in calendar.years}
         self._rest: set[date] = set()

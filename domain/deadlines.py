@@ -86,16 +86,21 @@ class TaxDue:
 def tax_due(month: str, nominal_day: int, calendar: WorkCalendar, published: FilingTable) -> TaxDue:
     """The last filing day of a month for taxes due on `nominal_day`. The published table wins over the rule.
 
-    The rule (征管法实施细则 art. 109, in official practice): blocks of three or more rest days of a public holiday
-    between day 1 and the nominal day lengthen the period by that many working days after it; otherwise a rest day as
-    last day moves to the next working day. It is for tax periods; premiums follow it only where a rule of the data
-    says so.
+    The rule (征管法实施细则 art. 109, in official practice): blocks of a public holiday with at least the calendar's
+    `extending_rest_days` between day 1 and the nominal day lengthen the period by their length in working days after
+    it; otherwise a rest day as last day moves to the next working day. It is for tax periods; premiums follow it only
+    where a rule of the data says so.
     """
     first = first_day(month)
     if (month, nominal_day) in published:
         return TaxDue(first.replace(day=published[month, nominal_day]), "published", provisional=False)
     nominal = first.replace(day=min(nominal_day, last_day(month).day))
-    extra = sum(len(block) for block in calendar.holiday_blocks(first, nominal) if len(block) >= 3)
+    if calendar.extending_rest_days is None:
+        raise DeadlineError(
+            "The calendar has no extending_rest_days. 日历缺少 extending_rest_days（细则第109条的天数）。"
+        )
+    blocks = (len(b) for b in calendar.holiday_blocks(first, nominal))
+    extra = sum(n for n in blocks if n >= calendar.extending_rest_days)
     due = calendar.add_working_days(nominal, extra) if extra else calendar.next_working_day(nominal, include_self=True)
     return TaxDue(due, "rule", provisional=bool(calendar.missing_years(first, due)), extended_by=extra)
 

@@ -100,7 +100,7 @@ _MENDERS: dict[str, Callable[[str], str]] = {
     "blanks": lambda v: _BLANKS.sub("", v),
     "upper": str.upper,
 }
-_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # lint: allow law-number - the standard GB 11643
 _CHECKS = "10X98765432"
 LONG, SHORT = 18, 15  # characters of a number now, and of one before 1999 (GB 11643)
 _HK_MACAO = r"[HM]\d{8}(\d{2})?"

@@ -157,12 +157,28 @@ def agency_policies(texts: Texts, modes: Mapping[str, str] | None = None) -> lis
 def calendars(texts: Texts) -> list[Calendar]:
     """One calendar an agency: the years it names, its own closing hour, and the hash of both as version."""
     years = calendar_years(texts)
+    extending = _extending_rest_days(texts)
     found: list[Calendar] = []
     for item in load_list(texts, "agencies.yaml", "agencies"):
         closes = str(item.get("closes_at", "17:00"))
-        version = _digest(text_of(texts, "calendar.yaml"), closes)
-        found.append(Calendar(authority=str(item["id"]), years=years, closes_at=closes, version=version))
+        version = _digest(text_of(texts, "calendar.yaml"), closes, str(extending))
+        found.append(
+            Calendar(
+                authority=str(item["id"]), years=years, closes_at=closes, version=version, extending_rest_days=extending
+            )
+        )
     return found
+
+
+def _extending_rest_days(texts: Texts) -> int:
+    """How many rest days of a public holiday in a row lengthen a tax period. 税收征管法实施细则 art. 109."""
+    for rule in load_list(texts, "counting_rules.yaml", "rules"):
+        if rule.get("id") == "tax_art109" and isinstance(rule.get("extending_rest_days"), int):
+            return cast("int", rule["extending_rest_days"])
+    raise PolicyError(
+        "counting_rules.yaml 的 tax_art109 缺少 extending_rest_days（整数）。",
+        "counting_rules.yaml: tax_art109 has no extending_rest_days (a whole number).",
+    )
 
 
 def deadline_rules(texts: Texts) -> list[DeadlineRule]:

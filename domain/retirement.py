@@ -12,7 +12,7 @@ from domain.policy import PolicyError
 from domain.times import add_to_month
 from schemas.base import Text
 
-MONTHS_A_YEAR = 12
+MONTHS_A_YEAR = 12  # lint: allow law-number - a year has twelve months
 
 NO_ELASTIC = "no_elastic_retirement"
 TOO_EARLY = "before_elastic_window"

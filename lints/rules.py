@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 PURE = ("domain", "workflows", "schemas")
@@ -170,6 +171,91 @@ def own_commit(file: File) -> Found:
             yield node.lineno, "commit(): only store.database.session commits"
 
 
+LAWFUL = ("schemas", "domain", "workflows", "activities", "api", "store", "web")
+LAW_WORDS = re.compile(
+    r"(^|_)(rate|share|percent|factor|floor|cap|age|years|months|days|grade|tolerance|deadline|due|norm|weight|weights)(s|_|$)",
+    re.IGNORECASE,
+)
+MONEY_WORDS = re.compile(r"(^|_)(rate|share|wage|base|avg|average|floor|cap|owed|arrears)(s|_|$)")
+COUNTERS = re.compile(r"^(add_months?|add_to_month|add_days|add_working_days|add_calendar_days|relativedelta)$")
+NEUTRAL_DECIMAL = re.compile(
+    r"-?(0*\.?0*|0*10*(\.0*)?|0?\.0*10*)"
+)  # zero and powers of ten: cents, shares of a hundred
+NEUTRAL = (-1, 0, 1, 100)
+
+
+def law_number(file: File) -> Found:
+    """A number of the law is data of `policies/`, with source and day: no rate, age, share, month or day count here.
+
+    Found where a number is written next to what it means: bound to or compared with a name of that kind (`days`,
+    `rate`, `months`…), a factor of money, handed to what counts days or months, or written as an exact decimal.
+    0, 1, -1, the 100 of a percentage and powers of ten as decimals say nothing.
+    """
+    if file.top not in LAWFUL or "migrations" in file.path.parts:
+        return
+    for node in _nodes(file):
+        for name, value in _named_values(node):
+            number = next((n for n in _numbers(value) if n not in NEUTRAL), None)
+            if number is not None and LAW_WORDS.search(name):
+                yield value.lineno, f"{name} {number}: a number of the law belongs into policies/"
+        if isinstance(node, ast.Call):
+            name = _dotted(node.func).rpartition(".")[2]
+            if name == "Decimal" and node.args and isinstance(node.args[0], ast.Constant):
+                written = str(node.args[0].value)
+                if not NEUTRAL_DECIMAL.fullmatch(written):
+                    yield node.lineno, f"Decimal {written}: a number of the law belongs into policies/"
+
+
+def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Names and the values written for them: assignment, keyword, default, comparison; the counters' arguments."""
+    if isinstance(node, ast.Assign):
+        yield from ((_last(t), node.value) for t in node.targets)
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        yield _last(node.target), node.value
+    elif isinstance(node, ast.Call):
+        name = _last(node.func)
+        yield from ((k.arg or "", k.value) for k in node.keywords)
+        if COUNTERS.match(name):
+            yield from (("days", a) for a in node.args)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        for one, other in ((node.left, node.right), (node.right, node.left)):
+            if MONEY_WORDS.search(_last(one)):
+                yield "share", other
+    elif isinstance(node, ast.arguments):
+        named = [*node.posonlyargs, *node.args]
+        yield from zip((a.arg for a in named[len(named) - len(node.defaults) :]), node.defaults, strict=True)
+        yield from ((a.arg, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None)
+    elif isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+        for one, other in pairwise(sides):
+            yield _last(one), other
+            yield _last(other), one
+
+
+def _last(node: ast.expr) -> str:
+    """The name a value is known by: of `a.paid_months`, `len(days)` and `row["rate"]` the last word."""
+    if isinstance(node, ast.Call):
+        return _last(node.args[0]) if _dotted(node.func) == "len" and node.args else _last(node.func)
+    if isinstance(node, ast.Subscript):
+        key = node.slice
+        return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else _last(node.value)
+    return _dotted(node).rpartition(".")[2]
+
+
+def _numbers(value: ast.expr) -> Iterator[int | float]:
+    """The numbers of a literal; those inside of an expression (12 * years) say nothing by themselves."""
+    if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
+        value = value.operand
+    if isinstance(value, ast.Tuple | ast.List | ast.Set):
+        for item in value.elts:
+            yield from _numbers(item)
+    elif isinstance(value, ast.Dict):
+        for item in value.values:
+            yield from _numbers(item)
+    elif isinstance(value, ast.Constant) and isinstance(value.value, int | float) and not isinstance(value.value, bool):
+        yield value.value
+
+
 RULES: list[Callable[[File], Found]] = [
     local_activity,
     wall_clock,
@@ -179,6 +265,7 @@ RULES: list[Callable[[File], Found]] = [
     module_docstring,
     length,
     own_commit,
+    law_number,
 ]
 
 

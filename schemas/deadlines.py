@@ -58,6 +58,7 @@ class Calendar(Payload):
     years: list[CalendarYear]
     closes_at: str = "17:00"
     version: str = "1"
+    extending_rest_days: int | None = None  # so many rest days of a holiday in a row lengthen a tax period (art. 109)
 
 
 class DeadlineRule(Payload):
@@ -169,8 +170,8 @@ class AgencyPolicy(Payload):
     mode: str = "http"  # portal | http
     calendar: str = "school"
     staff_change_cutoff_day: int | None = None
-    norm_working_days: int = 10
-    chase_working_days: int = 7
+    norm_working_days: int
+    chase_working_days: int
     insurances: list[str] = []
     levy: str | None = None  # social | medical
     sample: bool = False
@@ -198,7 +199,7 @@ class PolicySnapshot(Payload):
     durations: list[StepDuration]
     agencies: list[AgencyPolicy]
     checklists: dict[str, list[ChecklistItem]] = {}  # by category, from materials.yaml
-    partial_payment_days: int = 2  # working days before the payment day at which an open side is decided upon
+    partial_payment_days: int = 0  # working days before the payment day at which an open side is decided upon
     partial_payment_grace_minutes: int = 60
     tax_payment_countersign_above: Decimal | None = None  # yuan; above it supervisor and head approve in turn
 

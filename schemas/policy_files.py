@@ -142,6 +142,7 @@ class CategoriesFile(Sourced):
 class CountingRule(Sourced):
     id: str
     value: str | bool
+    extending_rest_days: Annotated[int, Field(ge=1, le=31)] | None = None
 
 
 class CountingFile(Sourced):

@@ -30,7 +30,9 @@ def calendar_of(given: Mapping[str, CalendarYearInput] | None, context: Context)
                     f"{day} is both off and at work: keep it in one place.",
                 )
         years.append(CalendarYear(year=int(year), rest=days.rest, work=days.work))
-    return work_calendar(Calendar(authority="given", years=years))
+    return work_calendar(
+        Calendar(authority="given", years=years, extending_rest_days=context.rules.calendar.extending_rest_days)
+    )
 
 
 def _days(entry: str, year: int, pointer: str) -> list[date]:

@@ -21,6 +21,19 @@ CAUGHT = [
     ("store/a.py", "# TO" + "DO later", "forbidden-words"),
     ("api/a.py", "await session.commit()", "own-commit"),
     ("api/a.py", "\n" * 500, "length"),
+    ("domain/a.py", "late_fee_rate = 0.0005", "law-number"),
+    ("domain/a.py", "due = owed * 1.1", "law-number"),
+    ("domain/a.py", "FACTOR = Decimal('1.10')", "law-number"),
+    ("domain/a.py", "floor = regional_avg * 60 / 100", "law-number"),
+    ("domain/a.py", "cap_share = Decimal('3')", "law-number"),
+    ("domain/a.py", "RETIRES = {'base_years': 60}\nx = row['base_years'] >= 60", "law-number"),
+    ("domain/a.py", "if paid_months >= 180: pass", "law-number"),
+    ("workflows/a.py", "by = add_months(permit, 3)", "law-number"),
+    ("workflows/a.py", "by = add_to_month(month, -3)", "law-number"),
+    ("activities/a.py", "by = day + timedelta(days=30)", "law-number"),
+    ("api/a.py", "def f(tolerance_months: int = 4) -> None: ...", "law-number"),
+    ("store/a.py", "elastic = months(late=36, early_months=36)", "law-number"),
+    ("store/a.py", "GRADES_months = {1: 27, 2: 25}", "law-number"),
 ]
 LEFT = [
     ("workflows/a.py", "await workflow.execute_activity(f)"),
@@ -30,6 +43,14 @@ LEFT = [
     ("api/a.py", "Text(zh='缺少材料', en=f'{x} is missing')"),
     ("api/a.py", "x = datetime.now(UTC)  # lint: allow wall-clock - measures the machine itself"),
     ("store/a.py", "async with session() as s: pass"),
+    ("domain/a.py", "percent = rate * 100"),
+    ("domain/a.py", "CENT = Decimal('0.01')\nNOTHING = Decimal('0.00')"),
+    ("domain/a.py", "by = add_to_month(month, rule.notice_months)\nend = add_months(day, -1)"),
+    ("domain/a.py", "timeout = timedelta(seconds=60)\nkey = int(text, 36)"),
+    ("domain/a.py", "first = f'{value[:6]}19'\nok = len(value) == 18"),
+    ("domain/a.py", "WEIGHTS = (7, 9, 10)  # lint: allow law-number - the standard GB 11643"),
+    ("store/migrations/versions/a.py", "lasts = timedelta(days=30)"),
+    ("simulators/a.py", "answer_days = 3"),
 ]
 
 
