@@ -37,8 +37,10 @@ check: setup  ## 代码检查 ruff, pyright, import-linter, own lints
 	PYTHONPATH=. $(BIN)/lint-imports
 	$(BIN)/python -m lints
 
-bench: setup  ## 人工任务的吞吐与延迟 Throughput and latency of human tasks
-	$(BIN)/python -m bench.human_tasks
+WHAT ?= human_tasks
+
+bench: setup  ## 性能测量，WHAT=contributions 换一项 Measure speed; WHAT=contributions for another one
+	$(BIN)/python -m bench.$(WHAT)
 
 doctor: setup  ## 检查这台机器 Check this machine
 	@$(BIN)/baoqi doctor --data $(DATA)
