@@ -3,9 +3,6 @@
 The stand-in takes the same updates and writes the same projection as a worker does.
 """
 
-import asyncio
-import contextlib
-import random
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,12 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.registry import all_activities
@@ -27,6 +20,7 @@ from api import engine
 from api.app import create_app
 from domain.times import at
 from runtime import clock
+from runtime.namespace import prepare
 from runtime.settings import Settings
 from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
@@ -261,34 +255,23 @@ def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def school(office: Office, client: Client, database: Settings, agencies: Running) -> AsyncIterator[Office]:
-    """The office with a real engine behind it: Temporal, the worker's workflows and activities, the authorities."""
+    """The office with a real engine behind it: Temporal, the worker's workflows and activities, the authorities.
+
+    A namespace of its own: months and bills have the same ids in the next test, and the server keeps what has ended.
+    """
     database.simulators_url = agencies.url
+    database.temporal_namespace = database.temporal_task_queue
     database.update_timeout_seconds = 8.0
-    engine.use_client(client)
+    own = await prepare(database)
+    engine.use_client(own)
     async with session() as s:
         await create_user(s, "finance", PASSWORD, name_zh="财务", roles=["finance"])
-        # The database is new, the Temporal server is not: case numbers of this test are its own.
-        await s.execute(text("SELECT setval('case_numbers', :n)"), {"n": random.randint(10_000, 900_000)})
     async with Worker(
-        client, task_queue=database.temporal_task_queue, workflows=WORKFLOWS, activities=all_activities(),
+        own, task_queue=database.temporal_task_queue, workflows=WORKFLOWS, activities=all_activities(),
         workflow_runner=workflow_runner(),
     ):  # fmt: skip
         yield office
         engine.use_client(None)
-        await forget(client)
-
-
-async def forget(client: Client) -> None:
-    """Removes every process of this test from the shared server: months and bills have the same ids in the next one."""
-    async for run in client.list_workflows():
-        execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
-        request = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
-        with contextlib.suppress(RPCError):  # ended and gone meanwhile
-            await client.workflow_service.delete_workflow_execution(request)
-    for _ in range(100):
-        if not [run async for run in client.list_workflows()]:
-            return
-        await asyncio.sleep(0.1)
 
 
 def days(n: int) -> date:
