@@ -67,12 +67,14 @@ def worker(
     ready_file: Annotated[Path | None, typer.Option("--ready-file", help="就绪后写入 Written when ready")] = None,
 ) -> None:
     """运行流程工作进程 Run the workflow worker."""
+    import uvloop
+
     from runtime import logging
     from worker import main as worker_main
 
     settings = load_settings(data)
     logging.configure(settings, "worker")
-    asyncio.run(worker_main.run(settings, ready_file))
+    uvloop.run(worker_main.run(settings, ready_file))
 
 
 Fd = Annotated[int | None, typer.Option("--fd", hidden=True, help="An inherited listening socket")]
@@ -89,6 +91,8 @@ def _serve(app: str | object, host: str, port: int, fd: int | None, proxied: boo
         factory=isinstance(app, str),
         host=host,
         port=port,
+        loop="uvloop",
+        http="httptools",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(default=False, description="Set when people reach the pages by HTTPS.")
 
     database_url: str = Field(default="", description="SQLAlchemy DSN; empty: the embedded PostgreSQL.")
-    database_pool_size: int = Field(default=10, ge=1, description="Connections each process may hold.")
+    database_pool_size: int = Field(default=25, ge=2, description="Connections each process may hold.")
     database_port: int = Field(default=5433, description="Preferred port of the embedded PostgreSQL.")
     database_bin: str = Field(
         default="", description="Folder with initdb and postgres to use instead of the bundled ones."

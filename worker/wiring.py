@@ -27,6 +27,7 @@ from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
 CLOCK_SECONDS = 5
+POOL_FOR_CHORES = 5
 Chore = Callable[[], Awaitable[object]]
 log = logger(__name__)
 
@@ -40,8 +41,8 @@ def build_worker(client: Client, settings: Settings) -> Worker:
         activities=all_activities(),
         workflow_runner=workflow_runner(),
         interceptors=[FailuresSorted()],
-        # Not more than the database pool gives, or activities would wait for each other inside their time-out.
-        max_concurrent_activities=2 * settings.database_pool_size,
+        # Fewer than the database pool gives, chores need some too: who waits for a connection waits in its time-out.
+        max_concurrent_activities=max(1, settings.database_pool_size - POOL_FOR_CHORES),
         # After a crash of this worker the first click waits this long for the dead one's cache, not ten seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=20),
