@@ -24,7 +24,7 @@ CERTIFICATE_DUE = "certificate_due"  # policies/watch_rules.yaml
 
 async def _facts(s: AsyncSession, process_id: str) -> EnrolmentFacts:
     row = await people.hire_row(s, process_id)
-    hire = await people.hire_of(s, process_id)
+    hire = people.clear(row)
     today = shanghai_day(await process_now(s, process_id))
     loaded = rule_tables.load()
     findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, loaded.checks)

@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import engine, permissions, tasks, views
@@ -47,7 +47,7 @@ from schemas.forms import Form
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import Completion, CompletionAnswer, Refusal, TaskSpec
 from store import audit, cases, submissions
-from store.database import session
+from store.database import session, single_reads
 from store.tables.office import Document
 from store.tables.processes import Process, Submission, Task
 from store.users import Viewer
@@ -72,6 +72,11 @@ class Result:
     completed: Completed | None
 
 
+_CLOSED = (
+    select(Task, Process, cases.HOLDERS)
+    .join(Process, Process.id == Task.process_id)
+    .where(Task.id == bindparam("task_id"))
+)
 REFUSALS: dict[str, type[Problem]] = {
     Refusal.TASK_CLOSED: TaskClosed,
     Refusal.TASK_SUSPENDED: TaskSuspended,
@@ -102,13 +107,14 @@ async def complete(viewer: Viewer, task_id: str, body: CompleteBody, key: str | 
         task, process = await tasks.locked_task(s, viewer, task_id)
         known = await submissions.by_key(s, task_id, key)
         if known is None:
-            known = await _store(s, viewer, task, process, body, key, digest)
+            with s.no_autoflush:  # claim and audit are written once, with the answer
+                known = await _store(s, viewer, task, process, body, key, digest)
         if known.body_hash != digest:
             raise KeyReused
         if known.status == "refused":
             raise _stored_refusal(known)
-        if known.status == "done":
-            return Result(known.id, await _completed(s, viewer, task_id))
+    if known.status == "done":
+        return Result(known.id, await _completed(viewer, task_id))
     return await _send(viewer, known)
 
 
@@ -210,8 +216,7 @@ async def _send(viewer: Viewer, row: Submission) -> Result:
         raise problem
     if problem == "pending":
         return Result(row.id, None)
-    async with session() as s:
-        return Result(row.id, await _completed(s, viewer, row.task_id))
+    return Result(row.id, await _completed(viewer, row.task_id))
 
 
 async def deliver(row: Submission) -> Problem | str:
@@ -257,14 +262,12 @@ def _stored_refusal(row: Submission) -> Problem:
     return _BY_CODE.get(code, NotAllowedNow)()
 
 
-async def _completed(s: AsyncSession, viewer: Viewer, task_id: str) -> Completed:
-    statement = select(Task, Process).join(Process, Process.id == Task.process_id).where(Task.id == task_id)
-    task, process = (await s.execute(statement.execution_options(populate_existing=True))).one()
-    look = await views.lookup(s, viewer, [task.subject, process.subject])
-    holders = await cases.holders(s, [process.id])
+async def _completed(viewer: Viewer, task_id: str) -> Completed:
+    async with single_reads() as s:
+        task, process, holders = (await s.execute(_CLOSED, {"task_id": task_id})).one()
+        look = await views.lookup(s, viewer, [task.subject, process.subject])
     return Completed(
-        task=views.task_item(task, process, look),
-        process=views.process_item(process, look, holders.get(process.id, [])),
+        task=views.task_item(task, process, look), process=views.process_item(process, look, holders or [])
     )
 
 

@@ -16,7 +16,7 @@ from runtime.clock import real_now
 from runtime.settings import get_settings
 from schemas.api import SessionView, SignIn, UserView
 from store import audit, users
-from store.database import session
+from store.database import session, single_reads
 from store.tables.people import Session, User
 from store.users import Viewer
 
@@ -95,13 +95,13 @@ async def identify(request: Request) -> Identity | None:
     now = real_now()
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and given:
-        async with session() as s:
+        async with single_reads() as s:
             viewer = await users.find_token(s, given.strip(), now)
         return Identity(viewer, None, None) if viewer is not None else None
     cookie = request.cookies.get(COOKIE)
     if not cookie:
         return None
-    async with session() as s:
+    async with single_reads() as s:
         found = await users.find_session(s, cookie, now)
     return Identity(found[1], found[0].csrf_token, found[0]) if found is not None else None
 

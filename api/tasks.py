@@ -170,7 +170,6 @@ async def hold(s: AsyncSession, viewer: Viewer, task: Task) -> None:
         task.holder, task.held_since = hat.username, real_now()
         acting_for = {"acting_for": hat.username} if hat.username != viewer.username else {}
         audit.record(s, viewer.username, "task.claim", task.id, on_behalf=bool(acting_for), **acting_for)
-        await s.flush()
 
 
 async def claim(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:

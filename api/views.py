@@ -20,7 +20,7 @@ from schemas.deadlines import Deadline, DeadlineView
 from schemas.forms import outcome as form_outcome
 from schemas.forms import outcomes_of
 from schemas.process import Stage
-from store import people, policies, substitutes, users
+from store import names, policies
 from store.tables.desk import Copy, InboxEvent
 from store.tables.office import Document
 from store.tables.processes import Process, Task, Timeline
@@ -51,13 +51,14 @@ class Lookup:
 
 
 async def lookup(session: AsyncSession, viewer: Viewer, subjects: list[str | None]) -> Lookup:
+    found = await names.load(session, [s for s in subjects if s], clock.today())
     return Lookup(
         viewer=viewer,
         now=clock.now(),
-        users=await users.names(session),
-        units=await people.org_units(session),
-        people=await people.names_of(session, [s for s in subjects if s]),
-        substitutes=await substitutes.in_force(session, clock.today()),
+        users=found.users,
+        units=found.units,
+        people=found.people,
+        substitutes=found.substitutes,
     )
 
 

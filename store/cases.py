@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from schemas.api import ProcessQuery
 from store import inbox_events, urgency
@@ -115,6 +117,15 @@ async def completed_for(session: AsyncSession, process_id: str) -> dict[str, str
 async def comments_of(session: AsyncSession, task_id: str) -> list[Comment]:
     rows = await session.scalars(select(Comment).where(Comment.task_id == task_id).order_by(Comment.id))
     return list(rows)
+
+
+_held = aliased(Task)
+# The same for one process, as a column of a statement that reads it; NULL where nobody does.
+HOLDERS = (
+    select(func.array_agg(aggregate_order_by(_held.holder.distinct(), _held.holder)))
+    .where(_held.process_id == Process.id, _held.closed_at.is_(None), _held.holder.is_not(None))
+    .scalar_subquery()
+)
 
 
 async def holders(session: AsyncSession, process_ids: list[str]) -> dict[str, list[str]]:

@@ -49,7 +49,11 @@ def search_text(*parts: str | None) -> str:
 
 def display_name(person: Person) -> str:
     """Anna Muster（穆安娜）, or the passport's name alone."""
-    return f"{person.name}（{person.name_zh}）" if person.name_zh else person.name
+    return shown_name(person.name, person.name_zh)
+
+
+def shown_name(name: str, name_zh: str | None) -> str:
+    return f"{name}（{name_zh}）" if name_zh else name
 
 
 async def find_person(session: AsyncSession, id_number: str) -> Person | None:
@@ -120,7 +124,12 @@ async def hire_row(session: AsyncSession, process_id: str) -> Hire:
 
 async def hire_of(session: AsyncSession, process_id: str) -> ForeignHire:
     """The valid record of a case in clear values. UnknownHire when there is none."""
-    return ForeignHire.model_validate(unseal((await hire_row(session, process_id)).record))
+    return clear(await hire_row(session, process_id))
+
+
+def clear(row: Hire) -> ForeignHire:
+    """The record in clear values."""
+    return ForeignHire.model_validate(unseal(row.record))
 
 
 async def save_hire(

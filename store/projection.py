@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import ColumnElement, String, Table, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.slack import most_urgent, urgency_key
@@ -30,7 +30,7 @@ WAITING_KINDS = ("registration.acceptance", "registration.result")  # by hand: t
 NEVER = datetime(9999, 12, 30, tzinfo=UTC)
 
 # Statements of every transition are made once: to build and compare them each time costs more than to run them.
-_TASKS, _TIMELINE = cast("Table", Task.__table__), cast("Table", Timeline.__table__)
+_TASKS = cast("Table", Task.__table__)
 _WORKFLOW_COLUMNS = (
     "title_zh", "title_en", "roles", "excluded", "org_unit", "stage", "authority", "spec", "deadlines", "state",
     "version", "revision", "opened_at", "closed_at", "sort_day", "legal_rank", "sort_at", "next_due_at", "latest_start",
@@ -39,21 +39,42 @@ _RESULT_COLUMNS = ("outcome", "result", "completed_by", "on_behalf", "submission
 _FIXED_COLUMNS = ("id", "process_id", "process_kind", "case_no", "key", "kind", "subject", "search")
 
 
-def _upsert(*changing: str) -> Insert:
+def _upsert(*changing: str, **computed: ColumnElement[Any]) -> Insert:
     """Inserts a task's row with `on_behalf` and the columns named, or changes these where the row is older."""
     columns = dict.fromkeys((*_FIXED_COLUMNS, "on_behalf", *changing))
-    statement = insert(_TASKS).values({c: bindparam(c) for c in columns})
+    statement = insert(_TASKS).values({c: bindparam(c) for c in columns} | computed)
     return statement.on_conflict_do_update(
         index_elements=["id"],
-        set_={c: statement.excluded[c] for c in changing},
+        set_={c: statement.excluded[c] for c in (*changing, *computed)},
         where=_TASKS.c.revision < statement.excluded.revision,
     )
 
 
+# The answer is settled in the same statement that closes its task: it knows for which absent person it was given. (As
+# text: an `update()` inside of this statement would take the task's values for its own columns of the same names.)
+_SETTLED = (
+    text("UPDATE submissions SET status = 'done', answer = :answered WHERE id = :answer_id RETURNING acting_for")
+    .bindparams(bindparam("answered", type_=JSONB))
+    .columns(acting_for=String)
+    .cte("settled")
+)
 _WRITE_TASK = _upsert(*_WORKFLOW_COLUMNS)
 _WRITE_CLOSED_TASK = _upsert(*_WORKFLOW_COLUMNS, *_RESULT_COLUMNS)
-_WRITE_TIMELINE = insert(_TIMELINE).on_conflict_do_nothing()
-_NOTIFY = text("SELECT pg_notify(:channel, :what)")
+_WRITE_ANSWERED_TASK = _upsert(
+    *_WORKFLOW_COLUMNS, *_RESULT_COLUMNS, completed_for=select(_SETTLED.c.acting_for).scalar_subquery()
+)
+# One statement for two things that every transition does: its lines are written, and open pages are told.
+_WRITE_TIMELINE_AND_TELL = text("""
+    WITH written AS (
+        INSERT INTO timeline (process_id, seq, at, kind, text_zh, text_en, actor, task_id, data)
+        SELECT :process_id, e.seq, e.at, e.kind, e.text_zh, e.text_en, e.actor, e.task_id, e.data
+        FROM jsonb_to_recordset(:entries) AS e(
+            seq integer, at timestamptz, kind text, text_zh text, text_en text, actor text, task_id text, data jsonb
+        )
+        ON CONFLICT DO NOTHING
+    )
+    SELECT pg_notify(:channel, :process_id)
+""").bindparams(bindparam("entries", type_=JSONB), bindparam("process_id", type_=String))
 
 
 async def apply(session: AsyncSession, transition: Transition, now: datetime) -> None:
@@ -66,12 +87,11 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
             _update_process(process, snapshot)
         for task in transition.tasks:
             await _write_task(session, process, task)
-        await _write_timeline(session, transition)
         if fresh:
             await _urgency(session, process, snapshot)
     await session.flush()
     await _remind(session, process, transition.reminders, now)
-    await session.execute(_NOTIFY, {"channel": INBOX_CHANNEL, "what": process.id})
+    await _write_timeline(session, transition)
 
 
 async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
@@ -167,16 +187,11 @@ async def _write_task(session: AsyncSession, process: Process, task: TaskSnapsho
         "search": f"{process.search} {_words_of_title(spec.title.zh)} {spec.title.en.lower()}",
         "on_behalf": workflow_columns.get("on_behalf", False),
     }
-    await session.execute(_WRITE_CLOSED_TASK if task.result is not None else _WRITE_TASK, values)
+    statement = _WRITE_TASK if task.result is None else _WRITE_CLOSED_TASK
     if task.state is TaskState.COMPLETED and task.result is not None:
-        absent = await session.scalar(
-            update(Submission)
-            .where(Submission.id == task.result.submission_id)
-            .values(status="done", answer={"status": 200, "code": task.result.outcome})
-            .returning(Submission.acting_for)
-        )
-        if absent is not None:
-            await session.execute(update(Task).where(Task.id == task.id).values(completed_for=absent))
+        statement = _WRITE_ANSWERED_TASK
+        values |= {"answer_id": task.result.submission_id, "answered": {"status": 200, "code": task.result.outcome}}
+    await session.execute(statement, values)
 
 
 async def _excluded(session: AsyncSession, process_id: str, names: list[str]) -> list[str]:
@@ -197,13 +212,10 @@ def _words_of_title(title: str) -> str:
 
 
 async def _write_timeline(session: AsyncSession, transition: Transition) -> None:
-    if not transition.timeline:
-        return
-    rows = [
+    entries = [
         {
-            "process_id": transition.process.id,
             "seq": e.seq,
-            "at": e.at,
+            "at": e.at.isoformat(),
             "kind": e.kind,
             "text_zh": e.text.zh,
             "text_en": e.text.en,
@@ -213,7 +225,8 @@ async def _write_timeline(session: AsyncSession, transition: Transition) -> None
         }
         for e in transition.timeline
     ]
-    await session.execute(_WRITE_TIMELINE, rows)
+    values = {"process_id": transition.process.id, "entries": entries, "channel": INBOX_CHANNEL}
+    await session.execute(_WRITE_TIMELINE_AND_TELL, values)
 
 
 async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSnapshot) -> None:
