@@ -20,6 +20,7 @@ from api import (
     completion,
     copies,
     countersign,
+    dates,
     events,
     handover,
     health,
@@ -42,8 +43,8 @@ from runtime.settings import Settings
 
 PREFIX = "/api/v1"
 ROOMS = (
-    sign_in, batch, tasks, search, completion, steps, countersign, handover, urging, comments, copies, uploads,
-    saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
+    sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
+    uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import engine, permissions, tasks, views
 from api.answer_checks import faults_of_answer
 from api.problems import (
+    BadDate,
     BadForm,
     BadOutcome,
     BadTarget,
@@ -85,6 +86,7 @@ REFUSALS: dict[str, type[Problem]] = {
     Refusal.BAD_FORM: BadForm,
     Refusal.NOT_ALLOWED_NOW: NotAllowedNow,
     Refusal.BAD_TARGET: BadTarget,
+    Refusal.BAD_DATE: BadDate,
     Refusal.TOO_LATE: TooLate,
     Refusal.NOT_YOURS: NotAllowed,
     Refusal.SIGNS_ALREADY: SignsAlready,

@@ -7,6 +7,7 @@ person's tasks under that person's name, and nothing that either of the two did 
 
 from api.problems import Delegated, FourEyes, NotAllowed, TaskHeld
 from schemas.base import Text
+from schemas.deadlines import LegalKind
 from store.inbox import BEHALF_ROLES, MONEY_KINDS, is_candidate
 from store.tables.processes import Task
 from store.users import Viewer
@@ -15,6 +16,8 @@ COMMANDERS = ("clerk", "supervisor")
 READS_AUDIT = ("auditor", "admin", "supervisor", "head")
 BOARD_ROLES = ("clerk", "supervisor", "head", "auditor", "admin", "college", "payroll", "finance")
 URGERS = ("clerk", "supervisor", "head")
+DATE_MOVERS = ("supervisor", "head")  # extend internal targets
+DATE_RECORDERS = ("clerk", "supervisor", "head")  # record what an authority decided; somebody else confirms it
 LENT = Text(
     zh="您已把该任务委派给他人，请先收回再办理。", en="You delegated this task: get it back before you work on it."
 )
@@ -148,6 +151,8 @@ def task_actions(viewer: Viewer, task: Task, started_by: str) -> list[str]:
     if ready and task.spec.get("sign") and may_add_signer(viewer, task):
         found.append("add_signer")
     found += _moves(viewer, task, mine) if ready else []
+    if ready and viewer.has(*DATE_MOVERS) and any(d["legal_kind"] == LegalKind.INTERNAL for d in task.deadlines):
+        found.append("extend")
     if ready and may_urge(viewer, task, started_by):
         found.append("urge")
     if viewer.has(*COMMENTS):
@@ -174,9 +179,10 @@ def _moves(viewer: Viewer, task: Task, mine: bool) -> list[str]:
 
 def process_actions(viewer: Viewer, kind: str, state: str) -> list[str]:
     """Commands that the viewer may give to a process in this state. What many cases share is not cancelled."""
-    if not viewer.has(*COMMANDERS):
-        return []
-    found = {"running": ["suspend", "cancel"], "waiting": ["suspend", "cancel"], "suspended": ["resume", "cancel"]}.get(
-        state, []
-    )
-    return [c for c in found if c != "cancel" or kind not in MONEY_KINDS]
+    known = {"running": ["suspend", "cancel"], "waiting": ["suspend", "cancel"], "suspended": ["resume", "cancel"]}
+    found: list[str] = []
+    if viewer.has(*COMMANDERS):
+        found += [c for c in known.get(state, []) if c != "cancel" or kind not in MONEY_KINDS]
+    if state in known and viewer.has(*DATE_RECORDERS):
+        found.append("decide_date")
+    return found

@@ -168,6 +168,15 @@ class BadTarget(Problem):
     )
 
 
+class BadDate(Problem):
+    status, code = 422, "bad_date"
+    text = Text(
+        zh="不能改到这一天：校内时限只能后延，且不超过法定或缴费期限；经办机构的决定须与原日期不同。",
+        en="Not to this day: an internal target only moves later, and not past the date of the law or of payment "
+        "behind it; an authority's decision names another day than before.",
+    )
+
+
 class SignsAlready(Problem):
     status, code = 422, "signs_already"
     text = Text(

@@ -20,7 +20,8 @@ from domain.times import day_of
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import TaskSpec
-from store import people, policies, rule_tables, submissions
+from store import people, policies, rule_tables, submissions, users
+from store.tables.office import Document
 from store.tables.people import Hire
 from store.tables.processes import Process, Task
 
@@ -158,6 +159,14 @@ async def _result(ask: Ask) -> Prefill:
     return made
 
 
+async def _decided_date(ask: Ask) -> Prefill:
+    """What was recorded of an authority's decision, with its paper."""
+    paper = await ask.session.get(Document, str(ask.spec.data["document"]))
+    recorded = (await users.names(ask.session)).get(str(ask.spec.data["recorded_by"]))
+    context: dict[str, Any] = {"files": [{"id": paper.id, "filename": paper.filename}] if paper else []}
+    return Prefill(context=context | ({"recorded_by": _dump(recorded)} if recorded else {}))
+
+
 async def _undo(ask: Ask) -> Prefill:
     return Prefill(data={"undone_on": ask.today})
 
@@ -191,6 +200,7 @@ _MAKERS: dict[str, Callable[[Ask], Awaitable[Prefill]]] = {
     "registration.result": _result,
     "registration.correction": _record,
     "registration.undo": _undo,
+    "date.confirm": _decided_date,
     "tax_payment.freeze": _bill,
     "tax_payment.visible": _bill,
     "tax_payment.bill": _bill,

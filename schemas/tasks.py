@@ -47,7 +47,7 @@ class TaskSpec(Payload):
     `subject` is a person's id; `excluded` are users who may not complete it (four eyes); `data` are ids and codes
     only. `return_to`: the earlier steps to which it may be returned; `after`: the key of the task whose answer opened
     it and may be withdrawn while nobody has acted on this one; `former`: the answer that was given when the step was
-    done before, to begin with."""
+    done before, to begin with. `runs_on`: it can be done while the case is suspended."""
 
     key: str  # unique in the process, with occurrence: "verification/1"
     kind: str  # "enrolment.verification"
@@ -66,6 +66,7 @@ class TaskSpec(Payload):
     return_to: list[ReturnTarget] = []
     after: str | None = None
     former: str | None = None  # a submission's id
+    runs_on: bool = False
     sign: SignGroup | None = None  # where it is one signature of a countersign
 
 
@@ -130,6 +131,7 @@ class Refusal(StrEnum):
     BAD_OUTCOME = "BadOutcome"  # 422
     NOT_ALLOWED_NOW = "NotAllowedNow"  # 409: cancel, suspend, resume in a state that forbids it
     BAD_TARGET = "BadTarget"  # 422: not a step to which this task may be returned, or not in this way
+    BAD_DATE = "BadDate"  # 422: a day to which this date cannot be moved
     TOO_LATE = "TooLate"  # 409: the next person has acted, so an answer can no longer be withdrawn
     SIGNS_ALREADY = "SignsAlready"  # 422: 加签 of somebody who is asked already
     SIGNER_REQUIRED = "SignerRequired"  # 409: 减签 of a signer whom the rules demand

@@ -18,7 +18,19 @@ SCHEMA = ForeignHire.model_json_schema()
 FOLD_ABOVE = 8
 _MONEY = ("amount", "total", "fee", "unit", "person", "difference", "base", "ours", "theirs", "withheld", "sum")
 _DONE_ELSEWHERE = frozenset(
-    {"org_units", "reasons", "reason_codes", "labels", "changes", "record", "proposal", "findings", "defects", "code"}
+    {
+        "org_units",
+        "reasons",
+        "reason_codes",
+        "labels",
+        "changes",
+        "record",
+        "proposal",
+        "findings",
+        "defects",
+        "code",
+        "files",
+    }
 )
 
 

@@ -61,6 +61,9 @@ class CaseFile:
         self.reminders: list[Reminder] = []
         self.flags: list[str] = []
         self.branches: list[asyncio.Task[Any]] = []
+        self.asides: list[asyncio.Task[None]] = []  # what people asked for beside the process
+        self.decided: dict[str, Deadline] = {}  # dates as an authority decided them (workflows/dates.py)
+        self._deciding: dict[str, str] = {}  # deadline -> the decision that waits for its confirmation
         self.suspended = False
         self.cancelling: ProcessCommand | None = None
         self.reason: str | None = None
@@ -105,6 +108,10 @@ class CaseFile:
     ) -> Deadline:
         """Computes a deadline from its rule; `as_id` names one of several of the same rule (one per agency)."""
         rule = self.policy.rule(rule_id)
+        known = self.decided.get(as_id or rule_id)
+        if known is not None:  # an authority's decision is not counted again
+            planned = deadline_rules.replan(known, self.policy, remaining_steps=steps)
+            return planned.model_copy(update={"title": rule.title})
         if authority:
             rule = rule.model_copy(update={"authority": authority})
         computed = deadline_rules.compute(rule, anchor, self.policy, remaining_steps=list(steps))

@@ -109,6 +109,10 @@ class Enrolment(Process):
         before = sorted(k for k in self.fired if k.startswith("DL-REG-FOR:"))
         for agency in AGENCIES:
             own = self._at_agency(agency)
+            if single.id in self.decided:  # what an authority decided before the split counts for both
+                whose = {"id": own.id, "authority": agency, "met_by": own.met_by}
+                self.decided.setdefault(own.id, self.decided[single.id].model_copy(update=whose))
+                own = self._at_agency(agency)
             kept = {"breached": single.breached, "generation": single.generation}
             self.deadlines[own.id] = own.model_copy(update=kept)
             self.fired.update(k.replace("DL-REG-FOR:", f"{own.id}:") for k in before)

@@ -66,7 +66,7 @@ class HumanTask:
     def __init__(self, process: "CaseFile", spec: TaskSpec) -> None:
         self.spec = spec
         self.id = task_id(process.id, spec.key)
-        self.state = TaskState.SUSPENDED if process.suspended else TaskState.READY
+        self.state = TaskState.SUSPENDED if process.suspended and not spec.runs_on else TaskState.READY
         self.version = 1
         self.opened_at = process.now()
         self.closed_at: datetime | None = None
@@ -133,7 +133,7 @@ class Desk:
         task = HumanTask(process, spec)
         # The task enters workflow state before its row is written: a completion that arrives meanwhile finds it.
         self.tasks[task.id] = task
-        if process.suspended:
+        if task.state is TaskState.SUSPENDED:
             task.suspended_on = process.today()
         process.note("task_opened", Text(zh=f"待办：{spec.title.zh}", en=f"To do: {spec.title.en}"), task_id=task.id)
         process.touch(task)
@@ -217,13 +217,15 @@ class Desk:
     def suspend(self) -> None:
         """Suspends every open task. Internal targets keep what is left of them now, statutory dates run on."""
         for task in self.open_tasks:
+            if task.spec.runs_on:
+                continue
             task.state = TaskState.SUSPENDED
             task.version += 1
             task.suspended_on = self.process.today()
             self.process.touch(task)
 
     def resume(self) -> None:
-        for task in self.open_tasks:
+        for task in [t for t in self.open_tasks if t.state is TaskState.SUSPENDED]:
             task.state = TaskState.READY
             task.version += 1
             if task.suspended_on is not None:

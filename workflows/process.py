@@ -11,23 +11,20 @@ Do not open child workflows that wait for people, and do not call activities oth
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
 from schemas.process import ProcessCommand, ProcessStart, ProcessState, StageState, Wake
-from schemas.tasks import Completion, CompletionAnswer, TaskSpec
+from schemas.tasks import Completion, CompletionAnswer
 from workflows.calls import Calls, open_process
 from workflows.casefile import CASE_TYPE
 from workflows.human_task import Returned, refuse_now
 from workflows.policy_update import PolicyUpdates
-
-T = TypeVar("T")
 
 STOP_AGAIN = timedelta(seconds=1)
 
@@ -59,51 +56,6 @@ class Process(PolicyUpdates):
 
     # --- running ----------------------------------------------------------------------------------------------------
 
-    async def supervised(self, what: Text, step: Callable[[], Awaitable[T]], stage: str) -> T:
-        """Runs a step; an unexpected error becomes a task for an administrator, who mends the cause and retries.
-
-        Any `FailureError` that left `run` would fail the case, any other exception would wedge it: neither may happen.
-        A failed activity does not come here: `Calls` asks for it alone (`call_failed`), so that nothing is done twice.
-        """
-        while True:
-            try:
-                return await step()
-            except (asyncio.CancelledError, Returned):
-                raise  # whoever runs the step takes it back
-            except Exception as error:
-                if is_cancelled_exception(error):
-                    raise asyncio.CancelledError from error
-                if not workflow.in_workflow():
-                    raise  # the coroutine is being closed outside of the workflow's loop: nobody waits for it
-                workflow.logger.exception("a step of %s failed", self.id)
-                await self._incident(what, error, stage)
-
-    async def call_failed(self, name: str, error: ActivityError) -> None:
-        """An activity failed for good. Returns when an administrator says that the cause is mended."""
-        workflow.logger.warning("%s of %s failed: %s", name, self.id, error.cause)
-        active = next((s.code for s in self.stages if s.state is StageState.ACTIVE), self.stages[0].code)
-        await self._incident(Text(zh=f"自动步骤 {name}", en=f"automatic step {name}"), error.cause or error, active)
-
-    async def _incident(self, what: Text, error: BaseException, stage: str) -> None:
-        kind = str(getattr(error, "type", None) or type(error).__name__)
-        self.note(
-            "incident",
-            Text(zh=f"自动步骤失败：{what.zh}（{kind}）", en=f"An automatic step failed: {what.en} ({kind})"),
-            data={"error": kind},
-        )
-        await self.desk.ask(
-            TaskSpec(
-                key=self.desk.key("incident"),
-                kind="incident.resolve",
-                title=Text(zh=f"处理故障：{what.zh}", en=f"Resolve incident: {what.en}"),
-                roles=["admin"],
-                stage=stage,
-                outcomes=["retry"],
-                deadlines=[d for d in self.deadlines.values() if d.met_at is None],
-                data={"error": kind, "message": str(error)[:500]},
-            )
-        )
-
     async def run_process(self) -> None:
         """From the first activity to the last projection."""
         opened = await open_process(self.start)
@@ -125,6 +77,7 @@ class Process(PolicyUpdates):
             self._ended = ProcessState.CANCELLED
         else:
             await main
+            await self.stop_all(self.asides)
             self._ended = ProcessState.CLOSED
             self.note("closed", Text(zh="流程办结", en="Process closed"))
         self._closed_at = self.now()

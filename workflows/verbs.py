@@ -9,12 +9,12 @@ from temporalio import workflow
 from schemas.countersign import AddSigner, RemoveSigner
 from schemas.steps import Returning, Withdrawal
 from schemas.tasks import TaskState
-from workflows.casefile import CaseFile
 from workflows.countersign import check_adding, check_removing
+from workflows.dates import DateMoves
 from workflows.returning import accept_return, accept_withdrawal, check_return, check_withdrawal
 
 
-class Verbs(CaseFile):
+class Verbs(DateMoves):
     """Between the case's file and its process."""
 
     @workflow.update(name="return_task", description="Return a task to an earlier step")

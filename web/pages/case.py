@@ -2,6 +2,7 @@
 
 from itertools import groupby
 from typing import Annotated, Any
+from uuid import uuid4
 
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
@@ -12,6 +13,7 @@ from api.permissions import COMMENTS
 from api.problems import BadForm
 from runtime.settings import get_settings
 from schemas.api import CommandBody, ProcessQuery, ProcessView, TaskItem
+from schemas.deadlines import LegalKind
 from schemas.process import Stage, StageState
 from store import notifications
 from store.database import reading, session
@@ -113,6 +115,8 @@ async def case(visit: Guest, process_id: str) -> Response:
         open_tasks=open_tasks,
         done_tasks=done,
         commands=[c for c in ("suspend", "resume", "cancel") if c in view.actions],
+        decidable=[d for d in view.deadlines if d.met_at is None and d.legal_kind is not LegalKind.INTERNAL],
+        key=uuid4().hex,
         temporal_url=_temporal_url(visit, view),
     )
 

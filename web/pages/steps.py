@@ -1,4 +1,4 @@
-"""The posts of the task page beside finishing: return, withdraw, add a signer, take one off.
+"""What is posted beside finishing a task: return, withdraw, signers, dates that people move.
 
 A refusal is shown as the sentence that the API gives; nothing here decides whether something is allowed.
 """
@@ -9,12 +9,15 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from api import countersign
+from api import countersign, dates, uploads
 from api import steps as room
-from api.problems import BadForm, faults_of
+from api.problems import BadFile, BadForm, Problem, faults_of
 from schemas.countersign import AddSignerBody, RemoveSignerBody
+from schemas.dates import DateDecisionBody, ExtendBody
 from schemas.steps import ReturnBody, WithdrawBody
-from web.frame import Guest, posted
+from store.database import session
+from web.frame import Guest, file_of, posted
+from web.pages.task import NO_FILE, show
 from web.routes import router as make_router
 
 router = make_router()
@@ -64,3 +67,30 @@ async def remove_signer(visit: Guest, task_id: str) -> Response:
     key = str(form.get("key") or "") or None
     view = await countersign.remove(visit.viewer, task_id, body_of(RemoveSignerBody, form), key)
     return visit.go(f"/cases/{view.process_id}" if view.closed_at else f"/tasks/{task_id}", "signer_removed")
+
+
+@router.post("/tasks/{task_id}/deadlines/extend")
+async def extend(visit: Guest, task_id: str) -> Response:
+    """Gives an internal target a later day; a refusal is shown on the task's page."""
+    form = await posted(visit)
+    try:
+        await dates.extend(visit.viewer, task_id, body_of(ExtendBody, form), str(form.get("key") or "") or None)
+    except Problem as problem:
+        return await show(visit, task_id, refused=problem)
+    return visit.go(f"/tasks/{task_id}", "extended")
+
+
+@router.post("/cases/{process_id}/deadlines/decision")
+async def decide_date(visit: Guest, process_id: str) -> Response:
+    """Records an authority's decision with its paper."""
+    form = await posted(visit)
+    file = file_of(form)
+    if file is None:
+        raise BadFile(NO_FILE)
+    content = await uploads.read_limited(file)
+    body = body_of(DateDecisionBody, form, document_id="-")  # checked before the paper is kept
+    async with session() as s:
+        paper = await dates.upload_paper(s, visit.viewer, process_id, dates.PAPER.code, file.filename or "", content)
+    body = body.model_copy(update={"document_id": paper.id})
+    await dates.decide(visit.viewer, process_id, body, str(form.get("key") or "") or None)
+    return visit.go(f"/cases/{process_id}", "date_recorded")

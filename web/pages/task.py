@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from api import comments, completion, copies, countersign, handover, uploads, views
+from api import comments, completion, copies, countersign, dates, handover, uploads, views
 from api import tasks as room
 from api.problems import BadFile, NotFound, Problem
 from api.uploads import clean_name
 from schemas.api import CommentBody, CompleteBody, Fault, OnBehalf, OutcomeView, TaskView, TimelineView
 from schemas.base import Text
+from schemas.dates import GROUNDS
 from store import cases, documents
 from store.database import session
 from store.tables.office import Document
@@ -202,6 +203,8 @@ async def show(
         people=people,
         colleagues=colleagues,
         draft_at=draft_at if attempt is None else None,
+        grounds=GROUNDS,
+        extend_to=dates.proposed(view.deadlines) or "",
         comment_text=comment[0],
         comment_fault=comment[1],
         attachment_types=",".join(f".{kind}" for kind in comments.ACCEPT),
