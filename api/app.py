@@ -27,6 +27,8 @@ from api import (
     imports,
     leaving,
     notices,
+    policy,
+    policy_orders,
     problems,
     process_start,
     processes,
@@ -45,6 +47,7 @@ PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
     uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
+    policy, policy_orders,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

@@ -51,11 +51,11 @@ def current(texts: Texts, change: PolicyChange) -> dict[str, Any] | None:
     loaded = _own(load_mapping(texts, change.file))
     if change.kind in (ChangeKind.YEAR, ChangeKind.DAY):
         year = int(change.key[:4])
-        return _plain(next((y for y in loaded["years"] if y["year"] == year), None))
+        return plain(next((y for y in loaded["years"] if y["year"] == year), None))
     if change.kind is ChangeKind.ROW:
         items = _list_at(change.file, loaded, change.key)
-        return _plain(items[-1]) if items else None
-    return _plain(_entry(change.file, loaded, change.key))
+        return plain(items[-1]) if items else None
+    return plain(_entry(change.file, loaded, change.key))
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -324,10 +324,10 @@ def _own(node: Any) -> Any:
     return node
 
 
-def _plain(node: Any) -> Any:
+def plain(node: Any) -> Any:
     """The tree with dates as text, as JSON carries it."""
     if isinstance(node, dict):
-        return {str(k): _plain(v) for k, v in cast("dict[Any, Any]", node).items()}
+        return {str(k): plain(v) for k, v in cast("dict[Any, Any]", node).items()}
     if isinstance(node, list):
-        return [_plain(v) for v in cast("list[Any]", node)]
+        return [plain(v) for v in cast("list[Any]", node)]
     return node.isoformat() if isinstance(node, date) else node

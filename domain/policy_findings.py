@@ -7,7 +7,7 @@ raises the first), a warning is what a person should know. Nothing here reads a 
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, cast
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain import policy_check
 from domain.policy import LOADER, PolicyError, Texts, calendar_years, load_mapping
-from domain.policy_changes import IDENTITY, PROVENANCE, WORDS, ident, key_columns
+from domain.policy_changes import CALENDAR, IDENTITY, PROVENANCE, WORDS, ident, key_columns
 from schemas.base import Text
 from schemas.policy_files import FILES, TABLES, AnyFile
 
@@ -53,15 +53,20 @@ class Value:
 
 
 def check(texts: Texts, today: date) -> list[Finding]:
-    """All findings, errors first."""
-    found = errors(texts)
-    if not found:
-        for name in sorted(texts):
-            found += _of_values(name, texts, today)
-        found += _calendar(texts, today)
-        for name in sorted(n for n in texts if n.endswith(".csv")):
+    """All findings: the errors, or the warnings where there is no error."""
+    return errors(texts) or warnings(texts, today, texts)
+
+
+def warnings(texts: Texts, today: date, names: Iterable[str]) -> list[Finding]:
+    """What a person should know of these files, which have no error."""
+    found: list[Finding] = []
+    for name in sorted(names):
+        found += _of_values(name, texts, today)
+        if name == CALENDAR:
+            found += _calendar(texts, today)
+        if name.endswith(".csv"):
             found += _periods(name, texts[name], "warning")
-    return sorted(found, key=lambda f: f.level != "error")
+    return found
 
 
 def errors(texts: Texts) -> list[Finding]:
@@ -222,7 +227,7 @@ def _sources(name: str, texts: Texts) -> list[Finding]:
         if not value.said.get("source"):
             said = Text(zh=f"{value.key} 没有来源 source", en=f"{value.key} has no source")
             found.append(Finding("error", "source", name, value.line, said))
-        if "uncertain" in str(value.said.get("confidence", "")) and not _is_sample(value):
+        if "uncertain" in str(value.said.get("confidence", "")) and not is_sample(value):
             said = Text(
                 zh=f"{value.key} 不确定（uncertain），须标为示例 sample",
                 en=f"{value.key} is uncertain and must be marked sample",
@@ -231,7 +236,8 @@ def _sources(name: str, texts: Texts) -> list[Finding]:
     return found
 
 
-def _is_sample(value: Value) -> bool:
+def is_sample(value: Value) -> bool:
+    """Whether the value is an example that the school has not confirmed."""
     return str(value.said.get("sample", "")).lower() == "true"
 
 
@@ -242,10 +248,10 @@ def _of_values(name: str, texts: Texts, today: date) -> list[Finding]:
     samples: list[Value] = []
     for value in values(name, texts):
         by = review_day(value)
-        if by is not None and by < today and not _ended(value, today):
+        if review_overdue(value, today):
             said = Text(zh=f"{value.key or name} 应于 {by} 前复核", en=f"{value.key or name}: to be reviewed by {by}")
             found.append(Finding("warning", "review", name, value.line, said))
-        if _is_sample(value) and not _ended(value, today):
+        if is_sample(value) and not _ended(value, today):
             samples.append(value)
     if samples:
         keys = "、".join(v.key or name for v in samples[:8]) + ("…" if len(samples) > 8 else "")
@@ -261,6 +267,12 @@ def review_day(value: Value) -> date | None:
     """The day by which the value must be looked at again."""
     text = str(value.said.get("review_by") or "")
     return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else None
+
+
+def review_overdue(value: Value, today: date) -> bool:
+    """Whether the value is in use past the day by which it had to be looked at again."""
+    by = review_day(value)
+    return by is not None and by < today and not _ended(value, today)
 
 
 def _ended(value: Value, today: date) -> bool:
@@ -336,5 +348,5 @@ def _calendar(texts: Texts, today: date) -> list[Finding]:
                 zh=f"{year} 年放假安排尚未录入，该年的期限为暂定",
                 en=f"the arrangement of {year} is not in: its deadlines are provisional",
             )
-            found.append(Finding("warning", "calendar", "calendar.yaml", None, said))
+            found.append(Finding("warning", "calendar", CALENDAR, None, said))
     return found

@@ -80,6 +80,17 @@ class TakeOverBody(Body):
     reason: Said
 
 
+class Impact(BaseModel):
+    """The figures of a preview as they were when the change was applied, and how many cases were told."""
+
+    deadlines_moved: int
+    deadlines_final: int
+    cases_late: int
+    people: int
+    total_difference: str
+    cases_told: int
+
+
 class ChangeView(BaseModel):
     """A change as people see it. `old`: what was in force before (at the proposal, or when it was applied)."""
 
@@ -106,12 +117,13 @@ class ChangeView(BaseModel):
     applied_at: datetime | None
     number: int | None
     version: str | None
-    impact: dict[str, Any] | None
+    impact: Impact | None
     actions: list[str] = []
 
 
 class MovedDeadline(BaseModel):
-    """An open deadline that another rule or calendar counts differently. `automatic`: moves when the change is
+    """An open deadline that another rule or calendar counts differently. `becomes_late`: its new end has passed
+    already; `becomes_tight`: the time left is shorter than our own steps need. `automatic`: moves when the change is
     applied, without anybody's order."""
 
     process_id: str
@@ -120,10 +132,13 @@ class MovedDeadline(BaseModel):
     title: Text
     old_due: date
     new_due: date
+    old_due_at: datetime
+    new_due_at: datetime
     old_internal: date
     new_internal: date
     becomes_final: bool
     becomes_late: bool
+    becomes_tight: bool
     automatic: bool
 
 
@@ -155,13 +170,20 @@ class PersonDifference(BaseModel):
 
 
 class Preview(BaseModel):
-    """What a change would do; nothing is written. Lists are cut at a length, the counts are whole."""
+    """What a change would do; nothing is written. Lists are cut at a length, the counts are whole.
+
+    `deadlines_automatic` of the deadlines move or become final by themselves, the others when their case takes the
+    rules over. `not_computable`: premium lines for which the old or the new rules have no value.
+    """
 
     deadlines_moved: int
     deadlines_final: int
+    deadlines_automatic: int
     cases_touched: int
     cases_late: int
+    cases_tight: int
     people: int
+    lines: int
     unit_difference: str
     person_difference: str
     total_difference: str
@@ -202,9 +224,12 @@ class FileView(BaseModel):
 
 
 class VersionView(BaseModel):
-    """A version of the rules: what made it, and how many open cases still work by the part of it that cases carry."""
+    """A version of the rules: what made it, and how many open cases work by the part of it that cases carry.
 
-    number: int
+    `number`: 0 are the files alone; None stands for versions of older files, and for those with a later year added.
+    """
+
+    number: int | None
     version: str
     case_version: str
     change_id: int | None
@@ -221,6 +246,7 @@ class TakeOverView(BaseModel):
     behind: int
     pending: int
     done: int
+    failed: int
     deadlines: list[MovedDeadline]
 
 

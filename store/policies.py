@@ -8,6 +8,7 @@ Texts are read anew when a file or the number of changes differs; the settings' 
 
 import hashlib
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
@@ -26,17 +27,18 @@ from store.database import session
 from store.tables.policy import PolicyChangeRow
 
 Stamp = tuple[tuple[str, int, int], ...]
-CHANGES = "*changes"  # the stamp's entry for the number of applied changes
+CHANGES = "*changes"  # the stamp's entry for the applied changes: how many, and a checksum of what they say
 
 _applied: tuple[PolicyChange, ...] = ()
+_checksum = 0
 
 
 def stamp() -> Stamp:
-    """Differs when the rules do: name, size and time of each file, and how many changes are applied. Asked on every
+    """Differs when the rules do: name, size and time of each file, and which changes are applied. Asked on every
     click, so it reads no file and asks no database."""
     with os.scandir(policies.path("deadlines.yaml").parent) as entries:
         files = [(e.name, e.stat()) for e in entries if e.name.endswith((".yaml", ".csv"))]
-    return ((CHANGES, len(_applied), 0), *sorted((name, f.st_size, f.st_mtime_ns) for name, f in files))
+    return ((CHANGES, len(_applied), _checksum), *sorted((name, f.st_size, f.st_mtime_ns) for name, f in files))
 
 
 async def refresh(s: AsyncSession | None = None) -> None:
@@ -64,8 +66,9 @@ def change_of(row: PolicyChangeRow) -> PolicyChange:
 
 def use(changes: Sequence[PolicyChange]) -> None:
     """From now on these changes are in force in this process."""
-    global _applied
+    global _applied, _checksum
     _applied = tuple(changes)
+    _checksum = zlib.crc32("\0".join(c.model_dump_json() for c in _applied).encode())
 
 
 def in_force() -> Sequence[PolicyChange]:

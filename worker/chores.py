@@ -6,6 +6,7 @@ Each chore is safe to run twice and at the same time as itself in another worker
 from collections.abc import Awaitable, Callable
 
 from api.completion import resend_pending_submissions
+from api.policy_orders import send_policy_orders
 from api.starts import start_pending
 from worker.mail import deliver_mail
 from worker.watch import tell_watched_dates
@@ -14,5 +15,6 @@ CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (10, resend_pending_submissions),
     (10, start_pending),
     (10, deliver_mail),
+    (10, send_policy_orders),
     (60, tell_watched_dates),
 ]

@@ -49,13 +49,15 @@ class PolicyChangeRow(Base):
 
 
 class PolicyOrder(Base):
-    """Told to one running case: take over rules. `scope`: calendar or all. `state`: pending, done, gone (it ended)."""
+    """Told to one running case: take over rules. `scope`: calendar or all. `version`: of the rules in force when it was
+    told. `state`: pending, done, gone (the case has ended), failed (the case could not)."""
 
     __tablename__ = "policy_orders"
     id: Mapped[int] = mapped_column(primary_key=True)
     process_id: Mapped[str] = mapped_column(index=True)
     change_id: Mapped[int | None]
     scope: Mapped[str]
+    version: Mapped[str] = mapped_column(default="", server_default="")
     reason_zh: Mapped[str]
     reason_en: Mapped[str]
     actor: Mapped[str]

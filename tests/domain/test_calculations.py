@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import policies
@@ -59,6 +59,7 @@ def test_more_days_never_end_earlier_and_the_internal_day_is_at_work(start: date
 def test_our_calendar_given_as_an_own_one_gives_the_same_days(start: date, n: int) -> None:
     own = {str(y.year): {"rest": y.rest, "work": y.work} for y in calendar_years(TEXTS) if not y.provisional}
     ours, theirs = days(start, n, "working_days"), days(start, n, "working_days", calendar=own)
+    assume(not ours["provisional"])  # of a year that is not published ours knows the public holidays, theirs nothing
     assert {k: v for k, v in ours.items() if k != "steps"} == {k: v for k, v in theirs.items() if k != "steps"}
 
 

@@ -1,0 +1,344 @@
+"""The rules as policy administrators keep them: values with their sources, changes proposed, decided and applied.
+
+Invariants: who proposes a change does not decide about it, not even through a substitute; only what was approved is
+applied, and only onto the value that it was approved for; what is applied is checked like a shipped file first. The
+values themselves are in `store/policies.py`, what a change would do in `api/policy_preview.py`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.permissions import require_role
+from api.policy_preview import Changed, changed, preview
+from api.problems import BadForm, FourEyes, NotAllowed, NotFound, Problem
+from api.sign_in import CurrentViewer
+from domain import policy_findings
+from domain.policy_changes import CALENDAR, WORDS, plain
+from domain.policy_findings import Value
+from runtime import clock
+from schemas.base import Text
+from schemas.policy import (
+    ChangeKind,
+    ChangeState,
+    ChangeView,
+    DecisionBody,
+    FileView,
+    Impact,
+    PolicyChange,
+    Preview,
+    ProposeBody,
+    ValueView,
+)
+from schemas.policy_files import TITLES
+from store import audit, policies, policy_changes, policy_orders
+from store.database import reading, session
+from store.tables.policy import PolicyChangeRow
+from store.users import Viewer
+
+router = APIRouter(prefix="/policy", tags=["policy"])
+READS = ("policy", "auditor", "admin", "supervisor", "head")
+CHANGES = ("policy",)
+HIGHEST_ID = 2**31
+
+
+class Decided(Problem):
+    status, code = 409, "change_decided"
+    text = Text(
+        zh="该变更的状态已经改变，请刷新后查看。", en="This change is in another state by now: reload to see it."
+    )
+
+
+class ValueMoved(Problem):
+    status, code = 409, "value_moved"
+    text = Text(
+        zh="提出之后，该值已被另一项变更修改；请撤回或驳回本变更，按现行值重新提出。",
+        en="Another change has altered this value meanwhile: withdraw or reject this one and propose it anew.",
+    )
+
+
+class NoChange(Problem):
+    status, code = 422, "no_change"
+    text = Text(zh="新值与现行值相同，无需变更。", en="The new value is the one in force: nothing would change.")
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+async def files(s: AsyncSession, viewer: Viewer) -> list[FileView]:
+    """The files that hold values of the law or of the school."""
+    require_role(viewer, *READS)
+    applied = [r.file for r in await policy_changes.listed(s, ChangeState.APPLIED.value)]
+    texts = policies.texts()
+    found: list[FileView] = []
+    for name in sorted(set(texts) - set(WORDS)):
+        views = values(name)
+        columns = next(iter(views)).fields if name.endswith(".csv") and views else {}
+        found.append(
+            FileView(
+                file=name,
+                title=title_of(name),
+                values=len(views),
+                samples=sum(v.sample for v in views),
+                overdue=sum(v.review_overdue for v in views),
+                changed=applied.count(name),
+                columns=list(columns),
+            )
+        )
+    return found
+
+
+def title_of(name: str) -> Text:
+    """What people call a file."""
+    return TITLES.get(name, Text(zh=name, en=name))
+
+
+def values(name: str) -> list[ValueView]:
+    """The values of one file as they are in force. NotFound."""
+    texts = policies.texts()
+    if name not in texts or name in WORDS:
+        raise NotFound
+    today = clock.today()
+    found: list[ValueView] = []
+    for value in policy_findings.values(name, texts):
+        said: dict[str, Any] = plain(value.said)
+        found.append(
+            ValueView(
+                file=name,
+                key=value.key,
+                fields=plain(value.fields),
+                source=str(said.get("source") or ""),
+                confidence=str(said.get("confidence") or ""),
+                sample=policy_findings.is_sample(value),
+                review_overdue=policy_findings.review_overdue(value, today),
+                change=_kind_for(value),
+                **{f: str(said[f]) if said.get(f) else None for f in _DAYS},
+            )
+        )
+    return found
+
+
+_DAYS = ("valid_from", "valid_to", "published_on", "review_by")
+
+
+def _kind_for(value: Value) -> ChangeKind:
+    """How a value is changed: dated ones by a row beside them, a year by its publication, a published one by days."""
+    if value.file == CALENDAR:
+        return ChangeKind.YEAR if value.fields.get("provisional") else ChangeKind.DAY
+    return ChangeKind.ROW if value.dated or value.file.endswith(".csv") else ChangeKind.FIELDS
+
+
+# --- changes ---------------------------------------------------------------------------------------------------------
+
+
+async def propose(s: AsyncSession, viewer: Viewer, body: ProposeBody) -> ChangeView:
+    """A new proposal; nothing is in force by it. BrokenRule, NoChange, BadForm."""
+    require_role(viewer, *CHANGES)
+    if body.file not in policies.texts() or body.file in WORDS:
+        text = Text(zh="没有这个规则文件。", en="There is no such file of rules.")
+        raise BadForm(text, faults=[("/file", "unknown", text)])
+    await policies.refresh(s)
+    rules = await changed(PolicyChange.model_validate(body.model_dump()))
+    if body.kind is ChangeKind.FIELDS and rules.new == rules.old:
+        raise NoChange
+    row = await policy_changes.add(s, body, rules.old, viewer.username, clock.now())
+    audit.record(s, viewer.username, "policy.propose", str(row.id), file=row.file, kind=row.kind, key=row.key)
+    return view_of(viewer, row)
+
+
+async def get(s: AsyncSession, viewer: Viewer, change_id: int) -> PolicyChangeRow:
+    """One change, for reading. NotFound."""
+    require_role(viewer, *READS)
+    row = await policy_changes.get(s, change_id) if 0 < change_id < HIGHEST_ID else None
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def _locked(s: AsyncSession, viewer: Viewer, change_id: int, verb: str) -> PolicyChangeRow:
+    """The change, to be decided upon by this viewer now. NotAllowed, NotFound, FourEyes, Decided."""
+    require_role(viewer, *CHANGES)
+    row = await policy_changes.get(s, change_id, lock=True) if 0 < change_id < HIGHEST_ID else None
+    if row is None:
+        raise NotFound
+    if verb not in _actions_in(row.state):
+        raise Decided
+    if verb in ("approve", "reject") and row.proposed_by in viewer.names:
+        raise FourEyes
+    if verb == "withdraw" and row.proposed_by != viewer.username:
+        raise NotAllowed
+    return row
+
+
+def _actions_in(state: str) -> tuple[str, ...]:
+    return {"proposed": ("approve", "reject", "withdraw"), "approved": ("apply", "reject", "withdraw")}.get(state, ())
+
+
+def actions(viewer: Viewer, row: PolicyChangeRow) -> list[str]:
+    """What the viewer can do with a change now."""
+    if not viewer.has(*CHANGES):
+        return []
+    own, through = row.proposed_by == viewer.username, row.proposed_by in viewer.names
+    allowed = {"approve": not through, "reject": not through, "withdraw": own, "apply": True}
+    return [verb for verb in _actions_in(row.state) if allowed[verb]]
+
+
+async def decide(
+    s: AsyncSession,
+    viewer: Viewer,
+    change_id: int,
+    verb: Literal["approve", "reject", "withdraw"],
+    body: DecisionBody,
+) -> ChangeView:
+    """Approves, rejects (with a note) or withdraws. NotFound, FourEyes, Decided, ValueMoved, BadForm."""
+    row = await _locked(s, viewer, change_id, verb)
+    if verb == "reject" and not body.note:
+        text = Text(zh="请写明驳回的理由。", en="Say why it is rejected.")
+        raise BadForm(text, faults=[("/note", "missing", text)])
+    if verb == "approve":
+        _unmoved(row, await changed(policy_changes.change_of(row)))
+    row.state = {"approve": "approved", "reject": "rejected", "withdraw": "withdrawn"}[verb]
+    if verb != "withdraw":
+        row.decided_by, row.decided_at = viewer.username, clock.now()
+    row.note = body.note or row.note
+    audit.record(s, viewer.username, f"policy.{verb}", str(row.id), file=row.file)
+    return view_of(viewer, row)
+
+
+async def apply(s: AsyncSession, viewer: Viewer, change_id: int) -> ChangeView:
+    """Puts an approved change in force from the commit on, and tells the cases that a published year concerns.
+
+    NotFound, Decided, ValueMoved, BrokenRule. The caller refreshes this process after the commit.
+    """
+    row = await _locked(s, viewer, change_id, "apply")
+    await policy_changes.lock_numbers(s)
+    rules = await changed(policy_changes.change_of(row))
+    _unmoved(row, rules)
+    seen = await preview(s, rules)
+    now = clock.now()
+    told = 0
+    if rules.after.version != rules.before.version:
+        told = await policy_orders.order_published(
+            s, rules.after, now, reason=_because(row), actor=viewer.username, change_id=row.id
+        )
+    impact = Impact(
+        deadlines_moved=seen.deadlines_moved,
+        deadlines_final=seen.deadlines_final,
+        cases_late=seen.cases_late,
+        people=seen.people,
+        total_difference=seen.total_difference,
+        cases_told=told,
+    )
+    await policy_changes.number(
+        s,
+        row,
+        viewer.username,
+        now,
+        version=policies.version_of(rules.texts),
+        case_version=rules.after.version,
+        impact=impact,
+    )
+    audit.record(s, viewer.username, "policy.apply", str(row.id), file=row.file, number=row.number, told=told)
+    return view_of(viewer, row)
+
+
+def _unmoved(row: PolicyChangeRow, rules: Changed) -> None:
+    if rules.old != row.old:
+        raise ValueMoved
+
+
+def _because(row: PolicyChangeRow) -> Text:
+    if row.kind == ChangeKind.YEAR:
+        doc = str(row.new.get("doc") or row.source)
+        return Text(zh=f"{row.key}年放假安排公布（{doc}）", en=f"the holidays of {row.key} are published ({doc})")
+    return policy_orders.PUBLISHED
+
+
+def view_of(viewer: Viewer, row: PolicyChangeRow) -> ChangeView:
+    """A change as this viewer sees it."""
+    what = " ".join(str(row.new[k]) for k in ("insurance", "class", "year", "scheme", "valid_from") if row.new.get(k))
+    title, which = title_of(row.file), row.key or what
+    return ChangeView.model_validate(
+        {
+            **{f: getattr(row, f) for f in ChangeView.model_fields if f not in ("title", "actions")},
+            "title": Text(zh=f"{title.zh} {which}".strip(), en=f"{title.en} {which}".strip()),
+            "actions": actions(viewer, row),
+        }
+    )
+
+
+async def previewed(s: AsyncSession, viewer: Viewer, row: PolicyChangeRow) -> Preview:
+    """What an open change would do now. Decided, BrokenRule."""
+    require_role(viewer, *READS)
+    if row.state not in policy_changes.OPEN:
+        raise Decided
+    return await preview(s, await changed(policy_changes.change_of(row)))
+
+
+# --- the room --------------------------------------------------------------------------------------------------------
+
+State = Annotated[ChangeState | Literal["open"] | None, Query(description="a state, or `open`: waits for somebody")]
+
+
+@router.get("/files", summary="The files of the rules")
+async def get_files(viewer: CurrentViewer) -> list[FileView]:
+    async with reading() as s:
+        return await files(s, viewer)
+
+
+@router.get("/files/{file}", summary="The values of one file with their sources")
+async def get_values(viewer: CurrentViewer, file: str) -> list[ValueView]:
+    require_role(viewer, *READS)
+    return values(file)
+
+
+@router.get("/changes", summary="Changes of the rules, newest first")
+async def get_changes(viewer: CurrentViewer, state: State = None) -> list[ChangeView]:
+    require_role(viewer, *READS)
+    async with reading() as s:
+        return [view_of(viewer, row) for row in await policy_changes.listed(s, state)]
+
+
+@router.post("/changes", status_code=201, summary="Propose a change; a second person approves it")
+async def post_change(viewer: CurrentViewer, body: ProposeBody) -> ChangeView:
+    async with session() as s:
+        return await propose(s, viewer, body)
+
+
+@router.get("/changes/{change_id}", summary="One change")
+async def get_change(viewer: CurrentViewer, change_id: int) -> ChangeView:
+    async with reading() as s:
+        return view_of(viewer, await get(s, viewer, change_id))
+
+
+@router.get("/changes/{change_id}/preview", summary="What an open change would do: deadlines, late cases, amounts")
+async def get_preview(viewer: CurrentViewer, change_id: int) -> Preview:
+    async with reading() as s:
+        return await previewed(s, viewer, await get(s, viewer, change_id))
+
+
+@router.post("/changes/{change_id}/approve", summary="Approve: somebody else than who proposed it")
+async def post_approve(viewer: CurrentViewer, change_id: int, body: DecisionBody) -> ChangeView:
+    async with session() as s:
+        return await decide(s, viewer, change_id, "approve", body)
+
+
+@router.post("/changes/{change_id}/reject", summary="Reject, with a note; also what was approved and not yet applied")
+async def post_reject(viewer: CurrentViewer, change_id: int, body: DecisionBody) -> ChangeView:
+    async with session() as s:
+        return await decide(s, viewer, change_id, "reject", body)
+
+
+@router.post("/changes/{change_id}/withdraw", summary="Withdraw one's own proposal")
+async def post_withdraw(viewer: CurrentViewer, change_id: int, body: DecisionBody) -> ChangeView:
+    async with session() as s:
+        return await decide(s, viewer, change_id, "withdraw", body)
+
+
+@router.post("/changes/{change_id}/apply", summary="Put an approved change in force")
+async def post_apply(viewer: CurrentViewer, change_id: int) -> ChangeView:
+    async with session() as s:
+        view = await apply(s, viewer, change_id)
+    await policies.refresh()
+    return view

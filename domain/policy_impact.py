@@ -1,0 +1,174 @@
+"""What a change of the rules does to open deadlines and to premiums, computed before anything is written. Pure.
+
+Invariants: deadlines are counted again by the very functions that a running case uses (`domain/recount.py`), and
+amounts as premium lines are, so that what is shown before is what happens; what stays the same is not listed.
+Nothing here knows where deadlines and lines are stored.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+import numpy as np
+
+from domain.bulk_contributions import BulkLine, cents, month_lines, yuan
+from domain.contributions import ContributionTables, PolicyGap
+from domain.recount import recounted, with_published_years
+from schemas.base import Text
+from schemas.deadlines import Deadline, PolicySnapshot
+from schemas.policy import MovedDeadline
+
+_BECAUSE = Text(zh="预览", en="preview")
+
+
+@dataclass(frozen=True)
+class OpenDeadline:
+    """An unmet deadline of an open case, as it stands."""
+
+    process_id: str
+    case_no: str
+    deadline: Deadline
+
+
+@dataclass(frozen=True)
+class DueLine:
+    """A premium line that is written, or would be written today: whose, for which month, by which declared wage."""
+
+    process_id: str
+    case_no: str
+    person_id: str
+    month: str
+    insurance: str
+    scheme: str
+    declared: Decimal
+
+
+@dataclass(frozen=True)
+class AmountChange:
+    """A line whose amounts differ, in yuan."""
+
+    line: DueLine
+    old_unit: Decimal
+    old_person: Decimal
+    new_unit: Decimal
+    new_person: Decimal
+
+    @property
+    def unit(self) -> Decimal:
+        return self.new_unit - self.old_unit
+
+    @property
+    def person(self) -> Decimal:
+        return self.new_person - self.old_person
+
+
+def moved_by(
+    found: Iterable[OpenDeadline], old: PolicySnapshot, new: PolicySnapshot, now: datetime
+) -> list[MovedDeadline]:
+    """The open deadlines that a change from the rules `old` to `new` moves or makes final.
+
+    `automatic`: a year was published, and the case is told without anybody's order. The others move when their case
+    takes the rules over.
+    """
+    published = with_published_years(old, new)
+    moves: list[MovedDeadline] = []
+    for item in found:
+        deadline = item.deadline
+        if published is not old and deadline.provisional:
+            fresh = recounted(deadline, published, rules=False, why=_BECAUSE)
+            if _differs(deadline, fresh):
+                moves.append(_move(item, fresh, now, automatic=True))
+                continue
+        by_old = recounted(deadline, old, rules=True, why=_BECAUSE)
+        by_new = recounted(deadline, new, rules=True, why=_BECAUSE)
+        if by_old.due_at != by_new.due_at:
+            moves.append(_move(item, by_new, now, automatic=False))
+    return _in_order(moves)
+
+
+def finalised_by(found: Iterable[OpenDeadline], rules: PolicySnapshot) -> list[OpenDeadline]:
+    """The provisional deadlines that another date, or finality, awaits because their year has been published."""
+    return [
+        item
+        for item in found
+        if item.deadline.provisional
+        and _differs(item.deadline, recounted(item.deadline, rules, rules=False, why=_BECAUSE))
+    ]
+
+
+def moved_by_taking_over(found: Iterable[OpenDeadline], rules: PolicySnapshot, now: datetime) -> list[MovedDeadline]:
+    """The open deadlines that move when their cases take over all of `rules`."""
+    moves: list[MovedDeadline] = []
+    for item in found:
+        fresh = recounted(item.deadline, rules, rules=True, why=_BECAUSE)
+        if _differs(item.deadline, fresh):
+            moves.append(_move(item, fresh, now, automatic=False))
+    return _in_order(moves)
+
+
+def _differs(old: Deadline, new: Deadline) -> bool:
+    return (old.due_at, old.internal_due, old.provisional) != (new.due_at, new.internal_due, new.provisional)
+
+
+def _move(item: OpenDeadline, fresh: Deadline, now: datetime, *, automatic: bool) -> MovedDeadline:
+    old = item.deadline
+    return MovedDeadline(
+        process_id=item.process_id,
+        case_no=item.case_no,
+        deadline_id=old.id,
+        title=old.title,
+        old_due=old.due,
+        new_due=fresh.due,
+        old_due_at=old.due_at,
+        new_due_at=fresh.due_at,
+        old_internal=old.internal_due,
+        new_internal=fresh.internal_due,
+        becomes_final=old.provisional and not fresh.provisional,
+        becomes_late=old.due_at >= now > fresh.due_at,
+        becomes_tight=old.latest_start >= now > fresh.latest_start and fresh.due_at >= now,
+        automatic=automatic,
+    )
+
+
+def _in_order(moves: list[MovedDeadline]) -> list[MovedDeadline]:
+    """What becomes late first, then by the new day."""
+    return sorted(moves, key=lambda m: (not m.becomes_late, not m.becomes_tight, m.new_due, m.case_no, m.deadline_id))
+
+
+def amounts_changed(
+    lines: Iterable[DueLine], old: ContributionTables, new: ContributionTables, known_on: date
+) -> tuple[list[AmountChange], int]:
+    """The lines whose amounts differ between two sets of tables as known on a day, and how many could not be computed
+    because one of the two has no value for them."""
+    groups: dict[tuple[str, str, str], list[DueLine]] = defaultdict(list)
+    for line in lines:
+        groups[line.month, line.scheme, line.insurance].append(line)
+    found: list[AmountChange] = []
+    missing = 0
+    for (month, scheme, insurance), members in groups.items():
+        declared = cents(m.declared for m in members)
+        sides: list[BulkLine] = []
+        gaps = 0
+        for tables in (old, new):
+            try:
+                sides += month_lines(declared, month, [insurance], scheme, known_on, tables)
+            except PolicyGap:
+                gaps += 1
+        if gaps == 1:
+            missing += len(members)
+        elif not gaps:
+            found += _changes(members, *sides)
+    return sorted(found, key=lambda c: (c.line.case_no, c.line.month, c.line.insurance)), missing
+
+
+def _changes(members: Sequence[DueLine], old: BulkLine, new: BulkLine) -> list[AmountChange]:
+    differing = np.flatnonzero((old.unit != new.unit) | (old.person != new.person))
+    return [
+        AmountChange(
+            members[i],
+            *(yuan(int(side[i])) for side in (old.unit, old.person, new.unit, new.person)),
+        )
+        for i in map(int, differing)
+    ]

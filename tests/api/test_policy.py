@@ -1,0 +1,230 @@
+"""The rules kept by policy administrators: proposed, approved by a second person, previewed, applied; the old stays."""
+
+import asyncio
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+
+from domain.contributions import limit_for
+from runtime import clock
+from schemas.enrolment import LineRequest
+from store import policies, policy_orders, premium_lines, rule_tables
+from store.database import session
+from store.tables.ledger import PremiumLine
+from store.tables.office import Audit
+from store.tables.policy import PolicyChangeRow
+from store.users import create_user
+from tests.api.conftest import PASSWORD, Office
+
+LIMIT = {
+    "file": "contribution_limits.csv", "kind": "row", "key": "", "reason": "上限公布", "source": "川人社发〔2026〕99号",
+    "new": {
+        "insurance": "pension", "scheme": "all", "locality": "SC", "valid_from": "2026-01-01",
+        "valid_to": "2026-12-31", "floor": "5000", "cap": "15000.50", "doc": "川人社发〔2026〕99号",
+    },
+    "published_on": "2026-11-20",
+}  # fmt: skip
+DURATION = {
+    "file": "step_durations.yaml", "kind": "fields", "key": "steps[verification]", "new": {"working_days": "3"},
+    "reason": "实测", "source": "本校测算 2026", "sample": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+async def keepers(office: Office) -> Office:
+    """Two policy administrators beside the office."""
+    async with session() as s:
+        for name in ("policy", "policy2"):
+            await create_user(s, name, PASSWORD, name_zh=name, name_en=name, roles=["policy"])
+    return office
+
+
+async def post(office: Office, who: str, path: str, **body: Any) -> Any:
+    return await (await office.sign_in(who)).post(f"/api/v1/policy{path}", json=body)
+
+
+async def get(office: Office, who: str, path: str) -> Any:
+    return await (await office.sign_in(who)).get(f"/api/v1/policy{path}")
+
+
+async def proposed(office: Office, body: dict[str, Any], who: str = "policy") -> int:
+    answer = await post(office, who, "/changes", **body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+async def applied(office: Office, body: dict[str, Any]) -> dict[str, Any]:
+    number = await proposed(office, body)
+    assert (await post(office, "policy2", f"/changes/{number}/approve")).status_code == 200
+    answer = await post(office, "policy", f"/changes/{number}/apply")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_four_eyes_and_the_old_value_stays(keepers: Office) -> None:
+    number = await proposed(keepers, DURATION)
+    assert policies.snapshot().durations[1].working_days == 2  # nothing is in force by a proposal
+    view = (await get(keepers, "policy", f"/changes/{number}")).json()
+    assert (view["state"], view["old"]["working_days"], view["actions"]) == ("proposed", 2, ["withdraw"])
+    assert (await get(keepers, "policy2", f"/changes/{number}")).json()["actions"] == ["approve", "reject"]
+    own = await post(keepers, "policy", f"/changes/{number}/approve")
+    assert (own.status_code, own.json()["code"]) == (403, "four_eyes")
+    early = await post(keepers, "policy2", f"/changes/{number}/apply")
+    assert (early.status_code, early.json()["code"]) == (409, "change_decided")
+    assert (await post(keepers, "policy2", f"/changes/{number}/approve")).json()["decided_by"] == "policy2"
+    assert (await post(keepers, "policy2", f"/changes/{number}/approve")).status_code == 409
+    done = (await post(keepers, "policy", f"/changes/{number}/apply")).json()
+    assert (done["state"], done["number"], done["actions"]) == ("applied", 1, [])
+    assert policies.snapshot().durations[1].working_days == 3
+    [value] = [
+        v for v in (await get(keepers, "auditor", "/files/step_durations.yaml")).json() if "verification" in v["key"]
+    ]
+    assert (value["fields"]["working_days"], value["source"], value["sample"]) == (3, "本校测算 2026", True)
+    for verb in ("reject", "withdraw", "apply"):
+        assert (await post(keepers, "policy2", f"/changes/{number}/{verb}", note="x")).status_code == 409
+    assert (await get(keepers, "policy", f"/changes/{number}")).json()["old"]["working_days"] == 2
+    async with session() as s:
+        trail = list(await s.scalars(select(Audit.action).where(Audit.action.like("policy.%")).order_by(Audit.id)))
+    assert trail == ["policy.propose", "policy.approve", "policy.apply"]
+    with pytest.raises(IntegrityError, match="four_eyes"):  # the database refuses it as well
+        async with session() as s:
+            await s.execute(text("UPDATE policy_changes SET decided_by = proposed_by"))
+
+
+async def test_reject_and_withdraw(keepers: Office) -> None:
+    first, second = await proposed(keepers, DURATION), await proposed(keepers, LIMIT)
+    bare = await post(keepers, "policy2", f"/changes/{first}/reject")
+    assert bare.json()["errors"][0]["pointer"] == "/note"
+    assert (await post(keepers, "policy2", f"/changes/{first}/reject", note="无依据")).json()["note"] == "无依据"
+    assert (await post(keepers, "policy2", f"/changes/{second}/withdraw")).status_code == 403
+    assert (await post(keepers, "policy2", f"/changes/{second}/approve")).status_code == 200
+    assert (await post(keepers, "policy", f"/changes/{second}/withdraw")).json()["state"] == "withdrawn"
+    assert (await post(keepers, "policy", f"/changes/{second}/apply")).status_code == 409
+    assert policies.in_force() == ()
+    assert [c["state"] for c in (await get(keepers, "policy", "/changes")).json()] == ["withdrawn", "rejected"]
+    assert (await get(keepers, "policy", "/changes?state=open")).json() == []
+
+
+async def test_who_may_read_and_change(keepers: Office) -> None:
+    number = await proposed(keepers, DURATION)
+    for path in ("/files", "/files/late_fee.yaml", "/changes", f"/changes/{number}/preview", "/take-over"):
+        for who, status in (("policy2", 200), ("auditor", 200), ("head", 200), ("clerk", 403), ("college", 403)):
+            assert (await get(keepers, who, path)).status_code == status, (who, path)
+    for who in ("auditor", "admin", "head", "clerk"):
+        assert (await post(keepers, who, "/changes", **DURATION)).status_code == 403
+        assert (await post(keepers, who, "/take-over", reason="x")).status_code == 403
+        for verb in ("approve", "reject", "apply", "withdraw"):
+            assert (await post(keepers, who, f"/changes/{number}/{verb}", note="x")).status_code == 403
+    assert (await get(keepers, "policy", "/changes/99999999999")).status_code == 404
+    assert (await get(keepers, "policy", "/files/countries.csv")).status_code == 404
+
+
+async def test_what_breaks_the_rules_or_changes_nothing_is_refused(keepers: Office) -> None:
+    broken = await post(keepers, "policy", "/changes", **{**DURATION, "new": {"working_days": "-3"}})
+    assert (broken.status_code, broken.json()["code"]) == (422, "broken_rule")
+    assert "working_days" in broken.json()["detail"]
+    await applied(keepers, DURATION)
+    same = await post(keepers, "policy", "/changes", **{**DURATION, "new": {"working_days": 3}})
+    assert (same.status_code, same.json()["code"]) == (422, "no_change")
+    assert (await post(keepers, "policy", "/changes", **{**DURATION, "sample": False})).status_code == 201  # confirmed
+    unknown = await post(keepers, "policy", "/changes", **{**DURATION, "file": "secrets.yaml"})
+    assert unknown.json()["errors"][0]["pointer"] == "/file"
+    assert (await post(keepers, "policy", "/changes", **{**DURATION, "source": " "})).status_code == 422
+
+
+async def test_a_value_that_moved_meanwhile_is_not_applied(keepers: Office) -> None:
+    first, second = await proposed(keepers, DURATION), await proposed(keepers, {**DURATION, "new": {"working_days": 4}})
+    for number in (first, second):
+        assert (await post(keepers, "policy2", f"/changes/{number}/approve")).status_code == 200
+    answers = await asyncio.gather(*(post(keepers, "policy", f"/changes/{n}/apply") for n in (first, second)))
+    assert sorted(a.status_code for a in answers) == [200, 409]
+    [late] = [a.json() for a in answers if a.status_code == 409]
+    assert late["code"] == "value_moved"
+    async with session() as s:
+        numbers = list(await s.scalars(select(PolicyChangeRow.number).order_by(PolicyChangeRow.id)))
+    assert sorted(numbers, key=str) == [1, None]
+
+
+async def test_another_process_works_by_it_after_a_refresh(keepers: Office) -> None:
+    await applied(keepers, DURATION)
+    version = policies.snapshot().version
+    policies.use(())  # as a process that has not looked yet
+    assert policies.snapshot().version != version
+    await policies.refresh()
+    assert policies.snapshot().version == version
+
+
+async def test_the_preview_of_a_limit_is_what_is_written_then(keepers: Office) -> None:
+    """One case has its social lines written by the old cap, one has written nothing yet."""
+    written, later = await keepers.case(), await keepers.case(id_number="C01X00T55", monthly_wage="14000.10")
+    month = str(clock.today())[:7]
+
+    async def write(case: str) -> None:
+        async with session() as s:
+            person = (await s.execute(text("SELECT person_id FROM hires WHERE process_id = :p"), {"p": case})).scalar()
+            await premium_lines.write_lines(
+                s,
+                LineRequest(
+                    process_id=case,
+                    person_id=str(person),
+                    levy="social",
+                    payment_month=month,
+                    insurances=rule_tables.load().categories["FOREIGN_WORK_PERMIT"][1],
+                ),
+            )
+
+    await write(written)
+    number = await proposed(keepers, LIMIT)
+    seen = (await get(keepers, "policy2", f"/changes/{number}/preview")).json()
+    assert (seen["people"], seen["lines"], seen["deadlines_moved"], seen["not_computable"]) == (1, 1, 0, 0)
+    [amount] = seen["amounts"]
+    assert (amount["process_id"], amount["month"], amount["insurance"]) == (written, month, "pension")
+    assert (amount["old_unit"], amount["old_person"]) == ("2880.00", "1440.00")  # 18000 between floor and cap
+    assert (amount["new_unit"], amount["new_person"]) == ("2400.16", "1200.08")  # the cap, rounded to 15001 yuan
+    assert seen["total_difference"] == amount["difference"] == "-719.76"
+    assert seen["persons"][0]["name"] == "Anna Muster（穆安娜）"
+
+    done = await applied(keepers, {**LIMIT, "new": {**LIMIT["new"], "cap": "13000", "valid_to": ""}})
+    assert done["impact"]["people"] == 2
+    await write(later)
+    async with session() as s:
+        lines = {
+            line.process_id: line
+            for line in await s.scalars(select(PremiumLine).where(PremiumLine.insurance == "pension"))
+        }
+    assert lines[written].unit_amount == Decimal("2880.00")  # the books stay
+    assert (lines[later].unit_amount, lines[later].base) == (Decimal("2080.00"), Decimal(13000))
+    assert limit_for(
+        "pension", "enterprise", "2025-12", date(2026, 12, 1), rule_tables.load().contributions
+    )[0].source != LIMIT["source"]  # fmt: skip
+
+
+async def test_orders_are_told_once_and_survive_silence(keepers: Office) -> None:
+    """Temporal away: the order stays; the case gone: it is closed; the same version again: no second order."""
+    from api.policy_orders import send_policy_orders
+    from schemas.process import PolicyAnswer
+
+    first, second = await keepers.case(), await keepers.case(id_number="C01X00T55")
+    for case in (first, second):
+        await keepers.task(case, process={"policy_version": "older"})
+    answer = await post(keepers, "policy", "/take-over", reason="统一", process_ids=[first])
+    assert (answer.status_code, answer.json()) == (202, {"ordered": 1})
+    assert (await post(keepers, "policy", "/take-over", reason="统一")).json() == {"ordered": 1}  # the other one
+    assert (await post(keepers, "policy", "/take-over", reason="x", process_ids=["nobody"])).status_code == 422
+    keepers.temporal.silent = True
+    assert await send_policy_orders() == 0
+    standing = (await get(keepers, "policy", "/take-over")).json()
+    assert (standing["behind"], standing["pending"], standing["done"]) == (2, 2, 0)
+    keepers.temporal.silent = False
+    async with session() as s:
+        orders = await policy_orders.pending(s, 10)
+    assert [o.attempts for o in orders] == [1, 1]
+    for order in orders:
+        keepers.temporal.answers[f"policy/{order.id}"] = PolicyAnswer(version=policies.snapshot().version, moved=0)
+    assert await send_policy_orders() == 2
+    assert await send_policy_orders() == 0
+    assert (await get(keepers, "policy", "/take-over")).json()["done"] == 2

@@ -1,0 +1,152 @@
+"""Changes laid over the texts of the rules: each kind does what it says, old values stay, nonsense is refused."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import policies
+from domain import policy, policy_findings, tables
+from domain.calendar import work_calendar
+from domain.contributions import limit_for, rate_for
+from domain.policy import PolicyError
+from domain.policy_changes import current, overlay
+from schemas.policy import ChangeKind, PolicyChange
+
+TEXTS = policies.read_all()
+SOURCE = "川人社发〔2026〕99号"
+
+
+def change(file: str, kind: str, key: str, new: dict[str, Any], **more: Any) -> PolicyChange:
+    return PolicyChange(file=file, kind=ChangeKind(kind), key=key, new=new, source=SOURCE, **more)
+
+
+def laid(*changes: PolicyChange) -> dict[str, str]:
+    """The texts with the changes, held to the check of shipped files."""
+    texts = overlay(TEXTS, changes)
+    policy_findings.refuse(texts)
+    return texts
+
+
+LIMIT_2027 = {
+    "insurance": "pension", "scheme": "all", "locality": "SC", "valid_from": "2027-01-01", "valid_to": "2027-12-31",
+    "floor": "4800", "cap": "24000", "doc": SOURCE,
+}  # fmt: skip
+RATE_2027 = {
+    "insurance": "unemployment", "scheme": "all", "locality": "SC", "valid_from": "2027-01-01", "unit": "0.005",
+    "person": "0.005",
+}  # fmt: skip
+INJURY_2027 = {"class": "2", "rate": "0.0018", "valid_from": "2027-01-01", "float_steps": "1.0"}
+YEAR_2027 = {
+    "doc": "国办发明电〔2026〕5号",
+    "rest": ["2027-01-01/2027-01-03", "2027-02-05/2027-02-12", "2027-10-01/2027-10-07"],
+    "work": ["2027-02-13"],
+    "names": {"2027-01-01/2027-01-03": {"zh": "元旦", "en": "New Year's Day"}},
+}
+
+
+def test_a_limit_and_a_rate_stand_beside_the_old_ones() -> None:
+    texts = laid(
+        change("contribution_limits.csv", "row", "", LIMIT_2027, published_on=date(2026, 11, 20)),
+        change("contribution_rates.csv", "row", "", RATE_2027),
+        change("work_injury_rates.csv", "row", "", INJURY_2027),
+    )
+    old, new = tables.contribution_tables(TEXTS), tables.contribution_tables(texts)
+    today = date(2027, 1, 5)
+    limit, of_last_year = limit_for("pension", "enterprise", "2027-01", today, new)
+    assert (limit.floor, limit.cap, of_last_year) == (Decimal(4800), Decimal(24000), False)
+    assert limit.source == SOURCE
+    assert limit_for("pension", "enterprise", "2027-01", date(2026, 11, 19), new)[1]  # before the notice: last year's
+    for month in ("2024-03", "2026-12"):
+        assert limit_for("pension", "enterprise", month, today, new) == limit_for(
+            "pension", "enterprise", month, today, old
+        )
+    assert rate_for("unemployment", "enterprise", "2027-01", today, new)[0].unit == Decimal("0.005")
+    assert rate_for("unemployment", "enterprise", "2026-12", today, new)[0].unit == Decimal("0.006")
+    assert rate_for("work_injury", "enterprise", "2027-02", today, new)[0].unit == Decimal("0.0018")
+    assert len(texts["contribution_limits.csv"].splitlines()) == len(TEXTS["contribution_limits.csv"].splitlines()) + 1
+
+
+def test_late_fee_step_duration_deadline_and_agency() -> None:
+    texts = laid(
+        change("late_fee.yaml", "row", "rates", {"valid_from": "2027-07-01", "daily_rate": "0.0004"}),
+        change("step_durations.yaml", "fields", "steps[materials]", {"working_days": "6"}),
+        change("deadlines.yaml", "fields", "rules[DL-REG-FOR]", {"n": "20", "unit": "working_days"}),
+        change("deadlines.yaml", "fields", "rules[DL-PAY-OTHER]", {"shift_policy": "next_working_day"}),
+        change("agencies.yaml", "fields", "agencies[social_bureau]", {"closes_at": "16:30"}, sample=True),
+        change("agencies.yaml", "fields", "agencies[medical_bureau]", {"staff_change_cutoff_day": "25"}),
+        change("process_settings.yaml", "fields", "", {"partial_payment_days": "3"}),
+    )
+    assert [(r.valid_from, r.daily_rate) for r in tables.late_fee_rates(texts)] == [
+        (date(2011, 7, 1), Decimal("0.0005")), (date(2027, 7, 1), Decimal("0.0004")),
+    ]  # fmt: skip
+    snapshot = policy.snapshot(texts)
+    rule = snapshot.rule("DL-REG-FOR")
+    assert (rule.n, rule.unit.value, rule.source) == (20, "working_days", SOURCE)
+    assert snapshot.rule("DL-PAY-OTHER").shift_policy.value == "next_working_day"
+    assert snapshot.rule("DL-REG-HMT") == policy.snapshot(TEXTS).rule("DL-REG-HMT")
+    assert snapshot.calendar("social_bureau").closes_at == "16:30"
+    assert snapshot.calendar("medical_bureau").closes_at == "17:00"
+    assert {d.step: d.working_days for d in snapshot.durations}["materials"] == 6
+    assert snapshot.partial_payment_days == 3
+    assert snapshot.version != policy.snapshot(TEXTS).version
+
+
+def test_a_year_is_published_and_a_day_of_it_moved() -> None:
+    published = change("calendar.yaml", "year", "2027", YEAR_2027)
+    works = work_calendar(policy.snapshot(laid(published)).calendar("school")).is_working_day
+    assert works(date(2027, 2, 13)) and not works(date(2027, 2, 8)) and works(date(2027, 1, 4))
+    assert work_calendar(policy.snapshot(TEXTS).calendar("school")).missing_years(date(2027, 1, 1), date(2027, 1, 9))
+    days = [
+        change("calendar.yaml", "day", "2027-02-10", {"kind": "work"}),
+        change("calendar.yaml", "day", "2027-02-13", {"kind": "plain"}),
+        change("calendar.yaml", "day", "2027-03-03", {"kind": "rest", "zh": "校庆", "en": "School day"}),
+    ]
+    texts = laid(published, *days)
+    works = work_calendar(policy.snapshot(texts).calendar("school")).is_working_day
+    assert works(date(2027, 2, 10)) and not works(date(2027, 2, 9)) and not works(date(2027, 2, 11))
+    assert not works(date(2027, 2, 13)) and not works(date(2027, 3, 3))
+    [year] = [y for y in policy.calendar_years(texts) if y.year == 2027]
+    assert year.names["2027-03-03"].zh == "校庆"
+    assert current(texts, published) != current(TEXTS, published)
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "key", "new", "says"),
+    [
+        ("contribution_limits.csv", "row", "", {**LIMIT_2027, "flor": "1"}, "flor"),
+        ("contribution_limits.csv", "row", "", {**LIMIT_2027, "floor": "-1"}, "floor"),
+        (
+            "contribution_limits.csv",
+            "row",
+            "",
+            {**LIMIT_2027, "valid_from": "2026-01-01", "published_on": "2026"},
+            "overlaps",
+        ),
+        ("contribution_limits.csv", "fields", "", {"floor": "1"}, "only rows"),
+        ("late_fee.yaml", "fields", "rates[2011-07-01]", {"daily_rate": "0.0001"}, "add a row"),
+        ("late_fee.yaml", "row", "rates", {"valid_from": "2027-07-01", "daily_rate": 0.0004}, "quoted"),
+        ("late_fee.yaml", "row", "prices", {"valid_from": "2027-07-01"}, "prices"),
+        ("deadlines.yaml", "fields", "rules[DL-NONE]", {"n": "5"}, "DL-NONE"),
+        ("deadlines.yaml", "fields", "rules[DL-REG-FOR]", {"id": "X"}, "id"),
+        ("deadlines.yaml", "fields", "rules[DL-REG-FOR]", {"n": "soon"}, "soon"),
+        ("deadlines.yaml", "fields", "rules[DL-REG-FOR]", {"unit": "weeks"}, "unit"),
+        ("deadlines.yaml", "fields", "rules[DL-REG-FOR]", {}, "nothing"),
+        ("agencies.yaml", "fields", "agencies[tax_office]", {"mode": "http"}, "mode"),
+        ("agencies.yaml", "fields", "agencies[tax_office]", {"closes_at": "five"}, "closes_at"),
+        ("calendar.yaml", "year", "2027", {"doc": "x", "rest": []}, "needs"),
+        ("calendar.yaml", "year", "2027", {**YEAR_2027, "rest": ["2026-12-31/2027-01-02"]}, "2026-12-31"),
+        ("calendar.yaml", "year", "2027", {**YEAR_2027, "work": ["2027-01-02"]}, "both off and at work"),
+        ("calendar.yaml", "day", "2027-03-03", {"kind": "rest"}, "not published"),
+        ("calendar.yaml", "day", "2026-02-30", {"kind": "rest"}, "no date"),
+        ("deadlines.yaml", "year", "2027", YEAR_2027, "no calendar"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_both_languages(
+    file: str, kind: str, key: str, new: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(PolicyError) as refused:
+        laid(change(file, kind, key, new))
+    assert says in refused.value.text.en
+    assert refused.value.text.zh != refused.value.text.en
