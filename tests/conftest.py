@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 import pytest_asyncio
+from hypothesis import settings as properties
 from psycopg import sql
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -44,6 +45,9 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 _exit_status = 0
+# How long an example takes says something about the machine, not about a rule.
+properties.register_profile("any machine", deadline=None)
+properties.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True, scope="session")
