@@ -41,6 +41,38 @@ from schemas.tax_payment import BillComparison, BillRef, OpenLines
 
 T = TypeVar("T")
 
+SUMMARIES = {  # what each call does, beside its name in the Temporal UI
+    "open_process": "登记流程，载入规则",
+    "load_policy": "载入现行规则",
+    "load_enrolment_facts": "读取参保资料",
+    "apply_record": "更新参保资料",
+    "record_exemption": "记录免缴认定",
+    "fill_application": "生成参保申请表",
+    "submit_application": "提交参保申请",
+    "poll_application": "查询办理进度",
+    "record_registration": "记录登记进展",
+    "withdraw_registration": "撤销登记",
+    "write_lines": "生成应缴明细",
+    "case_books": "查询缴费与报账情况",
+    "reverse_lines": "冲销未缴明细",
+    "late_fee_estimate": "估算滞纳金",
+    "start_tax_payment": "发起或唤醒当月缴费",
+    "open_lines": "查询待缴明细",
+    "freeze_bill": "锁定缴费名单",
+    "check_visible": "查询税务端是否可见",
+    "fetch_bill": "取税务端征集单",
+    "compare_bill": "逐人逐险种核对",
+    "adjust_bill": "按核定结果调整",
+    "pay_bill": "缴款",
+    "record_payment": "登记缴款与完税证明",
+    "start_reimbursement": "发起校内报账",
+    "wake_cases": "唤醒等待的流程",
+    "withholding_list": "生成代扣名单",
+    "record_withholding": "记录代扣结果",
+    "prepare_voucher": "生成报账单",
+    "settle_voucher": "完成报账",
+    "send_notice": "发送参保通知",
+}
 OWN_BOOKS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 OUTSIDE = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
@@ -52,7 +84,7 @@ async def _execute(
     arg: Any,
     result: type[T],
     activity_id: str,
-    summary: str | None,
+    summary: str,
     patience: RetryPolicy,
     limit: timedelta,
 ) -> T:
@@ -73,12 +105,16 @@ AGENCY_LIMIT = timedelta(seconds=60)
 
 
 async def open_process(start: ProcessStart) -> ProcessOpened:
-    return await _execute("open_process", start, ProcessOpened, "open_process", None, OWN_BOOKS, BOOKS_LIMIT)
+    return await _execute(
+        "open_process", start, ProcessOpened, "open_process", SUMMARIES["open_process"], OWN_BOOKS, BOOKS_LIMIT
+    )
 
 
 async def load_policy(start: ProcessStart, order: str) -> ProcessOpened:
     """The rules in force, for a case that takes them over."""
-    return await _execute("load_policy", start, ProcessOpened, f"load_policy/{order}", None, OWN_BOOKS, BOOKS_LIMIT)
+    return await _execute(
+        "load_policy", start, ProcessOpened, f"load_policy/{order}", SUMMARIES["load_policy"], OWN_BOOKS, BOOKS_LIMIT
+    )
 
 
 async def record_transition(transition: Transition, summary: str) -> None:
@@ -95,13 +131,13 @@ class Calls:
     def __init__(self, failed: Callable[[str, ActivityError], Awaitable[None]]) -> None:
         self._failed = failed
 
-    async def _own(self, name: str, arg: Any, result: type[T], activity_id: str, summary: str | None = None) -> T:
+    async def _own(self, name: str, arg: Any, result: type[T], activity_id: str) -> T:
         """A call into our own database or our own Temporal."""
-        return await self._call(name, arg, result, activity_id, summary, OWN_BOOKS, BOOKS_LIMIT)
+        return await self._call(name, arg, result, activity_id, OWN_BOOKS, BOOKS_LIMIT)
 
-    async def _outside(self, name: str, arg: Any, result: type[T], activity_id: str, summary: str | None = None) -> T:
+    async def _outside(self, name: str, arg: Any, result: type[T], activity_id: str) -> T:
         """A call to an authority's server: slower, and asked again for as long as it takes."""
-        return await self._call(name, arg, result, activity_id, summary, OUTSIDE, AGENCY_LIMIT)
+        return await self._call(name, arg, result, activity_id, OUTSIDE, AGENCY_LIMIT)
 
     async def _call(
         self,
@@ -109,10 +145,10 @@ class Calls:
         arg: Any,
         result: type[T],
         activity_id: str,
-        summary: str | None,
         patience: RetryPolicy,
         limit: timedelta,
     ) -> T:
+        summary = f"{SUMMARIES.get(name, name)} {activity_id.partition('/')[2]}".rstrip()
         while True:
             try:
                 return await _execute(name, arg, result, activity_id, summary, patience, limit)
@@ -138,7 +174,7 @@ class Calls:
 
     async def submit_application(self, arg: RegistrationArg) -> SubmitAnswer:
         key = f"submit_application/{arg.agency}/{arg.attempt}"
-        return await self._outside("submit_application", arg, SubmitAnswer, key, f"{arg.agency} #{arg.attempt}")
+        return await self._outside("submit_application", arg, SubmitAnswer, key)
 
     async def poll_application(self, arg: RegistrationArg, n: int) -> PollAnswer:
         return await self._outside(

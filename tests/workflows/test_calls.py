@@ -31,6 +31,10 @@ def test_the_names_are_found() -> None:
     assert len(NAMES) > 20
 
 
+def test_each_says_in_words_what_it_does() -> None:
+    assert set(NAMES) - {"record_transition"} == set(calls.SUMMARIES)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_called_and_registered_agree(name: str) -> None:
     function = definitions()[name]
