@@ -16,6 +16,7 @@ from tests.workflows.office import Office, complete, shanghai
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Open = Callable[..., Any]
 START = shanghai("2026-09-16 09:00")
+NEAR = shanghai("2026-09-23 08:00")  # the day on which an open side is asked about
 
 
 async def to_bureaus(office: Office, handle: Any) -> None:
@@ -164,6 +165,8 @@ async def test_one_bureau_open_near_the_payment_day_is_decided_by_the_clerk(stag
         await s.skip(handle, timedelta(days=8))
         question = await office.task("enrolment.partial_payment")
         assert question.spec.outcomes == ["pay_approved", "wait"]
+        fees = {name: value for name, value in question.spec.data.items() if name.startswith("fee_")}
+        assert fees == {"fee_pay_approved": "12.34", "fee_wait": "12.34"}
         # two working days before Friday the 25th: the Mid-Autumn block begins on the 25th itself
         assert question.opened_at.isoformat() >= shanghai("2026-09-22 08:30").isoformat()
         await complete(handle, question)
@@ -175,6 +178,37 @@ async def test_one_bureau_open_near_the_payment_day_is_decided_by_the_clerk(stag
         await complete(handle, await office.task("enrolment.payment_month"))
         await office.settle(lambda: len(office.tax_scopes) == 2)
         assert "not_same_month" in office.transitions[-1].process.flags
+
+
+async def test_the_question_about_the_open_side_escalates_and_time_never_answers_it(stage: Open) -> None:
+    office = Office()
+    office.answers["medical_bureau"] = [PollAnswer(state="accepted")]
+    async with stage(office) as s:
+        handle = await s.begin(at=NEAR)
+        await to_bureaus(office, handle)
+        await office.settle(lambda: "submitted:medical_bureau:1" in office.calls)
+        await s.skip(handle, timedelta(hours=2))
+        question = await office.task("enrolment.partial_payment")
+        await s.skip(handle, timedelta(days=5))  # past the target of a day, and past the payment day
+        assert {r.to for r in office.reminders if r.task_id == question.id} == {"holder", "supervisor", "head"}
+        assert (await office.task("enrolment.partial_payment")).id == question.id
+        assert office.tax_scopes == []
+
+
+async def test_whoever_waits_for_the_open_side_pays_both_together(stage: Open) -> None:
+    office = Office()
+    office.answers["medical_bureau"] = [PollAnswer(state="accepted")]
+    async with stage(office) as s:
+        handle = await s.begin(at=NEAR)
+        await to_bureaus(office, handle)
+        await office.settle(lambda: "submitted:medical_bureau:1" in office.calls)
+        await s.skip(handle, timedelta(hours=2))
+        await complete(handle, await office.task("enrolment.partial_payment"), "wait")
+        assert office.tax_scopes == []
+        office.answers["medical_bureau"] = [PollAnswer(state="approved")]
+        await s.skip(handle, timedelta(hours=6))  # still before the 25th
+        await office.settle(lambda: {x.levy for x in office.tax_scopes} == {"social", "medical"})
+        assert "not_same_month" not in office.transitions[-1].process.flags
 
 
 async def test_late_at_birth_shows_the_breach_once_and_asks_for_the_month(stage: Open) -> None:
