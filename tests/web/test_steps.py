@@ -14,7 +14,8 @@ from activities.registry import all_activities
 from api import starts
 from store import imports, policies
 from store.database import session
-from tests.api.conftest import forget, hire
+from tests.activities.test_bureaus import forget
+from tests.api.conftest import hire
 from tests.web.conftest import Site
 from tests.web.test_manners import PDF, text
 from tests.web.test_pages import check
