@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Register
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from runtime.refusals import not_allowed
+from runtime.refusals import TemporalStarting, not_allowed
 from runtime.settings import Settings
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 
@@ -23,7 +23,7 @@ FORBIDDEN = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPC
 
 async def prepare(settings: Settings, *, patience: timedelta = timedelta(seconds=30)) -> Client:
     """Registers what is missing and returns a client of the namespace. Raises `RPCError` when refused."""
-    client = await connect(settings)
+    client = await _connected(settings, patience)
     await _namespace(client, settings)
     # A new namespace reaches the server's caches some seconds later; until then calls answer NOT_FOUND.
     waited = 0.0
@@ -36,6 +36,19 @@ async def prepare(settings: Settings, *, patience: timedelta = timedelta(seconds
                 names = ", ".join(key.name for key in SEARCH_ATTRIBUTES)
                 raise not_allowed(names, settings.temporal_namespace, str(error)) from None
             if error.status is not RPCStatusCode.NOT_FOUND or waited >= patience.total_seconds():
+                raise
+        await asyncio.sleep(0.2)
+        waited += 0.2
+
+
+async def _connected(settings: Settings, patience: timedelta) -> Client:
+    """A server that has just been started opens its port before it answers."""
+    waited = 0.0
+    while True:
+        try:
+            return await connect(settings)
+        except TemporalStarting:
+            if waited >= patience.total_seconds():
                 raise
         await asyncio.sleep(0.2)
         waited += 0.2

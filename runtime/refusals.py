@@ -10,6 +10,10 @@ class TemporalUnreachable(OperatorError):
     """No connection to Temporal now; it may come by itself."""
 
 
+class TemporalStarting(TemporalUnreachable):
+    """Temporal's port is open, its services are not up yet: some seconds mend it."""
+
+
 class TemporalRefused(TemporalUnreachable):
     """Temporal answers and will not have us as the settings are."""
 
@@ -43,6 +47,11 @@ def refusal(said: str, address: str) -> TemporalUnreachable:
     for signs, zh, en in _REFUSALS:
         if any(sign in said for sign in signs):
             return TemporalRefused(f"Temporal({address}){zh} Temporal at {address} {en} [{said[-160:]}]")
+    if "not healthy yet" in said:
+        return TemporalStarting(
+            f"Temporal({address})正在启动，请稍候再试。 Temporal at {address} is starting; try again in a moment. "
+            f"[{said[-160:]}]"
+        )
     if "after connection" in said:
         return TemporalUnreachable(
             f"Temporal({address})随即断开连接：它可能要求 TLS 或客户端证书，检查 BAOQI_TEMPORAL_TLS、"

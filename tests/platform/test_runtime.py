@@ -14,8 +14,9 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
 from embedded.ports import Ports
-from runtime import clock, crypto
+from runtime import clock, crypto, namespace
 from runtime import logging as logging_module
+from runtime.refusals import TemporalRefused, TemporalStarting, refusal
 from runtime.settings import Settings, SettingsMissing, get_settings
 from runtime.temporal import codec
 from store.database import session
@@ -142,3 +143,24 @@ async def test_payloads_come_back_as_they_were_and_large_ones_shrink(settings: S
     assert (await codec(settings).decode(sealed))[0].data == content
     if size > 1000:
         assert len(sealed[0].data) < len(content) / 10
+
+
+NOT_YET = 'Status { code: Unavailable, message: "Frontend is not healthy yet", source: None } after connection'
+
+
+async def test_a_server_that_is_just_starting_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine its port is open some seconds before it answers; that is not a matter of TLS."""
+    starting = refusal(NOT_YET, "127.0.0.1:7233")
+    assert isinstance(starting, TemporalStarting)
+    answers: list[Exception] = [starting, starting, refusal("code: PermissionDenied", "127.0.0.1:7233")]
+
+    async def connect(settings: Settings) -> None:
+        raise answers.pop(0)
+
+    monkeypatch.setattr(namespace, "connect", connect)
+    with pytest.raises(TemporalRefused):
+        await namespace.prepare(Settings(temporal_address="127.0.0.1:7233"))
+    assert not answers
+    answers.append(starting)
+    with pytest.raises(TemporalStarting):
+        await namespace.prepare(Settings(temporal_address="127.0.0.1:7233"), patience=timedelta(0))
