@@ -21,7 +21,7 @@ from api.problems import BadCharacter, BadForm, KeyReused, Problem, Unavailable,
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from runtime.logging import logger
-from schemas.api import CommandBody, CompleteBody
+from schemas.api import CommandBody, CompleteBody, TaskView
 from schemas.base import Text
 from schemas.batch import BatchItem, BatchResult, CaseBatch, CaseItem, ItemResult, TaskBatch
 from schemas.desk import GiveBody, ReasonBody, UrgeBody
@@ -150,8 +150,16 @@ async def _known(viewer: Viewer, task_id: str, outcome: str) -> dict[str, Any]:
         view = await tasks.get_task(s, viewer, task_id)
     if outcome not in outcomes_of(view.kind):
         return {}
+    return known_values(view, outcome)
+
+
+def known_values(view: TaskView, outcome: str) -> dict[str, Any]:
+    """The values of one outcome's form that a batch may send unasked. A number that is only proposed is none of them:
+    the agency gives it, and somebody must have read it."""
     fields = form_outcome(view.kind, outcome).form.model_fields
     data = view.data if view.outcomes and view.outcomes[0].code == outcome else {}
+    if view.context.get("number_proposed"):
+        data = {k: v for k, v in data.items() if k != "number"}
     return {k: v for k, v in {**data, **(view.draft or {})}.items() if k in fields}
 
 

@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web import assets
 from web.pages import (
+    batch,
+    batch_cases,
     board,
     calculations,
     case,
@@ -79,6 +81,8 @@ def mount(app: FastAPI) -> None:
         sign_in,
         search,
         inbox,
+        batch,
+        batch_cases,
         saved_views,
         moves,
         task,

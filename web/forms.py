@@ -329,7 +329,7 @@ def said(schema: Schema, faults: Iterable[Fault], lang: str) -> list[SaidFault]:
 
 
 def shown(schema: Schema, data: Mapping[str, Any], choices: Choices, lang: str) -> list[dict[str, str]]:
-    """An answer for reading: label and words of each field that has a value."""
+    """An answer for reading: name, label and words of each field that has a value."""
     rows: list[dict[str, str]] = []
     for view in fields_of(schema, data, choices, lang):
         words = {c.code: c.label for c in view.choices}
@@ -346,7 +346,7 @@ def shown(schema: Schema, data: Mapping[str, Any], choices: Choices, lang: str) 
         else:
             value = words.get(str(view.value), str(view.value))
         if value and view.name in data:
-            rows.append({"label": view.label, "value": value})
+            rows.append({"name": view.name, "label": view.label, "value": value})
     return rows
 
 

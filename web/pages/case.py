@@ -9,10 +9,10 @@ from starlette.responses import RedirectResponse, Response
 
 from api import copies
 from api import processes as room
-from api.permissions import COMMENTS
+from api.permissions import COMMENTS, process_actions
 from api.problems import BadForm
 from runtime.settings import get_settings
-from schemas.api import CommandBody, ProcessQuery, ProcessView, TaskItem
+from schemas.api import CommandBody, ProcessItem, ProcessQuery, ProcessView, TaskItem
 from schemas.deadlines import LegalKind
 from schemas.process import Stage, StageState
 from store import notifications
@@ -74,8 +74,15 @@ async def cases(visit: Guest, query: Annotated[ProcessQuery, Query()]) -> Respon
         url=url,
         filtered=any(filters.values()),
         query_string=visit.request.url.query,
+        verbs=commands_of(visit, found.items),
         empty=empty_words(visit, query.subject, "cases_empty"),
     )
+
+
+def commands_of(visit: Visit, items: list[ProcessItem]) -> list[str]:
+    """What the visitor may tell many of these cases at once."""
+    able = {c for item in items for c in process_actions(visit.viewer, item.kind, item.state)}
+    return [c for c in ("suspend", "resume", "cancel") if c in able]
 
 
 def _select(visit: Visit, name: str, label: str, all_key: str, offered: list[Choice]) -> dict[str, Any]:

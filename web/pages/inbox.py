@@ -19,6 +19,7 @@ from web.routes import router as make_router
 
 router = make_router()
 VIEWS = ("mine", "group", "behalf", "done", "started", "cc")
+VERBS = ("claim", "complete", "transfer", "reassign", "urge", "release")  # for many tasks at once
 PILLS = (
     ("overdue", "overdue", "urgency_overdue"),
     ("due_today", "today", "urgency_today"),
@@ -97,7 +98,9 @@ def _shown(visit: Visit, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
         for name, tone, key in PILLS
     ]
     filters = query.model_dump(exclude={"view", "limit", "cursor"})
+    able = {action for item in found.items for action in item.actions}
     return {
+        "verbs": [v for v in VERBS if v in able],
         "query": query.model_dump(),
         "page": found,
         "views": views,
