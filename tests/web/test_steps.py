@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.registry import all_activities
-from api import starts
+from api import engine, starts
+from runtime.namespace import prepare
 from store import imports, policies
 from store.database import session
-from tests.activities.test_bureaus import forget
 from tests.api.conftest import hire
 from tests.web.conftest import Site
 from tests.web.test_manners import PDF, text
@@ -27,17 +26,19 @@ TYPED = ("穆安娜", "88号", "系统升级", "等待复函", "护照在换发"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def busy(site: Site, client: Client) -> AsyncIterator[Site]:
-    """The site with a worker: what is posted reaches the process, and comes back."""
+async def busy(site: Site) -> AsyncIterator[Site]:
+    """The site with a worker, in a namespace of its own: what is posted reaches the process, and comes back."""
+    site.settings.temporal_namespace = site.settings.temporal_task_queue
+    own = await prepare(site.settings)
+    engine.use_client(own)
     async with Worker(
-        client,
+        own,
         task_queue=site.settings.temporal_task_queue,
         workflows=WORKFLOWS,
         activities=all_activities(),
         workflow_runner=workflow_runner(),
     ):
         yield site
-        await forget(client)
 
 
 async def begin(**changes: Any) -> str:
