@@ -32,6 +32,7 @@ from api import (
     problems,
     process_start,
     processes,
+    rules,
     saved_views,
     search,
     sign_in,
@@ -47,7 +48,7 @@ PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
     uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
-    policy, policy_orders,
+    policy, policy_orders, rules,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

@@ -78,7 +78,8 @@ class Rate:
 @dataclass(frozen=True)
 class BillingLine:
     """An insurance as it stands on a bill. `limits`: the insurance whose floor and cap apply. `shares`: insurances that
-    have no line of their own because they are billed with this one, their rates added before rounding."""
+    have no line of their own because they are billed with this one, their rates added before rounding. `source`: why
+    it is due at all."""
 
     insurance: str
     title: Text
@@ -86,6 +87,7 @@ class BillingLine:
     limits: str
     sample: bool
     shares: tuple[str, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -362,8 +362,14 @@ def _step(kind: str, zh: str, en: str) -> DerivationStep:
 
 
 def _anchor_step(rule: DeadlineRule, anchor: date | str) -> DerivationStep:
-    zh, en = _ANCHORS.get(rule.anchor, (rule.anchor, rule.anchor.replace("_", " ")))
-    return _step("anchor", f"起算：{zh} {anchor}", f"From: {en} {anchor}")
+    event = anchor_name(rule.anchor)
+    return _step("anchor", f"起算：{event.zh} {anchor}", f"From: {event.en} {anchor}")
+
+
+def anchor_name(anchor: str) -> Text:
+    """The event that a rule counts from, in words; the code itself where it has none."""
+    zh, en = _ANCHORS.get(anchor, (anchor, anchor.replace("_", " ")))
+    return Text(zh=zh, en=en)
 
 
 _ANCHORS = {
@@ -371,6 +377,8 @@ _ANCHORS = {
     "work_permit_issued": ("办理就业证件之日", "work permit issued"),
     "employment_end": ("终止、解除劳动关系之日", "end of employment"),
     "agency_accepted": ("经办机构受理之日", "accepted by the agency"),
+    "agency_accepted_injury": ("受理工伤认定申请之日", "application for the work injury accepted"),
+    "accepted": ("受理之日", "accepted by the agency"),
     "stage_opened": ("本环节开始之日", "step opened"),
     "month": ("费款所属月", "month"),
     "payment_month": ("缴费当月", "month of payment"),

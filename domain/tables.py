@@ -264,7 +264,10 @@ def _injury_rate(row: Row) -> Rate:
 
 def _line(row: dict[str, Any]) -> BillingLine:
     shares = tuple(map(str, row.get("shares", ())))
-    return BillingLine(row["insurance"], _text(row["title"]), row["levy"], row["limits"], bool(row["sample"]), shares)
+    source = str(row.get("source", ""))
+    return BillingLine(
+        row["insurance"], _text(row["title"]), row["levy"], row["limits"], bool(row["sample"]), shares, source
+    )
 
 
 def _fee_rate(row: dict[str, Any]) -> LateFeeRate:

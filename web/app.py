@@ -21,6 +21,7 @@ from web.pages import (
     messages,
     moves,
     my,
+    rules,
     saved_views,
     search,
     sign_in,
@@ -30,7 +31,8 @@ from web.pages import (
 )
 
 ROOMS = (
-    sign_in, search, inbox, saved_views, moves, task, steps, cover, case, board, calculations, start, messages, my,
+    sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules, calculations,
+    start, messages, my,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -77,24 +79,7 @@ def mount(app: FastAPI) -> None:
     """Adds the pages to an application. AssetsMissing when the front-end files are not installed."""
     assets.assets()
     app.add_api_route("/static/{version}/{name}", assets.serve, include_in_schema=False, response_model=None)
-    for room in (
-        sign_in,
-        search,
-        inbox,
-        batch,
-        batch_cases,
-        saved_views,
-        moves,
-        task,
-        steps,
-        cover,
-        case,
-        board,
-        calculations,
-        start,
-        messages,
-        my,
-    ):
+    for room in ROOMS:
         app.include_router(room.router)
     app.add_middleware(PageHeaders)
     app.add_middleware(GZipMiddleware, minimum_size=1024)

@@ -49,6 +49,7 @@ _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("cases", "/cases", _OFFICE),
     ("start", "/start", ("clerk", "college")),
     ("cover", "/cover", _OFFICE),
+    ("rules", "/rules", (*_OFFICE, "employee")),
     ("calculations", "/calculations", (*_OFFICE, "employee")),
     ("messages", "/messages", (*_OFFICE, "employee")),
 )

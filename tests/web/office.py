@@ -110,7 +110,7 @@ async def open_case(number: int, stages: list[str], due_in: int, *, done: list[s
     """An enrolment with open tasks in `stages`, due in so many days; `done` stages are behind it."""
     now, today = clock.now(), clock.today()
     done = done or []
-    values = _hire(number, today)
+    values = hire_values(number, today)
     async with session() as s:
         process = await imports.open_enrolment(s, ForeignHire.model_validate(values), "clerk", source="test")
         process_id, person, unit = process.id, process.subject, process.org_unit
@@ -184,7 +184,7 @@ async def open_case(number: int, stages: list[str], due_in: int, *, done: list[s
     return process_id
 
 
-def _hire(number: int, today: date) -> dict[str, Any]:
+def hire_values(number: int, today: date) -> dict[str, Any]:
     """Clean values of one invented person."""
     names = (
         "Anna Becker",
