@@ -31,8 +31,8 @@ from web.pages import (
 )
 
 ROOMS = (
-    sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules, calculations,
-    start, messages, my,
+    sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
+    calculations, start, messages, my,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
