@@ -17,7 +17,7 @@ from fastapi.responses import StreamingResponse
 from api.sign_in import CurrentViewer
 from runtime.logging import logger
 from runtime.settings import get_settings
-from store.projection import INBOX_CHANNEL
+from store.live import INBOX_CHANNEL, TO_USER
 
 router = APIRouter(tags=["events"])
 HEARTBEAT_SECONDS = 15.0
@@ -82,28 +82,31 @@ def _offer(queue: "asyncio.Queue[str]", what: str) -> None:
 hub = Hub()
 
 
-async def stream(request: Request) -> AsyncIterator[str]:
-    """Events `inbox` with the id of the process that changed; a comment line as heartbeat."""
+async def stream(request: Request, username: str) -> AsyncIterator[str]:
+    """Events `inbox` with the id of the process that changed, `message` when this user has a new one; a comment line
+    as heartbeat."""
     with hub.subscription() as queue:
         yield "retry: 3000\n\n"
         while not await request.is_disconnected():
             try:
-                process_id = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                what = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
             except TimeoutError:
                 yield ": here\n\n"
                 continue
-            if not process_id:
+            if not what:
                 return
-            yield f"event: inbox\ndata: {json.dumps({'process_id': process_id})}\n\n"
+            if not what.startswith(TO_USER):
+                yield f"event: inbox\ndata: {json.dumps({'process_id': what})}\n\n"
+            elif what == f"{TO_USER}{username}":
+                yield "event: message\ndata: {}\n\n"
 
 
-def response(request: Request) -> StreamingResponse:
+def response(request: Request, username: str) -> StreamingResponse:
     """The stream as an answer; not buffered by proxies."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream(request), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(stream(request, username), media_type="text/event-stream", headers=headers)
 
 
 @router.get("/events", summary="Live refresh (Server-Sent Events)", response_class=StreamingResponse)
 async def get_events(request: Request, viewer: CurrentViewer) -> StreamingResponse:
-    del viewer  # whoever is signed in may know that something changed
-    return response(request)
+    return response(request, viewer.username)  # whoever is signed in may know that something changed

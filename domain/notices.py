@@ -73,6 +73,40 @@ def subject() -> Text:
     return Text(zh="参保手续已办结", en="Your social-insurance enrolment is complete")
 
 
+def message_text(notice: Notice) -> Text:
+    """What message and mail say: that it is done, and where to read the numbers and amounts, which are not in it."""
+    zh = [
+        f"您的社会保险参保手续已办结（{notice.case_no}）。",
+        "社会保障号码、参保险种与缴费金额请登录系统在“我的”页面查看。",
+    ]
+    en = [
+        f"Your enrolment in social insurance is complete ({notice.case_no}).",
+        "Sign in and open “My record” to see your numbers, insurances and amounts.",
+    ]
+    zh += _certificate(notice, zh=True) + _card(notice, zh=True)
+    en += _certificate(notice, zh=False) + _card(notice, zh=False)
+    return Text(zh="\n".join(zh), en="\n".join(en))
+
+
+def _certificate(n: Notice, *, zh: bool) -> list[str]:
+    if n.certificate_by is None:
+        return []
+    day, note = n.certificate_by.isoformat(), n.certificate_note
+    if zh:
+        return [f"请在 {day} 前（含当日）提交协议国参保证明。{note.zh + '。' if note else ''}"]
+    return [f"Please hand in your certificate of coverage by {day}.{' ' + note.en + '.' if note else ''}"]
+
+
+def _card(n: Notice, *, zh: bool) -> list[str]:
+    if n.card is None:
+        return []
+    if zh:
+        title = f"{n.card.title.zh}{'（示例，以当地窗口为准）' if n.card.sample else ''}："
+        return [title, *(f"{i}. {s.zh}" for i, s in enumerate(n.card.steps, start=1))]
+    title = f"{n.card.title.en}{' (sample; ask at the local counter)' if n.card.sample else ''}:"
+    return [title, *(f"{i}. {s.en}" for i, s in enumerate(n.card.steps, start=1))]
+
+
 def notice_text(notice: Notice, *, masked: bool) -> Text:
     """The whole notice as lines. `masked`: for every place but the person's own page."""
     return Text(zh="\n".join(_zh(notice, masked)), en="\n".join(_en(notice, masked)))
@@ -96,13 +130,7 @@ def _zh(n: Notice, masked: bool) -> list[str]:
         lines.append("个人部分由学校从工资中代扣。")
     if n.sample:
         lines.append("注意：以上金额使用示例费率或基数计算，以税务部门征集单为准。")
-    if n.certificate_by is not None:
-        note = f"{n.certificate_note.zh}。" if n.certificate_note else ""
-        lines.append(f"请在 {n.certificate_by.isoformat()} 前（含当日）提交协议国参保证明。{note}")
-    if n.card is not None:
-        lines.append(f"{n.card.title.zh}{'（示例，以当地窗口为准）' if n.card.sample else ''}：")
-        lines += [f"{i}. {s.zh}" for i, s in enumerate(n.card.steps, start=1)]
-    return lines
+    return lines + _certificate(n, zh=True) + _card(n, zh=True)
 
 
 def _en(n: Notice, masked: bool) -> list[str]:
@@ -123,13 +151,7 @@ def _en(n: Notice, masked: bool) -> list[str]:
         lines.append("The school withholds your part from your salary.")
     if n.sample:
         lines.append("Note: these amounts rest on sample rates or limits; the tax authority's bill is what counts.")
-    if n.certificate_by is not None:
-        note = f" {n.certificate_note.en}." if n.certificate_note else ""
-        lines.append(f"Please hand in your certificate of coverage by {n.certificate_by.isoformat()}.{note}")
-    if n.card is not None:
-        lines.append(f"{n.card.title.en}{' (sample; ask at the local counter)' if n.card.sample else ''}:")
-        lines += [f"{i}. {s.en}" for i, s in enumerate(n.card.steps, start=1)]
-    return lines
+    return lines + _certificate(n, zh=False) + _card(n, zh=False)
 
 
 # --- watched dates ---------------------------------------------------------------------------------------------------

@@ -78,6 +78,28 @@ class Settings(BaseSettings):
         default="", description="smtp://user:password@host:587?starttls=1; empty: files in DATA/mail."
     )
     mail_from: str = "baoqi@localhost"
+    wecom_url: str = Field(default="https://qyapi.weixin.qq.com", description="Address of WeCom's interface.")
+    wecom_corp_id: str = Field(default="", description="With agent and secret: messages of an own WeCom application.")
+    wecom_agent_id: int = 0
+    wecom_secret: SecretStr = SecretStr("")
+    wecom_robot_url: SecretStr = Field(default=SecretStr(""), description="Webhook of a group robot, with its key.")
+    dingtalk_url: str = Field(default="https://oapi.dingtalk.com", description="Address of DingTalk's interface.")
+    dingtalk_app_key: str = Field(default="", description="With agent and secret: work notices of an own application.")
+    dingtalk_agent_id: int = 0
+    dingtalk_app_secret: SecretStr = SecretStr("")
+    dingtalk_robot_url: SecretStr = Field(
+        default=SecretStr(""), description="Webhook of a group robot, with its token."
+    )
+    dingtalk_robot_secret: SecretStr = Field(
+        default=SecretStr(""), description="加签: the robot's signing secret, SEC…."
+    )
+    feishu_url: str = Field(default="https://open.feishu.cn", description="Address of Feishu's interface.")
+    feishu_app_id: str = Field(default="", description="With the secret: messages of an own Feishu application.")
+    feishu_app_secret: SecretStr = SecretStr("")
+    feishu_robot_url: SecretStr = Field(default=SecretStr(""), description="Webhook of a group robot.")
+    feishu_robot_secret: SecretStr = Field(default=SecretStr(""), description="签名校验: the robot's signing secret.")
+    sms_url: str = Field(default="", description="HTTP gateway for text messages (SMS); see docs/messages.md.")
+    sms_secret: SecretStr = Field(default=SecretStr(""), description="Shared with the gateway; signs each request.")
     secret_key: SecretStr = Field(default=SecretStr(""), description="32 bytes as base64; empty: DATA/keys/baoqi.key.")
 
     session_idle_minutes: int = Field(default=30, ge=1)
@@ -162,6 +184,18 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """Where the generated key is kept; lost with it: encrypted fields and every open case."""
         return self.data_dir / "keys" / "baoqi.key"
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels of messages that are set up here; mail always is (a file without a server)."""
+        ways = {
+            "mail": True,
+            "wecom": bool(self.wecom_corp_id or self.wecom_robot_url.get_secret_value()),
+            "dingtalk": bool(self.dingtalk_app_key or self.dingtalk_robot_url.get_secret_value()),
+            "feishu": bool(self.feishu_app_id or self.feishu_robot_url.get_secret_value()),
+            "sms": bool(self.sms_url),
+        }
+        return tuple(name for name, there in ways.items() if there)
 
     def agency_mode(self, agency: str) -> AgencyMode:
         """How `agency` is reached: `http` by a gateway, `portal` by a clerk on the agency's own site."""

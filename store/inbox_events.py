@@ -7,23 +7,20 @@ names of colleagues and the reason that was typed, `data` only codes and logins.
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from runtime import clock
 from schemas.base import Text
-from store import audit
-from store.projection import INBOX_CHANNEL
+from store import audit, live
 from store.tables.desk import InboxEvent
 from store.tables.processes import Process, Task
 from store.users import Viewer
 
-_NOTIFY = text("SELECT pg_notify(:channel, :what)")
-
 
 async def tell(session: AsyncSession, process_id: str) -> None:
     """Open pages ask again once the transaction has ended."""
-    await session.execute(_NOTIFY, {"channel": INBOX_CHANNEL, "what": process_id})
+    await live.process_changed(session, process_id)
 
 
 async def note(

@@ -1,8 +1,8 @@
 """The notice to a person whose case is done: what it says, where it goes, who may read it.
 
-Invariants: one notice a case, however often it is asked for; its body is encrypted, the message and the mail made from
-it show numbers masked; only the person reads the full numbers. A person without a usable address gets it in the pages
-only, and the notice says so.
+Invariants: one notice a case, however often it is asked for; its body is encrypted, the message and the mail about
+it hold no number and no amount; only the person reads the full numbers. A person without a usable address gets it
+in the pages only, and the notice says so.
 """
 
 from collections import defaultdict
@@ -19,13 +19,13 @@ from domain.contributions import to_cent
 from domain.tables import contribution_tables
 from schemas.base import Text
 from schemas.notices import Notice, NoticeAmount, NoticeMonth, NoticeNumber, NoticeView
-from store import ledger, outbox, people, registrations, watch_dates
+from store import ledger, messages, outbox, people, registrations, watch_dates
 from store.policies import snapshot
 from store.policies import texts as rules_in_force
 from store.sealed import seal, unseal
 from store.tables.ledger import PremiumLine
 from store.tables.notices import NoticeRow
-from store.tables.office import Mail, Message
+from store.tables.outbox import Outgoing
 from store.tables.people import User
 from store.tables.processes import Process
 from store.users import Viewer
@@ -138,22 +138,14 @@ async def send(session: AsyncSession, process_id: str, person_id: str, now: date
     )
     if claimed.scalar_one_or_none() is None:
         return False
-    masked = words.notice_text(notice, masked=True)
+    said, link = words.message_text(notice), f"/processes/{process_id}"
     for user in readers:
-        message = insert(Message).values(
-            username=user.username,
-            key=f"{mail_key(process_id)}:{user.username}",
-            text_zh=masked.zh,
-            text_en=masked.en,
-            link=f"/processes/{process_id}",
-            process_id=process_id,
-            at=now,
-        )
-        await session.execute(message.on_conflict_do_nothing(index_elements=["key"]))
+        key = f"{mail_key(process_id)}:{user.username}"
+        await messages.in_pages(session, user.username, said, key=key, link=link, process_id=process_id, now=now)
     if address:
         await outbox.queue(
-            session, mail_key(process_id), address, words.subject(), masked,
-            now=now, link=f"/processes/{process_id}", process_id=process_id,
+            session, mail_key(process_id), words.subject(), said,
+            recipient=address, now=now, link=link, process_id=process_id,
         )  # fmt: skip
     return True
 
@@ -190,7 +182,7 @@ async def of_person(session: AsyncSession, viewer: Viewer) -> list[NoticeView]:
 async def _view(session: AsyncSession, viewer: Viewer, row: NoticeRow) -> NoticeView:
     notice = Notice.model_validate(unseal(row.body))
     own = viewer.person_id == row.person_id
-    state = await session.scalar(select(Mail.state).where(Mail.key == mail_key(row.process_id)))
+    state = await session.scalar(select(Outgoing.state).where(Outgoing.key == mail_key(row.process_id)))
     return NoticeView(
         process_id=row.process_id,
         text=words.notice_text(notice, masked=not own),

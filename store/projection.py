@@ -19,12 +19,12 @@ from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
-from store import outbox, people, substitutes, users
-from store.tables.office import Message
+from store import people, substitutes, users
+from store.live import INBOX_CHANNEL
+from store.messages import notify
 from store.tables.people import User
 from store.tables.processes import Process, ReminderRow, Submission, Task, Timeline
 
-INBOX_CHANNEL = "baoqi_inbox"
 AGENCIES = ("social_bureau", "medical_bureau", "tax_office")
 WAITING_KINDS = ("registration.acceptance", "registration.result")  # by hand: the bureau decides, a clerk records it
 NEVER = datetime(9999, 12, 30, tzinfo=UTC)
@@ -336,35 +336,6 @@ async def in_charge(session: AsyncSession, task: Task) -> list[User]:
             return holding
     could = await users.with_roles(session, task.roles, task.org_unit, task.subject)
     return [u for u in could if u.username not in task.excluded]
-
-
-async def notify(
-    session: AsyncSession,
-    user: User,
-    message: Text,
-    *,
-    key: str,
-    link: str | None,
-    now: datetime,
-    process_id: str | None = None,
-    task_id: str | None = None,
-) -> None:
-    """A message in the pages, and a mail when the user has an address; the same key again changes nothing."""
-    statement = insert(Message).values(
-        username=user.username,
-        key=key,
-        text_zh=message.zh,
-        text_en=message.en,
-        link=link,
-        process_id=process_id,
-        task_id=task_id,
-        at=now,
-    )
-    await session.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
-    if user.email:
-        await outbox.queue_reminder(
-            session, key, user.email, message, link=link, process_id=process_id, task_id=task_id, now=now
-        )
 
 
 def urgent(deadlines: list[dict[str, Any]]) -> Deadline | None:

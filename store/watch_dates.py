@@ -11,10 +11,12 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notices import rungs_reached, watch_line, watch_rules
 from domain.times import SHANGHAI
+from runtime.logging import logger
 from schemas.base import Text
 from schemas.notices import WatchRule
 from schemas.process import ProcessState
@@ -25,6 +27,7 @@ from store.tables.office import Setting
 from store.tables.people import Hire, Person, User, WatchDate
 from store.tables.processes import Process
 
+log = logger(__name__)
 LAST_DAY = "watch_dates_told_on"
 # A rung on a rest day comes earlier; no run of rest days is longer than this.
 LONGEST = timedelta(days=14)  # lint: allow law-number - a bound for a query, longer than any holiday
@@ -111,17 +114,23 @@ async def due(session: AsyncSession, today: date, now: datetime) -> list[Told]:
     found: list[Told] = []
     said: set[tuple[str, str, date]] = set()
     for watched, person, hire, process in rows:
-        rule = by_kind[watched.kind]
-        reached = rungs_reached(watched.on, rule.days, today, school)
-        new = [n for n in reached if await _claim(session, watched, n, now)]
         same = (person.id, watched.kind, watched.on)
-        if not new or same in said:
+        try:
+            async with session.begin_nested():  # one bad record stops neither the others nor its own next try
+                rule = by_kind[watched.kind]
+                reached = rungs_reached(watched.on, rule.days, today, school)
+                new = [n for n in reached if await _claim(session, watched, n, now)]
+                unit = hire.org_unit if hire else None
+                who = _who(process, person, units.get(unit or ""))
+                line = watch_line(rule, who, watched.on, today, hire.contract_end if hire else None)
+        except DBAPIError:
+            raise  # the database, not the record: the whole sweep comes again
+        except Exception:
+            log.exception("watched_date_not_told", watched=watched.id)
             continue
-        said.add(same)
-        unit = hire.org_unit if hire else None
-        who = _who(process, person, units.get(unit or ""))
-        line = watch_line(rule, who, watched.on, today, hire.contract_end if hire else None)
-        found.append(Told(line, unit, watched.process_id))
+        if new and same not in said:
+            said.add(same)
+            found.append(Told(line, unit, watched.process_id))
     return found
 
 

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from api.completion import resend_pending_submissions
 from api.policy_orders import send_policy_orders
 from api.starts import start_pending
-from worker.mail import deliver_mail
+from worker.delivery import deliver
 from worker.watch import tell_watched_dates
 
 CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (10, resend_pending_submissions),
     (10, start_pending),
-    (10, deliver_mail),
+    (10, deliver),
     (10, send_policy_orders),
     (60, tell_watched_dates),
 ]

@@ -1,4 +1,4 @@
-"""Documents, messages to users, outgoing mail, the audit trail and settings.
+"""Documents, messages to users, the audit trail and settings. What leaves the house is in `outbox.py`.
 
 A document's content lies encrypted in a file below the data folder; its row says what it is and its hash. Audit rows
 are only ever added.
@@ -49,28 +49,6 @@ class Message(Base):
         Index("ix_messages_user", "username", "at"),
         Index("ix_messages_unread", "username", postgresql_where=text("read_at IS NULL")),
     )
-
-
-class Mail(Base):
-    """The outbox of mail; sent by a chore, each key once."""
-
-    __tablename__ = "mail_outbox"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(unique=True)
-    recipient: Mapped[str]
-    subject: Mapped[str]
-    body: Mapped[str]
-    link: Mapped[str | None]
-    process_id: Mapped[str | None]
-    task_id: Mapped[str | None] = mapped_column(index=True)
-    reminder: Mapped[bool] = mapped_column(default=False)  # rests on rest days, pointless once its task is closed
-    state: Mapped[str] = mapped_column(default="pending")  # pending, sent, failed, dropped
-    attempts: Mapped[int] = mapped_column(default=0)
-    next_at: Mapped[datetime | None]  # not before this moment of the machine's clock
-    error: Mapped[str | None]
-    created_at: Mapped[datetime]
-    sent_at: Mapped[datetime | None]
-    __table_args__ = (Index("ix_mail_outbox_pending", "created_at", postgresql_where=text("state = 'pending'")),)
 
 
 class Audit(Base):

@@ -19,7 +19,8 @@ from schemas.process import ProcessSnapshot, ProcessState, Reminder, Stage, Stag
 from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
 from store.database import session
 from store.projection import INBOX_CHANNEL
-from store.tables.office import Mail, Message
+from store.tables.office import Message
+from store.tables.outbox import Outgoing
 from store.tables.people import OrgUnit
 from store.tables.processes import Process, ReminderRow, Task, Timeline
 from store.users import create_user
@@ -109,7 +110,7 @@ async def test_a_rung_once_and_all_rungs_as_one_message(people: Settings) -> Non
     async with session() as s:
         rungs = list(await s.scalars(select(ReminderRow.rung).where(ReminderRow.recipient == "clerk")))
         messages = dict((await s.execute(select(Message.username, func.count()).group_by(Message.username))).all())
-        mails = await s.scalar(select(func.count()).select_from(Mail))
+        mails = await s.scalar(select(func.count()).select_from(Outgoing))
     assert sorted(rungs) == ["holder-0", "holder-1", "holder-3", "holder-7"]
     assert messages == {"clerk": 2, "clerk2": 2} and mails == 4
 

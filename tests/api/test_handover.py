@@ -13,7 +13,8 @@ from schemas.base import Text
 from schemas.process import Reminder, RungInstant
 from store.database import session
 from store.tables.desk import InboxEvent
-from store.tables.office import Audit, Mail, Message
+from store.tables.office import Audit, Message
+from store.tables.outbox import Outgoing
 from store.tables.people import User
 from store.tables.processes import Task
 from store.users import create_user
@@ -224,7 +225,7 @@ async def test_urging_is_limited_recorded_and_told(office: Office) -> None:
     assert (await do(office, "supervisor", task, "urge")).status_code == 200
     assert "催办" in (await messages_to("clerk"))[-1]  # nobody holds it: all who could take it are told
     async with session() as s:
-        assert await s.scalar(select(func.count()).select_from(Mail).where(Mail.task_id == task)) >= 3  # type: ignore[operator]
+        assert await s.scalar(select(func.count()).select_from(Outgoing).where(Outgoing.task_id == task)) >= 3  # type: ignore[operator]
 
 
 async def test_everything_of_a_leaver_is_counted_and_moved_item_by_item(office: Office, monkeypatch: Any) -> None:

@@ -90,6 +90,7 @@ async def office(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Setting
         await users.create_user(s, "college", "x", name_zh="张芳", roles=["college"], org_units=["business"])
         await users.create_user(s, "college2", "x", name_zh="陈磊", roles=["college"], org_units=["law"])
         await users.create_user(s, "head", "x", name_zh="周涛", roles=["head"])
+        await users.create_user(s, "admin", "x", name_zh="林凯", roles=["admin"])
     return database
 
 

@@ -13,10 +13,12 @@ from runtime.settings import Settings
 from schemas.base import Text
 from store import database as db
 from store import outbox
-from store.tables.office import Mail
+from store.tables.office import Message
+from store.tables.outbox import ChannelState, Outgoing
 from store.tables.processes import Process, Task
 from tests.notifications.conftest import CASE, WEDNESDAY, Postbox, open_case
-from worker.mail import BadSmtpUrl, deliver_mail, smtp_client
+from worker.channels.mail import BadSmtpUrl, smtp_client
+from worker.delivery import deliver
 
 SUBJECT = Text(zh="提醒", en="Reminder")
 BODY = Text(zh="请办理。", en="Please see to it.")
@@ -33,12 +35,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
 
 async def put(key: str, recipient: str = "clerk@example.edu", **more: object) -> None:
     async with db.session() as s:
-        await outbox.queue(s, key, recipient, SUBJECT, BODY, now=WEDNESDAY, **more)  # pyright: ignore[reportArgumentType]
+        await outbox.queue(s, key, SUBJECT, BODY, recipient=recipient, now=WEDNESDAY, **more)  # pyright: ignore[reportArgumentType]
 
 
-async def rows() -> dict[str, Mail]:
+async def rows() -> dict[str, Outgoing]:
     async with db.session() as s:
-        return {m.key: m for m in await s.scalars(select(Mail))}
+        return {m.key: m for m in await s.scalars(select(Outgoing))}
 
 
 async def open_task(task_id: str, closed_at: datetime | None = None) -> None:
@@ -56,8 +58,8 @@ async def open_task(task_id: str, closed_at: datetime | None = None) -> None:
 async def test_mail_goes_out_once_with_the_page_it_is_about(mail_server: Postbox, machine: list[datetime]) -> None:
     await put("a", link=f"/processes/{CASE}")
     await put("a", link="/elsewhere")  # the same key again
-    assert await deliver_mail() == 1
-    assert await deliver_mail() == 0
+    assert await deliver() == 1
+    assert await deliver() == 0
     (mail,) = mail_server.mails
     assert mail["To"] == "clerk@example.edu"
     assert mail["Subject"] == "提醒 / Reminder"
@@ -74,7 +76,7 @@ async def test_mail_goes_out_once_with_the_page_it_is_about(mail_server: Postbox
 async def test_two_workers_send_a_mail_once(mail_server: Postbox, machine: list[datetime]) -> None:
     for n in range(12):
         await put(f"k{n}")
-    sent = await asyncio.gather(deliver_mail(), deliver_mail(), deliver_mail())
+    sent = await asyncio.gather(deliver(), deliver(), deliver())
     assert sum(sent) == 12
     assert len({m["Message-ID"] for m in mail_server.mails}) == len(mail_server.mails) == 12
 
@@ -82,7 +84,7 @@ async def test_two_workers_send_a_mail_once(mail_server: Postbox, machine: list[
 async def test_without_a_server_mails_become_files(office: Settings, machine: list[datetime]) -> None:
     await put("a")
     await put("b", recipient="张三@example.edu")
-    assert await deliver_mail() == 2
+    assert await deliver() == 2
     files = sorted((office.data_dir / "mail").iterdir())
     assert [f.suffix for f in files] == [".eml", ".eml"]
     first = message_from_bytes(files[0].read_bytes(), policy=SMTP)
@@ -98,7 +100,7 @@ async def test_a_refused_address_fails_and_the_next_mail_goes(mail_server: Postb
     await put("odd", recipient="not an address")
     await put("header", recipient="x@example.edu\nBcc: y@example.edu")
     await put("good")
-    assert await deliver_mail() == 1
+    assert await deliver() == 1
     found = await rows()
     assert {k: m.state for k, m in found.items()} == {
         "gone": "failed", "full": "pending", "odd": "failed", "header": "failed", "good": "sent",
@@ -106,28 +108,37 @@ async def test_a_refused_address_fails_and_the_next_mail_goes(mail_server: Postb
     assert "no such user" in (found["gone"].error or "")
     assert "452" in (found["full"].error or "")
     mail_server.replies = {}
-    assert await deliver_mail() == 0  # its pause is not over
+    assert await deliver() == 0  # its pause is not over
     machine[0] += timedelta(minutes=1)
-    assert await deliver_mail() == 1
+    assert await deliver() == 1
     assert (await rows())["full"].state == "sent"
 
 
-async def test_an_outage_makes_the_pauses_grow(office: Settings, machine: list[datetime]) -> None:
+async def test_an_outage_makes_the_channels_pauses_grow(office: Settings, machine: list[datetime]) -> None:
     office.smtp_url = "smtp://127.0.0.1:9?starttls=0"  # nobody listens
     await put("a")
-    pauses = []
-    for _ in range(4):
-        assert await deliver_mail() == 0
-        row = (await rows())["a"]
-        assert row.state == "pending"
-        assert row.next_at is not None
-        pauses.append((row.next_at - machine[0]) / timedelta(minutes=1))
-        machine[0] = row.next_at
-    assert pauses == [1, 2, 4, 8]
-    assert outbox.pause_after(50) == timedelta(hours=6)
-    assert "Connect" in ((await rows())["a"].error or "")
+    await put("b")
+    pauses: list[float] = []
+    for _ in range(6):
+        assert await deliver() == 0
+        async with db.session() as s:
+            state = await s.get_one(ChannelState, "mail")
+        assert state.next_at is not None and "Connect" in (state.error or "")
+        pauses.append((state.next_at - machine[0]) / timedelta(minutes=1))
+        assert await deliver() == 0  # within the pause nobody is asked
+        machine[0] = state.next_at
+    assert pauses == [1, 2, 4, 8, 15, 15]
+    assert {(m.state, m.attempts, m.next_at) for m in (await rows()).values()} == {("pending", 0, None)}
+    async with db.session() as s:
+        assert (await s.get_one(ChannelState, "mail")).failing_since == WEDNESDAY
+        told = list(await s.scalars(select(Message).where(Message.link == "/channels")))
+    assert [(m.username, "邮件" in m.text_zh) for m in told] == [("admin", True)]
     office.smtp_url = ""
-    assert await deliver_mail() == 1
+    assert await deliver() == 2
+    async with db.session() as s:
+        state = await s.get_one(ChannelState, "mail")
+    assert (state.failures, state.failing_since, state.error) == (0, None, None)
+    assert outbox.pause_after(50) == timedelta(hours=6)
 
 
 async def test_a_reminder_whose_task_is_closed_is_dropped(mail_server: Postbox, machine: list[datetime]) -> None:
@@ -137,14 +148,14 @@ async def test_a_reminder_whose_task_is_closed_is_dropped(mail_server: Postbox, 
     for task in ("open", "closed"):
         await put(f"reminder/{task}", process_id=CASE, task_id=task, reminder=True)
     await put("notice", process_id=CASE, task_id="closed")  # no reminder: it stays true
-    assert await deliver_mail() == 2
+    assert await deliver() == 2
     assert {k: m.state for k, m in (await rows()).items()} == {
         "reminder/open": "sent", "reminder/closed": "dropped", "notice": "sent",
     }  # fmt: skip
     async with db.session() as s:
         await s.execute(update(Process).values(state="closed"))
     await put("reminder/late", process_id=CASE, reminder=True)
-    assert await deliver_mail() == 0
+    assert await deliver() == 0
     assert (await rows())["reminder/late"].state == "dropped"
 
 
@@ -153,12 +164,13 @@ async def test_reminders_rest_on_rest_days(
 ) -> None:
     await put("reminder", reminder=True)
     await put("notice")
-    monkeypatch.setattr(clock, "today", lambda: SUNDAY.date())
-    assert await deliver_mail() == 1
+    monkeypatch.setattr(clock, "now", lambda: SUNDAY)
+    assert await deliver() == 1
     found = await rows()
     assert (found["notice"].state, found["reminder"].state, found["reminder"].attempts) == ("sent", "pending", 0)
-    monkeypatch.setattr(clock, "today", lambda: SUNDAY.date() + timedelta(days=1))
-    assert await deliver_mail() == 1
+    assert found["reminder"].held_until == datetime(2026, 11, 29, 16, tzinfo=UTC)  # Monday 00:00 in Shanghai
+    monkeypatch.setattr(clock, "now", lambda: SUNDAY + timedelta(days=1))
+    assert await deliver() == 1
 
 
 @pytest.mark.parametrize("url", ["http://mail", "smtp://", "smtp://h:99999", "smtp://h?starttls=yes"])

@@ -17,11 +17,12 @@ from store import database as db
 from store import ledger, notifications, outbox, people, registrations, users
 from store.tables.ledger import PremiumLine
 from store.tables.notices import NoticeRow
-from store.tables.office import Mail, Message
+from store.tables.office import Message
+from store.tables.outbox import Outgoing
 from store.tables.people import Hire, User
 from store.users import Viewer
 from tests.notifications.conftest import CASE, PERSON, WEDNESDAY, Postbox, open_case
-from worker.mail import deliver_mail
+from worker.delivery import deliver
 
 SOCIAL = ["pension", "unemployment", "work_injury"]
 MEDICAL = ["medical", "maternity", "large_medical"]
@@ -65,7 +66,7 @@ async def send(person: str, times: int = 1) -> None:
         await ActivityEnvironment().run(send_notice, CaseArg(process_id=CASE, person_id=person))
 
 
-async def only(table: type[Message] | type[Mail] | type[NoticeRow]) -> int:
+async def only(table: type[Message] | type[Outgoing] | type[NoticeRow]) -> int:
     async with db.session() as s:
         return (await s.execute(select(func.count()).select_from(table))).scalar_one()
 
@@ -73,7 +74,7 @@ async def only(table: type[Message] | type[Mail] | type[NoticeRow]) -> int:
 async def test_the_person_reads_everything_and_others_masked_numbers(office: Settings) -> None:
     person = await finished_case()
     await send(person, times=3)
-    assert (await only(NoticeRow), await only(Message), await only(Mail)) == (1, 1, 1)
+    assert (await only(NoticeRow), await only(Message), await only(Outgoing)) == (1, 1, 1)
     async with db.session() as s:
         own = await notifications.of_case(s, anna(person), CASE)
         seen = await notifications.of_case(s, CLERK, CASE)
@@ -108,16 +109,20 @@ async def test_the_person_reads_everything_and_others_masked_numbers(office: Set
     assert message.link == f"/processes/{CASE}"
 
 
-async def test_the_mail_is_masked_and_bilingual(mail_server: Postbox) -> None:
+async def test_the_mail_is_bilingual_and_holds_no_number_and_no_amount(mail_server: Postbox) -> None:
     person = await finished_case()
     await send(person)
-    assert await deliver_mail() == 1
+    assert await deliver() == 1
     (mail,) = mail_server.mails
     assert mail["To"] == "anna@example.edu"
     assert mail["Subject"] == "参保手续已办结 / Your social-insurance enrolment is complete"
     text = mail.get_content()
-    assert "社会保障号码：DEU******0T47" in text
-    assert "Social-security number: DEU******0T47" in text
+    assert "DEU***" not in text and "0T47" not in text
+    async with db.session() as s:
+        amounts = [x.person_amount for x in await ledger.lines_of_case(s, CASE)]
+    assert amounts and not [a for a in amounts if str(a) in text]
+    assert "FE2026-0001" in text
+    assert "电子社保卡" in text
     assert "“我的”页面" in text
     assert "My record" in text
     assert f"/cases/{CASE}" in text
@@ -167,7 +172,7 @@ async def test_corrections_are_summed_in_and_reversed_lines_left_out(office: Set
 async def test_without_an_address_the_page_alone_has_it(office: Settings, email: str | None) -> None:
     person = await finished_case(email=email)
     await send(person)
-    assert (await only(Message), await only(Mail)) == (1, 0)
+    assert (await only(Message), await only(Outgoing)) == (1, 0)
     async with db.session() as s:
         view = await notifications.of_case(s, CLERK, CASE)
     assert view is not None
@@ -177,9 +182,9 @@ async def test_without_an_address_the_page_alone_has_it(office: Settings, email:
 async def test_without_a_login_the_mail_alone_goes(office: Settings) -> None:
     person = await finished_case(login=False)
     await send(person)
-    assert (await only(NoticeRow), await only(Message), await only(Mail)) == (1, 0, 1)
+    assert (await only(NoticeRow), await only(Message), await only(Outgoing)) == (1, 0, 1)
     async with db.session() as s:
-        mail = (await s.scalars(select(Mail))).one()
+        mail = (await s.scalars(select(Outgoing))).one()
     assert (mail.state, mail.reminder) == (outbox.PENDING, False)
 
 

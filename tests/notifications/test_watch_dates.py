@@ -1,6 +1,7 @@
 """Watched dates: each rung once, one message a person and day, nothing on rest days, moved dates again."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -11,11 +12,14 @@ from domain.notices import check_notice_files, mask, rungs_reached, watch_rules
 from domain.policy import PolicyError
 from runtime import clock
 from runtime.settings import Settings
+from schemas.base import Text
 from store import database as db
 from store import people, watch_dates
 from store.policies import snapshot
 from store.tables.notices import WatchRung
-from store.tables.office import Mail, Message
+from store.tables.office import Message
+from store.tables.outbox import Outgoing
+from store.tables.processes import Process
 from tests.notifications.conftest import CASE, PERSON, WEDNESDAY, open_case
 from worker.watch import tell_watched_dates
 
@@ -50,8 +54,8 @@ async def test_clerks_and_the_college_are_told_once(office: Settings, monkeypatc
     assert told.link == f"/processes/{CASE}"
     async with db.session() as s:
         assert (await s.scalar(select(func.count()).select_from(WatchRung))) == 3  # 90 of the permit; 90, 30 of the id
-        mails = list(await s.scalars(select(Mail)))
-    assert [(m.recipient, m.reminder) for m in mails] == [("clerk@example.edu", True)]
+        mails = list(await s.scalars(select(Outgoing)))
+    assert [(m.username, m.channel, m.reminder) for m in mails] == [("clerk", "mail", True)]
     assert "Muster" not in mails[0].subject
     at(monkeypatch, WEDNESDAY + timedelta(days=1))
     assert await tell_watched_dates() == 0  # nothing new
@@ -97,6 +101,29 @@ async def test_cancelled_cases_rest_days_and_nights_are_quiet(
     at(monkeypatch, datetime(2026, 11, 26, 0, 30, tzinfo=UTC))
     assert await tell_watched_dates() == 3
     assert sorted(await messages()) == ["clerk", "clerk2", "college2"]
+
+
+async def test_one_bad_record_stops_neither_the_others_nor_its_own_next_try(
+    office: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = TODAY + timedelta(days=10)
+    await open_case(permit_expires=soon)
+    other = "enrolment-FE2026-0002"
+    await open_case(other, PERSON.replace("01", "02"), id_number="X1234567", org_unit="law", permit_expires=soon)
+    whole = watch_dates._who
+
+    def broken(process: Process | None, *rest: Any) -> Text:
+        if process is not None and process.id == CASE:
+            raise KeyError("a fault in the program")
+        return whole(process, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watch_dates, "_who", broken)
+        assert await tell_watched_dates() == 3
+    assert sorted(await messages()) == ["clerk", "clerk2", "college2"]
+    at(monkeypatch, WEDNESDAY + timedelta(days=1))
+    assert await tell_watched_dates() == 3
+    assert sorted(await messages()) == ["clerk", "clerk2", "college", "college2"]
 
 
 def test_a_rung_on_a_rest_day_comes_before_it() -> None:

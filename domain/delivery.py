@@ -1,0 +1,121 @@
+"""When a message may leave the house, and what may stand in it. Pure: wishes and instants in, an instant or text out.
+
+Invariants: quiet hours and the digest move a message to a later moment, never to an earlier one, and never change it; a
+reminder does not leave on a rest day of the school, nor is it held for a digest past the day it reminds of; what leaves
+holds no number of a person and no amount, whoever wrote the text.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from domain.calendar import WorkCalendar
+from domain.times import SHANGHAI, at, day_of, hour
+from schemas.base import Text
+
+MAIL, WECOM, DINGTALK, FEISHU, SMS = "mail", "wecom", "dingtalk", "feishu", "sms"
+CHANNELS = (MAIL, WECOM, DINGTALK, FEISHU, SMS)
+DIGEST_AT = "08:30"
+# Rungs fire at that very minute: the digest leaves a little later and has them in it.
+GATHERING = timedelta(minutes=2)
+HIDDEN = "***"
+
+# What an address looks like at each channel; mail addresses are the user's own record and are checked there.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+ADDRESSES = {
+    WECOM: _ID,
+    DINGTALK: _ID,
+    FEISHU: re.compile(r"(ou_[A-Za-z0-9]{10,64}|[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9.-]{3,100})?)"),
+    SMS: re.compile(r"(\+\d{8,15}|1[3-9]\d{9})"),
+}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a person wants to be told. No quiet hours when either end is missing."""
+
+    channels: tuple[str, ...] = (MAIL,)
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+    digest: bool = False
+
+
+def is_address(channel: str, text: str) -> bool:
+    """Whether this may be somebody's address at a channel."""
+    return ADDRESSES[channel].fullmatch(text) is not None
+
+
+def digest_after(queued_at: datetime, school: WorkCalendar) -> datetime:
+    """When the digest leaves that has a message queued at this moment in it: 08:30 of a working day."""
+    day = day_of(queued_at)
+    if school.is_working_day(day) and queued_at <= at(day, DIGEST_AT) + GATHERING:
+        return at(day, DIGEST_AT) + GATHERING
+    return at(school.next_working_day(day), DIGEST_AT) + GATHERING
+
+
+def in_digest(
+    wishes: Wishes, *, reminder: bool, queued_at: datetime, due: datetime | None, school: WorkCalendar
+) -> bool:
+    """Whether a message waits for the digest: not when that would come after the moment it reminds of."""
+    return wishes.digest and reminder and (due is None or due >= digest_after(queued_at, school))
+
+
+def leaves_at(
+    wishes: Wishes, *, reminder: bool, queued_at: datetime, due: datetime | None, now: datetime, school: WorkCalendar
+) -> datetime:
+    """The first moment from `now` on at which a message may leave. `due`: when what it reminds of falls due."""
+    moment = now
+    if in_digest(wishes, reminder=reminder, queued_at=queued_at, due=due, school=school):
+        moment = max(moment, digest_after(queued_at, school))
+    while True:
+        if reminder and school.is_rest(day_of(moment)):
+            moment = at(school.next_working_day(day_of(moment)), "00:00")
+            continue
+        end = quiet_until(wishes, moment)
+        if end is None:
+            return moment
+        moment = end
+
+
+def quiet_until(wishes: Wishes, moment: datetime) -> datetime | None:
+    """When the quiet hours end in which a moment falls; None outside of them. 22:00 to 07:00 goes over midnight."""
+    first, last = wishes.quiet_from, wishes.quiet_to
+    if first is None or last is None or first == last:
+        return None
+    local = moment.astimezone(SHANGHAI)
+    clock = local.time()
+    if first < last:
+        inside, days = first <= clock < last, 0
+    else:
+        inside, days = clock >= first or clock < last, 1 if clock >= first else 0
+    if not inside:
+        return None
+    return datetime.combine(local.date() + timedelta(days=days), last, SHANGHAI).astimezone(moment.tzinfo)
+
+
+def hour_or_none(text: str | None) -> time | None:
+    """ "22:00" -> 22:00, empty -> None. ValueError for anything else."""
+    return hour(text) if text else None
+
+
+# --- what may stand in it --------------------------------------------------------------------------------------------
+
+_PERSONAL = re.compile(
+    r"""
+    (?<![\dA-Za-z])\d{6}[ ]?\d{8}[ ]?\d{3}[\dXx](?![\dA-Za-z])         # resident ID, 18
+  | (?<!\d)(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)           # mobile phone
+  | (?<!\d)\d{4}(?:[ -]\d{4}){3,4}(?:[ -]\d{1,3})?(?!\d)               # bank card in groups
+  | (?<![\dA-Za-z])[A-Za-z]{1,3}\d{7,10}(?![\dA-Za-z])                 # passport, permits
+  | (?<!\d)\d{9,}(?!\d)[Xx]?                                           # any other long number: card, account, permit
+  | (?<!\d)0\d{2,3}-\d{7,8}(?!\d)                                      # landline
+  | [¥￥]\s?\d[\d,]*(?:\.\d+)?                                          # amounts
+  | (?<![\d.])\d[\d,]*(?:\.\d+)?\s?(?:万?元|(?:yuan|RMB|CNY)\b)
+  | (?<![\d.])\d[\d,]*\.\d{2}(?![\d.])
+    """,
+    re.VERBOSE,
+)
+
+
+def discreet(text: Text) -> Text:
+    """The text without numbers of persons (identity, bank, phone) and without amounts; case numbers and dates stay."""
+    return Text(zh=_PERSONAL.sub(HIDDEN, text.zh), en=_PERSONAL.sub(HIDDEN, text.en))

@@ -1,0 +1,93 @@
+"""How a user wants to be told: channels, addresses, quiet hours, digest.
+
+Invariants: addresses are encrypted, the mail address is the user's own record (`users.email`); a channel that the
+installation has not set up, or for which there is no address, is not used however it was chosen.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, time
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.delivery import CHANNELS, MAIL, Wishes
+from runtime.crypto import KeyUnusable
+from runtime.logging import logger
+from runtime.settings import get_settings
+from store.sealed import seal, unseal
+from store.tables.outbox import MessageSettings, Outgoing
+from store.tables.people import User
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one user: the wishes, and the address at each channel."""
+
+    wishes: Wishes = field(default_factory=Wishes)
+    addresses: dict[str, str] = field(default_factory=dict[str, str])
+
+    def address(self, channel: str) -> str | None:
+        """Where a message goes; None when the channel was not chosen or there is no address."""
+        return self.addresses.get(channel) if channel in self.wishes.channels else None
+
+    @property
+    def ways(self) -> list[str]:
+        """The channels through which this user is told, of those that are set up here."""
+        return [c for c in CHANNELS if c in get_settings().channels and self.address(c)]
+
+
+async def of_user(session: AsyncSession, user: User) -> Kept:
+    """The wishes of a user; by mail and at once when nothing was chosen."""
+    row = await session.get(MessageSettings, user.username)
+    mail = {MAIL: user.email} if user.email else {}
+    if row is None:
+        return Kept(addresses=mail)
+    wishes = Wishes(tuple(row.channels), row.quiet_from, row.quiet_to, row.digest)
+    return Kept(wishes, {**_addresses(row), **mail})
+
+
+def _addresses(row: MessageSettings) -> dict[str, str]:
+    """None when they cannot be read: a message in the pages, and a case, must not fail for that."""
+    if row.addresses is None:
+        return {}
+    try:
+        return unseal(row.addresses)
+    except KeyUnusable:
+        log.exception("addresses_unreadable", username=row.username)
+        return {}
+
+
+async def save(
+    session: AsyncSession,
+    username: str,
+    *,
+    channels: list[str],
+    quiet_from: time | None,
+    quiet_to: time | None,
+    digest: bool,
+    addresses: dict[str, str],
+    now: datetime,
+) -> None:
+    """Keeps the wishes; what waits in the outbox goes by them."""
+    values = {
+        "channels": channels,
+        "quiet_from": quiet_from,
+        "quiet_to": quiet_to,
+        "digest": digest,
+        "addresses": seal(addresses),
+        "changed_at": now,
+    }
+    statement = insert(MessageSettings).values(username=username, **values)
+    await session.execute(statement.on_conflict_do_update(index_elements=["username"], set_=values))
+    await session.execute(
+        update(Outgoing).where(Outgoing.username == username, Outgoing.state == "pending").values(held_until=None)
+    )
+    session.expire_all()
+
+
+async def user(session: AsyncSession, username: str) -> User | None:
+    """The user, when the login is active."""
+    return await session.scalar(select(User).where(User.username == username, User.active))
