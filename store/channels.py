@@ -62,7 +62,7 @@ async def failed(session: AsyncSession, channel: str, error: str, now: datetime)
         )
         for user in await users.with_roles(session, ["admin"]):
             key = f"channel/{channel}/{since.isoformat()}/{user.username}"
-            await messages.in_pages(session, user.username, said, key=key, link="/channels", now=now)
+            await messages.in_pages(session, user.username, said, key=key, link=None, now=now)
 
 
 async def worked(session: AsyncSession, channel: str, now: datetime) -> None:
