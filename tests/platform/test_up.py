@@ -40,6 +40,7 @@ class Up:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "up", "--data", str(data)],
             cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,  # a terminal's group of its own, as a shell gives to a command
         )  # fmt: skip
         self.lines: list[str] = []
 
@@ -64,6 +65,11 @@ class Up:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def interrupt(self) -> int:
+        """Ctrl-C: the terminal sends it to the command and to everything that the command started."""
+        os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(60)
 
 
@@ -150,5 +156,7 @@ def test_up_goes_on_after_a_hard_kill_of_everything(tmp_path: Path, ups: list[Up
     third = Up(tmp_path / "data")
     ups.append(third)
     third.until("^READY$")
-    assert third.stop() == 0
+    pids = third.pids()
+    assert third.interrupt() == 0
     assert all_gone(pids)
+    assert not (tmp_path / "data" / "settings.json").exists()
