@@ -46,5 +46,5 @@ async def of_person(session: AsyncSession, person_id: str) -> Sequence[Amount]:
         .group_by(PremiumLine.premium_month, PremiumLine.insurance)
         .order_by(PremiumLine.premium_month.desc(), func.min(PremiumLine.id))
     )
-    found = [Amount(*row) for row in rows.tuples()]
+    found = [Amount(*row) for row in rows]
     return [a for a in found if a.unit_amount or a.person_amount]
