@@ -192,6 +192,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, each file is one worker's, for it shares what its fixtures made; all of e2e shares one product."""
+    for item in items:
+        path = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("e2e" if path.startswith("tests/e2e/") else path))
+
+
 def pytest_sessionfinish(exitstatus: int) -> None:
     """Remembers the result for the hard exit below."""
     global _exit_status

@@ -13,11 +13,11 @@ def viewer(*roles: str) -> Viewer:
 
 @pytest.mark.parametrize("kind", ["tax_payment", "reimbursement"])
 def test_what_many_cases_share_offers_no_cancelling(kind: str) -> None:
-    assert process_actions(viewer("clerk"), kind, "running") == ["suspend"]
-    assert process_actions(viewer("supervisor"), kind, "suspended") == ["resume"]
+    assert process_actions(viewer("clerk"), kind, "running") == ["suspend", "decide_date"]
+    assert process_actions(viewer("supervisor"), kind, "suspended") == ["resume", "decide_date"]
 
 
 def test_a_case_can_be_cancelled_by_the_office_alone() -> None:
-    assert process_actions(viewer("clerk"), "enrolment", "waiting") == ["suspend", "cancel"]
+    assert process_actions(viewer("clerk"), "enrolment", "waiting") == ["suspend", "cancel", "decide_date"]
     assert process_actions(viewer("college"), "enrolment", "waiting") == []
     assert process_actions(viewer("clerk"), "enrolment", "closed") == []

@@ -34,14 +34,22 @@ def test_every_scripted_case_is_recorded() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda p: p.stem)
 async def test_recorded_histories_replay(path: Path) -> None:
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=workflow_runner())
+    replayer = Replayer(
+        workflows=WORKFLOWS,
+        data_converter=pydantic_data_converter,
+        workflow_runner=workflow_runner(),
+        debug_mode=True,  # a busy machine is no deadlock
+    )
     await replayer.replay_workflow(history(path))
 
 
 async def replay_changed(path: Path) -> None:
     """Replays without the sandbox, which would load the unchanged module again."""
     replayer = Replayer(
-        workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=UnsandboxedWorkflowRunner()
+        workflows=WORKFLOWS,
+        data_converter=pydantic_data_converter,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        debug_mode=True,
     )
     await replayer.replay_workflow(history(path))
 
