@@ -23,6 +23,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from xdist.scheduler import LoadScopeScheduling
 
 from embedded.ports import Ports
 from embedded.postgres import ROLE, Postgres, embedded_postgres
@@ -192,12 +193,18 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ByFile(LoadScopeScheduling):
     """Side by side, each file is one worker's, for it shares what its fixtures made; all of e2e shares one product."""
-    for item in items:
-        path = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("e2e" if path.startswith("tests/e2e/") else path))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "tests/e2e" if path.startswith("tests/e2e/") else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Which worker takes which tests, when there are several (`-n`)."""
+    return ByFile(config, log)
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
