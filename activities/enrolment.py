@@ -14,7 +14,7 @@ from domain import enrolment_checks, exemptions
 from domain.exemptions import TreatyTable
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.enrolment import Certificate, EnrolmentFacts, ForeignHire, HireKind
-from store import people, rule_tables, submissions, watch_dates
+from store import people, projection, rule_tables, submissions, watch_dates
 from store.database import session
 from store.premium_lines import process_now, shanghai_day
 from store.tables.people import Hire
@@ -65,6 +65,7 @@ async def apply_record(arg: AppliedForm) -> EnrolmentFacts:
     A document number that belongs to another person becomes an incident: the API refuses it before it gets here.
     """
     async with session() as s:
+        await projection.carried(s, arg)
         form = await submissions.read_form(s, arg.submission_id)
         hire = ForeignHire.model_validate(form.model_dump(include=set(ForeignHire.model_fields)))
         now = await process_now(s, arg.process_id)
@@ -83,6 +84,7 @@ async def apply_record(arg: AppliedForm) -> EnrolmentFacts:
 async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
     """Stores what is paid and what is exempt; a certificate to come is remembered with its last day."""
     async with session() as s:
+        await projection.carried(s, arg)
         now = await process_now(s, arg.process_id)
         row = await _with_certificate(s, arg, now)
         treaties = rule_tables.load().treaties

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from domain.times import at
 from schemas.calls import RegistrationEvent
 from schemas.registration import AcceptedForm, ApprovedForm, HandInForm, RefusedForm, UndoneForm
-from store import registrations, submissions
+from store import projection, registrations, submissions
 from store.database import session
 from store.premium_lines import process_now, shanghai_day
 
@@ -21,6 +21,7 @@ from store.premium_lines import process_now, shanghai_day
 async def record_registration(arg: RegistrationEvent) -> None:
     """Takes the recorded event into the attempt's row; a second call changes nothing."""
     async with session() as s:
+        await projection.carried(s, arg)
         row = await registrations.ensure(s, arg)
         now = await process_now(s, arg.process_id)
         form = await submissions.read_form(s, arg.submission_id) if arg.submission_id else None

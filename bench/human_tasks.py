@@ -201,8 +201,15 @@ def report(run: Run, load: float, day: date) -> str:
         f"| the activity: one transaction that writes the rows | {trip['written']:.0f} |",
         f"| activity done → update completed | {trip['answered']:.0f} |",
         "",
-        f"Events of the history a task: {trip['events']:.1f}. Statements a task (BEGIN, COMMIT and checks of the pool "
-        f"not counted): " + ", ".join(f"{name} {n:.0f}" for name, n in statements.items()) + ".",
+        f"Events of the history a task: {sum(n for _, n in run.trip.events()):.1f}, "
+        f"{run.trip.bytes / max(1, run.trip.updates) / 1000:.1f} kB. "
+        f"Statements a task (BEGIN, COMMIT and checks of the pool not counted): "
+        + ", ".join(f"{name} {n:.0f}" for name, n in statements.items())
+        + ".",
+        "",
+        "| event | a task |",
+        "|---|---|",
+        *(f"| {kind} | {n:.2f} |" for kind, n in run.trip.events()),
         "",
         f"Steps inside of the processes, while {last.clerks} clerks click and the probe watches (means; a step "
         "contains those it calls, and waits for its turn):",

@@ -1,5 +1,6 @@
 """Where the time goes: the round trip of an update cut up by its history, and what the probe and the processors say."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from statistics import mean
 from typing import Any
@@ -17,10 +18,16 @@ class RoundTrip:
     queued: list[float] = field(default_factory=list[float])  # activity scheduled → a worker starts it
     written: list[float] = field(default_factory=list[float])  # activity runs: the transaction
     answered: list[float] = field(default_factory=list[float])  # activity done → update completed
-    events: list[float] = field(default_factory=list[float])  # events of the history a task
+    kinds: Counter[str] = field(default_factory=Counter[str])  # events of the histories, by type
+    bytes: int = 0  # of the histories
+    updates: int = 0  # completions to which these events belong
 
     def means(self) -> dict[str, float]:
-        return {name: mean(values) if values else 0.0 for name, values in vars(self).items()}
+        return {name: mean(values) if values else 0.0 for name, values in vars(self).items() if type(values) is list}
+
+    def events(self) -> list[tuple[str, float]]:
+        """Events of a history a task, by type, the most frequent first."""
+        return [(kind, n / max(1, self.updates)) for kind, n in self.kinds.most_common()]
 
 
 def _at(event: HistoryEvent) -> float:
@@ -34,14 +41,20 @@ async def round_trips(client: Client, process_ids: list[str], since: float, unti
         history = await client.get_workflow_handle(process_id).fetch_history()
         events = {e.event_id: e for e in history.events}
         inside = [e for e in history.events if since <= _at(e) <= until]
-        updates = 0
         for event in inside:
+            found.kinds[_kind(event)] += 1
+            found.bytes += event.ByteSize()
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
-                updates += 1
+                found.updates += 1
                 _cut(found, events, event)
-        if updates:
-            found.events.append(len(inside) / updates)
     return found
+
+
+def _kind(event: HistoryEvent) -> str:
+    name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").replace("_", " ").lower()
+    if event.HasField("activity_task_scheduled_event_attributes"):
+        name += f" ({event.activity_task_scheduled_event_attributes.activity_type.name})"
+    return name
 
 
 def _cut(found: RoundTrip, events: dict[int, HistoryEvent], accepted: HistoryEvent) -> None:

@@ -22,11 +22,7 @@ from runtime.settings import Settings, SettingsMissing
 ENCODING = b"binary/baoqi-aes-gcm"
 
 CASE_TYPE = SearchAttributeKey.for_keyword("CaseType")
-STAGE = SearchAttributeKey.for_keyword("Stage")
-ORG_UNIT = SearchAttributeKey.for_keyword("OrgUnit")
-DUE_AT = SearchAttributeKey.for_datetime("DueAt")
-OVERDUE = SearchAttributeKey.for_bool("Overdue")
-SEARCH_ATTRIBUTES = (CASE_TYPE, STAGE, ORG_UNIT, DUE_AT, OVERDUE)
+SEARCH_ATTRIBUTES = (CASE_TYPE,)
 
 
 COMPRESSED_FROM = 1024  # bytes; below that compressing costs more than it saves

@@ -3,6 +3,14 @@
 from datetime import date
 
 from schemas.base import Payload
+from schemas.process import Transition
+
+
+class Carrying(Payload):
+    """A call into our own books. `transition`: what has changed in the process until then; it is written in the same
+    transaction, so that a step and its rows are one activity."""
+
+    transition: Transition | None = None
 
 
 class CaseArg(Payload):
@@ -10,7 +18,7 @@ class CaseArg(Payload):
     person_id: str
 
 
-class AppliedForm(Payload):
+class AppliedForm(Carrying):
     """Take over the personal fields stored with a submission."""
 
     process_id: str
@@ -18,7 +26,7 @@ class AppliedForm(Payload):
     submission_id: str
 
 
-class ExemptionDecision(Payload):
+class ExemptionDecision(Carrying):
     process_id: str
     person_id: str
     exempt: list[str]
@@ -35,7 +43,7 @@ class RegistrationArg(Payload):
     attempt: int
 
 
-class RegistrationEvent(RegistrationArg):
+class RegistrationEvent(RegistrationArg, Carrying):
     """`event`: handed_in, accepted, approved, refused, undone. `submission_id` holds the form (and the number)."""
 
     event: str

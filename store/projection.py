@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.slack import most_urgent, urgency_key
 from runtime import clock
 from schemas.base import Text
+from schemas.calls import Carrying
 from schemas.deadlines import Deadline, LegalKind
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
@@ -92,6 +93,12 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
     await session.flush()
     await _remind(session, process, transition.reminders, now)
     await _write_timeline(session, transition)
+
+
+async def carried(session: AsyncSession, call: Carrying) -> None:
+    """The transition that a call into the books brings along, first in the caller's transaction."""
+    if call.transition is not None:
+        await apply(session, call.transition, clock.now())
 
 
 async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:

@@ -8,9 +8,10 @@ process and never fails it. Activity ids are given, so that a changed order of s
 unnoticed (Temporal compares neither arguments nor timer lengths).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -20,6 +21,7 @@ from schemas.calls import (
     AppliedForm,
     BillArg,
     BillDecision,
+    Carrying,
     CaseArg,
     ExemptionDecision,
     FreezeArg,
@@ -38,6 +40,9 @@ from schemas.enrolment import CaseBooks, EnrolmentFacts, LineRequest
 from schemas.process import ProcessOpened, ProcessStart, Transition
 from schemas.reimbursement import VoucherRef
 from schemas.tax_payment import BillComparison, BillRef, OpenLines
+
+if TYPE_CHECKING:
+    from workflows.casefile import CaseFile
 
 T = TypeVar("T")
 
@@ -99,6 +104,11 @@ async def _execute(
     )
 
 
+def _summary(name: str, activity_id: str) -> str:
+    """What stands beside the call in the Temporal UI."""
+    return f"{SUMMARIES.get(name, name)} {activity_id.partition('/')[2]}".rstrip()
+
+
 NoneType = type(None)
 BOOKS_LIMIT = timedelta(seconds=15)
 AGENCY_LIMIT = timedelta(seconds=60)
@@ -128,12 +138,32 @@ class Calls:
     """The calls of one process. A call that failed for good (no retry can help) is told to `failed`, which returns when
     an administrator has mended the cause; then the same call is made again, and the process goes on from there."""
 
-    def __init__(self, failed: Callable[[str, ActivityError], Awaitable[None]]) -> None:
+    def __init__(self, rows: "CaseFile", failed: Callable[[str, ActivityError], Awaitable[None]]) -> None:
+        self._rows = rows
         self._failed = failed
 
     async def _own(self, name: str, arg: Any, result: type[T], activity_id: str) -> T:
         """A call into our own database or our own Temporal."""
         return await self._call(name, arg, result, activity_id, OWN_BOOKS, BOOKS_LIMIT)
+
+    async def _with_rows(self, name: str, arg: Carrying, result: type[T], activity_id: str) -> T:
+        """A call into our own books that writes, in its own transaction, also the rows that have changed until now."""
+        transition = self._rows.take()
+        if transition is None:
+            return await self._own(name, arg, result, activity_id)
+        carrying = arg.model_copy(update={"transition": transition})
+        try:
+            answer = await _execute(
+                name, carrying, result, activity_id, _summary(name, activity_id), OWN_BOOKS, BOOKS_LIMIT
+            )
+        except (ActivityError, asyncio.CancelledError) as error:
+            self._rows.not_written(transition)
+            if not isinstance(error, ActivityError) or is_cancelled_exception(error):
+                raise
+            await self._failed(name, error)
+            return await self._own(name, arg, result, activity_id)
+        self._rows.written(transition)
+        return answer
 
     async def _outside(self, name: str, arg: Any, result: type[T], activity_id: str) -> T:
         """A call to an authority's server: slower, and asked again for as long as it takes."""
@@ -148,7 +178,7 @@ class Calls:
         patience: RetryPolicy,
         limit: timedelta,
     ) -> T:
-        summary = f"{SUMMARIES.get(name, name)} {activity_id.partition('/')[2]}".rstrip()
+        summary = _summary(name, activity_id)
         while True:
             try:
                 return await _execute(name, arg, result, activity_id, summary, patience, limit)
@@ -161,13 +191,14 @@ class Calls:
         return await self._own("load_enrolment_facts", arg, EnrolmentFacts, f"facts/{n}")
 
     async def apply_record(self, arg: AppliedForm, key: str) -> EnrolmentFacts:
-        return await self._own("apply_record", arg, EnrolmentFacts, f"apply_record/{key}")
+        return await self._with_rows("apply_record", arg, EnrolmentFacts, f"apply_record/{key}")
 
     async def record_exemption(self, arg: ExemptionDecision) -> EnrolmentFacts:
-        return await self._own("record_exemption", arg, EnrolmentFacts, "record_exemption")
+        return await self._with_rows("record_exemption", arg, EnrolmentFacts, "record_exemption")
 
     async def record_registration(self, arg: RegistrationEvent) -> None:
-        await self._own("record_registration", arg, NoneType, f"registration/{arg.agency}/{arg.attempt}/{arg.event}")
+        key = f"registration/{arg.agency}/{arg.attempt}/{arg.event}"
+        await self._with_rows("record_registration", arg, NoneType, key)
 
     async def fill_application(self, arg: RegistrationArg) -> str:
         return await self._own("fill_application", arg, str, f"fill_application/{arg.agency}/{arg.attempt}")

@@ -1,8 +1,9 @@
 """The file of one case: its time, its deadlines, its stages and timeline, and their projection into the inbox.
 
 What changes is collected here and carried to the inbox by one activity per transition, ordered by `revision` (a
-counter, not a flag: a change during the write is not lost). How a process runs, and what people send to it, is in
-`workflows/process.py`. Nothing here decides anything: a breach is recorded, never acted upon.
+counter, not a flag: a change during the write is not lost). A call into our own books takes it along: a step and its
+rows are then one activity and one transaction. One write is on its way at a time. How a process runs, and what people
+send to it, is in `workflows/process.py`. Nothing here decides anything: a breach is recorded, never acted upon.
 """
 
 import asyncio
@@ -40,7 +41,6 @@ with workflow.unsafe.imports_passed_through():
 T = TypeVar("T")
 
 CASE_TYPE = SearchAttributeKey.for_keyword("CaseType")
-STAGE = SearchAttributeKey.for_keyword("Stage")
 
 
 class CaseFile:
@@ -72,6 +72,8 @@ class CaseFile:
         self._ended: ProcessState | None = None
         self._version = 0
         self._projected = 0
+        self._writing = False
+        self._given_back: Transition | None = None
         self._revision_base = 0
         self._changed: dict[str, HumanTask] = {}
         self._timeline: list[TimelineEntry] = []
@@ -268,7 +270,6 @@ class CaseFile:
         if stage.state is not StageState.ACTIVE:
             stage.state, stage.entered_at, stage.left_at = StageState.ACTIVE, self.now(), None
             self.note("stage_entered", Text(zh=f"进入：{stage.title.zh}", en=f"Entered: {stage.title.en}"))
-            self.index(STAGE.value_set(code))
         stage.wait_on(*waiting_on)
         self.touch()
         return stage
@@ -316,7 +317,8 @@ class CaseFile:
 
     @staticmethod
     def index(update: SearchAttributeUpdate[str]) -> None:
-        """A search attribute for operators in the Temporal UI; people's lists come from PostgreSQL."""
+        """A search attribute for operators in the Temporal UI: set once. What changes with each step would cost every
+        click an event and a write of the server's lists; people's lists come from PostgreSQL."""
         workflow.upsert_search_attributes([update])  # pyright: ignore[reportUnknownMemberType]
 
     def flag(self, name: str) -> None:
@@ -331,23 +333,42 @@ class CaseFile:
     async def _project(self) -> None:
         """Carries changes to the inbox, one activity per transition."""
         while True:
-            await workflow.wait_condition(lambda: self._version > self._projected)
-            # Let the process run on until it waits again: the answered task closes and the next opens in one write.
+            await workflow.wait_condition(lambda: self._version > self._projected and not self._writing)
+            # Let the process run on until it waits again: the answered task closes and the next opens in one write, or
+            # goes with the call that the process makes now.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            version = self._version
-            tasks, self._changed = list(self._changed.values()), {}
-            timeline, self._timeline = self._timeline, []
-            reminders, self.reminders = self.reminders, []
-            transition = Transition(
-                process=self._snapshot(self._revision_base + version),
-                tasks=[t.snapshot(self.id) for t in tasks],
-                timeline=timeline,
-                reminders=reminders,
-            )
-            workflow.set_current_details(self._details())
-            await record_transition(transition, self._summary())
-            self._projected = version
+            transition = self.take()
+            if transition is not None:
+                await record_transition(transition, self._summary())
+                self.written(transition)
+
+    def take(self) -> Transition | None:
+        """What changed since the last write, for the one who writes it and then says `written` or `not_written`; None
+        when nothing changed, or while another write is on its way."""
+        if self._writing or self._version == self._projected:
+            return None
+        self._writing = True
+        if self._given_back is not None:
+            return self._given_back
+        tasks, self._changed = list(self._changed.values()), {}
+        timeline, self._timeline = self._timeline, []
+        reminders, self.reminders = self.reminders, []
+        workflow.set_current_details(self._details())
+        return Transition(
+            process=self._snapshot(self._revision_base + self._version),
+            tasks=[t.snapshot(self.id) for t in tasks],
+            timeline=timeline,
+            reminders=reminders,
+        )
+
+    def written(self, transition: Transition) -> None:
+        self._projected = transition.process.revision - self._revision_base
+        self._writing, self._given_back = False, None
+
+    def not_written(self, transition: Transition) -> None:
+        """The call that carried it failed: it is written before anything newer."""
+        self._writing, self._given_back = False, transition
 
     def _state(self) -> ProcessState:
         if self._ended is not None:

@@ -34,7 +34,7 @@ class Process(PolicyUpdates):
 
     def __init__(self, start: ProcessStart) -> None:
         super().__init__(start)
-        self.calls = Calls(self.call_failed)
+        self.calls = Calls(self, self.call_failed)
 
     async def body(self) -> None:
         """The process itself, from the first task to the last."""

@@ -277,7 +277,7 @@ async def main(names: list[str]) -> None:
         dev_server_log_level="error",
         dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
         data_converter=pydantic_data_converter,
-        search_attributes=[SearchAttributeKey.for_keyword("CaseType"), SearchAttributeKey.for_keyword("Stage")],
+        search_attributes=[SearchAttributeKey.for_keyword("CaseType")],
     )
     FOLDER.mkdir(exist_ok=True)
     for name, (case, modes) in CASES.items():

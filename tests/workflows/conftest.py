@@ -42,7 +42,7 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
             "frontend.WorkflowTimeSkippingEnabled=true",
         ],
         data_converter=pydantic_data_converter,
-        search_attributes=[SearchAttributeKey.for_keyword("CaseType"), SearchAttributeKey.for_keyword("Stage")],
+        search_attributes=[SearchAttributeKey.for_keyword("CaseType")],
     )
     yield environment
     await environment.shutdown()

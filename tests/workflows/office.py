@@ -20,6 +20,7 @@ from schemas.calls import (
     AppliedForm,
     BillArg,
     BillDecision,
+    Carrying,
     CaseArg,
     ExemptionDecision,
     FreezeArg,
@@ -143,6 +144,15 @@ class Office:
     @activity.defn(name="record_transition")
     async def record_transition(self, transition: Transition) -> None:
         await self._called("record_transition")
+        self._applied(transition)
+
+    def _carried(self, call: Carrying) -> None:
+        """Rows that a call into the books brings along."""
+        if call.transition is not None:
+            self.calls.append("carried")
+            self._applied(call.transition)
+
+    def _applied(self, transition: Transition) -> None:
         self.transitions.append(transition)
         for task in transition.tasks:
             known = self.tasks.get(task.id)
@@ -159,17 +169,20 @@ class Office:
     @activity.defn(name="apply_record")
     async def apply_record(self, arg: AppliedForm) -> EnrolmentFacts:
         await self._called("apply_record")
+        self._carried(arg)
         return self.facts
 
     @activity.defn(name="record_exemption")
     async def record_exemption(self, arg: ExemptionDecision) -> EnrolmentFacts:
         await self._called("record_exemption")
+        self._carried(arg)
         left = [i for i in self.facts.insurances if i not in arg.exempt]
         return self.facts.model_copy(update={"insurances": left})
 
     @activity.defn(name="record_registration")
     async def record_registration(self, arg: RegistrationEvent) -> None:
         await self._called(f"record_registration:{arg.agency}:{arg.event}")
+        self._carried(arg)
 
     @activity.defn(name="fill_application")
     async def fill_application(self, arg: RegistrationArg) -> str:

@@ -236,12 +236,29 @@ async def test_a_step_that_failed_for_good_is_an_administrators_task_and_nothing
     async with stage(office) as s:
         handle = await s.begin(at=START)
         await complete(handle, await office.task("enrolment.materials"), actor="college")
+        # The answer was to be written by the call that failed: it is written all the same, before the incident.
+        closed = office.transitions[-1]
+        assert "task_completed" in office.kinds(handle.id)
         incident = await office.task("incident.resolve")
         assert incident.spec.roles == ["admin"]
         assert incident.spec.data["error"] == "BadRow"
+        assert closed.process.revision < office.transitions[-1].process.revision
         await complete(handle, incident, actor="admin")
         await office.task("enrolment.verification")
         assert [t.spec.key for t in office.tasks.values()] == ["materials/1", "incident/1", "verification/1"]
+
+
+async def test_an_answer_and_the_books_that_follow_from_it_are_one_activity(stage: Open) -> None:
+    office = Office()
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        await complete(handle, await office.task("enrolment.materials"), actor="college")
+        await office.task("enrolment.verification")
+        assert office.calls[-3:] == ["apply_record", "carried", "record_transition"]
+        revisions = [t.process.revision for t in office.transitions]
+        assert revisions == sorted(set(revisions))
+        seqs = [e.seq for e in office.timeline[handle.id]]
+        assert seqs == list(range(1, len(seqs) + 1))  # nothing lost, nothing twice
 
 
 async def test_a_contract_of_the_future_is_paid_with_its_own_month(stage: Open) -> None:
