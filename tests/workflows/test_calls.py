@@ -23,7 +23,7 @@ def definitions() -> dict[str, Any]:
 
 
 SOURCE = Path(inspect.getfile(calls)).read_text(encoding="utf-8")
-NAMES = sorted(set(re.findall(r'await (?:_execute|self\._own|self\._outside)\(\s*"(\w+)"', SOURCE)))
+NAMES = sorted(set(re.findall(r'await (?:_execute|self\._(?:own|outside|with_rows))\(\s*"(\w+)"', SOURCE)))
 
 
 def test_the_names_are_found() -> None:
