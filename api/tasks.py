@@ -26,7 +26,7 @@ from schemas.api import (
 from schemas.deadlines import Deadline
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
-from store import audit, cases, copies, documents, inbox, inbox_events, submissions, users
+from store import audit, cases, copies, documents, inbox, inbox_counts, inbox_events, submissions, users
 from store.database import reading, session
 from store.inbox import BadCursor as CursorUnreadable
 from store.sealed import seal, unseal
@@ -45,14 +45,15 @@ async def list_tasks(s: AsyncSession, viewer: Viewer, query: TaskQuery) -> TaskP
         page = await inbox.page(s, viewer, query, now)
     except CursorUnreadable as error:
         raise BadCursor from error
+    total, counts = await inbox_counts.counts(s, viewer, query, now)
     look = await views.lookup(s, viewer, [t.subject for t, _ in page.rows])
     if query.view == "cc":
         look.unread = await copies.unread_tasks(s, viewer.username, [(t.id, p.id) for t, p in page.rows])
     return TaskPage(
         items=[views.task_item(t, p, look) for t, p in page.rows],
         next_cursor=page.next_cursor,
-        total=page.total,
-        counts=await inbox.counts(s, viewer, query, now),
+        total=total,
+        counts=counts,
     )
 
 

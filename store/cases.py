@@ -3,19 +3,21 @@
 The board counts with exactly the conditions that `filters` puts on the list, so that every number is its list's total.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Executable, and_, func, literal, null, or_, select, true, tuple_, union_all
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from schemas.api import ProcessQuery
-from store import inbox_events, urgency
-from store.inbox import instant_of, make_cursor, open_cursor, process_visible
+from store import inbox_events, tallies, urgency
+from store.inbox import MONEY_KINDS, SEES_MONEY, instant_of, make_cursor, open_cursor, process_visible, sees_all
 from store.projection import AGENCIES
+from store.tables.counting import Tally
 from store.tables.desk import InboxEvent
 from store.tables.processes import Comment, Process, Task, Timeline
 from store.users import Viewer
@@ -156,59 +158,92 @@ def figure_queries() -> dict[str, ProcessQuery]:
     }
 
 
+def _tallied(viewer: Viewer) -> ColumnElement[bool] | None:
+    """`process_visible`, said of tallies; None where it depends on the person a case is about."""
+    if sees_all(viewer):
+        return true()
+    if any(hat.has("employee") and hat.person_id for hat in viewer.hats):
+        return None
+    money = [hat for hat in viewer.hats if hat.has(*SEES_MONEY)]
+    units = {unit for hat in viewer.hats if hat.has("college") for unit in hat.org_units}
+    return or_(Tally.kind.in_(MONEY_KINDS if money else ()), Tally.org_unit.in_(units))
+
+
 async def figures_by(
     session: AsyncSession, viewer: Viewer, column: Any, now: datetime
 ) -> dict[str | None, dict[str, int]]:
-    """The figures per value of a column of `processes`; open processes only."""
-    counted = [func.count().filter(*filters(q, now)).label(name) for name, q in figure_queries().items()]
-    rows = await session.execute(
-        select(column, *counted)
-        .where(process_visible(viewer), Process.closed_at.is_(None))
-        .group_by(column)
-        .order_by(column)
-    )
-    return {row[0]: {name: row._mapping[name] for name in figure_queries()} for row in rows}
+    """The figures per value of a column of `processes` (kind, org unit; for None: in all); open processes only."""
+    visible = _tallied(viewer)
+    if visible is not None:
+        shared = getattr(Tally, column.key) if column is not None else literal("")
+        counted = tallies.figures(now)
+        where: tuple[ColumnElement[bool], ...] = (tallies.relevant(("process",), now), visible)
+        present = counted[0] > 0
+    else:
+        shared = column if column is not None else literal("")
+        counted = [func.count().filter(*filters(q, now)).label(name) for name, q in figure_queries().items()]
+        where, present = (process_visible(viewer), Process.closed_at.is_(None)), true()
+    statement = select(shared, *counted).where(*where).group_by(shared).having(present).order_by(shared)
+    return {row[0] or None: row[1] for row in await _named(session, statement, FIGURES)}
 
 
 async def figures(session: AsyncSession, viewer: Viewer, now: datetime) -> dict[str, int]:
     """The board's totals."""
-    counted = [func.count().filter(*filters(q, now)).label(name) for name, q in figure_queries().items()]
-    row = (await session.execute(select(*counted).select_from(Process).where(process_visible(viewer)))).one()
-    return dict(row._mapping)
+    return (await figures_by(session, viewer, None, now)).get(None, dict.fromkeys(FIGURES, 0))
 
 
 async def waiting_by_agency(session: AsyncSession, viewer: Viewer, now: datetime) -> dict[str, dict[str, int]]:
     """Per authority: how many wait for it, and how many of these are overdue or at risk."""
-    found: dict[str, dict[str, int]] = {}
-    for agency in AGENCIES:
-        waiting = urgency.waiting_for(agency)
-        row = (
-            await session.execute(
-                select(
-                    func.count().label("waiting"),
-                    func.count().filter(urgency.overdue(Process, now)).label("overdue"),
-                    func.count().filter(urgency.at_risk(Process, now)).label("at_risk"),
-                ).where(process_visible(viewer), waiting)
+    visible = _tallied(viewer)
+    found: dict[str, dict[str, int]] = {agency: {} for agency in AGENCIES}
+    for agency, values in found.items():
+        if visible is not None:
+            columns = tallies.figures(now)
+            statement = select(columns[4], columns[1], columns[3]).where(
+                tallies.relevant(("agency",), now), Tally.key == agency, visible
             )
-        ).one()
-        found[agency] = dict(row._mapping)
+        else:
+            statement = select(
+                func.count(),
+                func.count().filter(urgency.overdue(Process, now)),
+                func.count().filter(urgency.at_risk(Process, now)),
+            ).where(process_visible(viewer), urgency.waiting_for(agency))
+        row = (await session.execute(statement)).one()
+        values.update(zip(("waiting", "overdue", "at_risk"), map(int, row), strict=True))
     return found
 
 
 async def tasks_by_holder(session: AsyncSession, viewer: Viewer, now: datetime) -> dict[str | None, dict[str, int]]:
     """Open tasks per holder (None: held by nobody), with how urgent they are."""
-    rows = await session.execute(
-        select(
-            Task.holder,
-            func.count().label("open"),
-            func.count().filter(urgency.overdue(Task, now)).label("overdue"),
-            func.count().filter(urgency.due_today(Task, now)).label("due_today"),
-            func.count().filter(urgency.at_risk(Task, now)).label("at_risk"),
+    if sees_all(viewer):
+        counted = tallies.figures(now)[:4]
+        held = select(Tally.key, *counted).where(tallies.relevant(("holder",), now)).group_by(Tally.key)
+        free = select(null(), *counted).where(
+            tallies.relevant(("free",), now), func.cardinality(Tally.names) == 0
+        )  # fmt: skip
+        both = union_all(held, free).subquery()
+        statement = select(both).where(both.c.open > 0).order_by(both.c[0])
+    else:
+        statement = (
+            select(
+                Task.holder,
+                func.count(),
+                func.count().filter(urgency.overdue(Task, now)),
+                func.count().filter(urgency.due_today(Task, now)),
+                func.count().filter(urgency.at_risk(Task, now)),
+            )
+            .select_from(Task)
+            .join(Process, Process.id == Task.process_id)
+            .where(and_(Task.closed_at.is_(None), process_visible(viewer)))
+            .group_by(Task.holder)
+            .order_by(Task.holder)
         )
-        .select_from(Task)
-        .join(Process, Process.id == Task.process_id)
-        .where(and_(Task.closed_at.is_(None), process_visible(viewer)))
-        .group_by(Task.holder)
-        .order_by(Task.holder)
-    )
-    return {row[0]: {name: row._mapping[name] for name in ("open", "overdue", "due_today", "at_risk")} for row in rows}
+    return dict(await _named(session, statement, FIGURES[:4]))
+
+
+async def _named(
+    session: AsyncSession, statement: Executable, names: Sequence[str]
+) -> list[tuple[str | None, dict[str, int]]]:
+    """Rows of a key and figures."""
+    rows: Sequence[Any] = (await session.execute(statement)).all()
+    return [(row[0], dict(zip(names, map(int, row[1:]), strict=True))) for row in rows]

@@ -12,20 +12,35 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, false, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    tuple_,
+    union,
+    union_all,
+)  # fmt: skip
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from schemas.api import TaskCounts, TaskQuery
+from schemas.api import TaskQuery
 from store import urgency
+from store.tables.counting import TaskGroup
 from store.tables.desk import Copy
-from store.tables.processes import Process, Task
+from store.tables.processes import URGENCY_ORDER, Process, Task
 from store.users import Viewer
 
 SEES_ALL = ("clerk", "supervisor", "head", "auditor", "admin")
 SEES_MONEY = ("payroll", "finance")
 MONEY_KINDS = ("tax_payment", "reimbursement")
 BEHALF_ROLES = ("college", "employee")
-COUNTED = ("mine", "group", "behalf", "done", "started", "cc")
 
 
 class BadCursor(ValueError):
@@ -34,11 +49,15 @@ class BadCursor(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """Rows with their process, the cursor of the next page, and how many there are in all."""
+    """Rows with their process, and the cursor of the next page."""
 
     rows: list[tuple[Task, Process]]
     next_cursor: str | None
-    total: int
+
+
+def sees_all(viewer: Viewer) -> bool:
+    """Whether there is nothing that the viewer, or an absent person, may not read."""
+    return any(hat.has(*SEES_ALL) for hat in viewer.hats)
 
 
 def process_visible(viewer: Viewer) -> ColumnElement[bool]:
@@ -46,10 +65,10 @@ def process_visible(viewer: Viewer) -> ColumnElement[bool]:
 
     A substitute reads what the absent person's roles read.
     """
+    if sees_all(viewer):
+        return true()
     allowed: list[ColumnElement[bool]] = [false()]
     for hat in viewer.hats:
-        if hat.has(*SEES_ALL):
-            return true()
         if hat.has(*SEES_MONEY):
             allowed.append(Process.kind.in_(MONEY_KINDS))
         if hat.has("college"):
@@ -64,36 +83,59 @@ def personal(username: str) -> str:
     return f"@{username}"
 
 
-def _by_role(hat: Viewer) -> ColumnElement[bool]:
-    """Tasks of the roles of one hat: college tasks of the own colleges, employees' tasks about themselves."""
-    plain = [personal(hat.username), *(r for r in hat.roles if r not in BEHALF_ROLES)]
-    allowed: list[ColumnElement[bool]] = [Task.roles.overlap(plain)]
+def does(hat: Viewer) -> ColumnElement[bool]:
+    """The groups of tasks that the roles of one hat do: college tasks those of the own colleges."""
+    plain = [personal(hat.username), *sorted(r for r in hat.roles if r not in BEHALF_ROLES)]
+    allowed: list[ColumnElement[bool]] = [TaskGroup.roles.overlap(plain)]
     if hat.has("college"):
-        allowed.append(and_(Task.roles.contains(["college"]), Task.org_unit.in_(hat.org_units)))
-    if hat.has("employee") and hat.person_id:
-        allowed.append(and_(Task.roles.contains(["employee"]), Task.subject == hat.person_id))
+        allowed.append(and_(TaskGroup.roles.contains(["college"]), TaskGroup.org_unit.in_(hat.org_units)))
     return or_(*allowed)
 
 
-def _not_excluded(viewer: Viewer) -> ColumnElement[bool]:
+def groups(viewer: Viewer) -> ColumnElement[bool]:
+    """The groups of tasks that all hats together do."""
+    return or_(*(does(hat) for hat in viewer.hats))
+
+
+def in_groups(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Tasks of the groups that fit."""
+    return Task.group_id.in_(select(TaskGroup.id).where(which))
+
+
+def about_oneself(viewer: Viewer) -> ColumnElement[bool]:
+    """What an employee does without belonging to a group: the tasks about this person."""
+    if not viewer.has("employee") or not viewer.person_id:
+        return false()
+    return and_(Task.roles.contains(["employee"]), Task.subject == viewer.person_id)
+
+
+def not_excluded(viewer: Viewer) -> ColumnElement[bool]:
     """Four eyes: what the viewer did, or somebody whose substitute the viewer is."""
     return ~Task.excluded.overlap(viewer.names)
 
 
 def candidate(viewer: Viewer) -> ColumnElement[bool]:
     """Tasks that this viewer's roles, or those of an absent person, may do."""
-    return and_(or_(*(_by_role(hat) for hat in viewer.hats)), _not_excluded(viewer))
+    return and_(or_(in_groups(groups(viewer)), about_oneself(viewer)), not_excluded(viewer))
 
 
-def _own(viewer: Viewer) -> ColumnElement[bool]:
-    """Tasks in the viewer's hands, lent to somebody, or in those of an absent person whose roles may do them."""
-    mine = [Task.holder == viewer.username, Task.owner == viewer.username]
+def _own(viewer: Viewer) -> list[ColumnElement[bool]]:
+    """Tasks in the viewer's hands, or in those of an absent person whose roles may do them; then those lent."""
+    held: list[ColumnElement[bool]] = [Task.holder == viewer.username]
+    lent: list[ColumnElement[bool]] = [Task.owner == viewer.username]
     for hat in viewer.absent:
-        does = _by_role(hat)
+        roles = does(hat)
         if hat.has("clerk"):
-            does = or_(does, Task.roles.overlap(list(BEHALF_ROLES)))
-        mine.append(and_(or_(Task.holder == hat.username, Task.owner == hat.username), does, _not_excluded(viewer)))
-    return or_(*mine)
+            roles = or_(roles, TaskGroup.roles.overlap(list(BEHALF_ROLES)))
+        theirs = and_(in_groups(roles), not_excluded(viewer))
+        held.append(and_(Task.holder == hat.username, theirs))
+        lent.append(and_(Task.owner == hat.username, theirs))
+    return [*held, *(and_(one, _not(or_(*held))) for one in lent)]
+
+
+def _not(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Unless it is so; NULL is not."""
+    return func.coalesce(condition, False).is_(False)
 
 
 def openable(viewer: Viewer) -> ColumnElement[bool]:
@@ -101,7 +143,7 @@ def openable(viewer: Viewer) -> ColumnElement[bool]:
     return or_(
         process_visible(viewer),
         candidate(viewer),
-        _own(viewer),
+        *_own(viewer),
         Task.completed_by == viewer.username,
         Task.completed_for == viewer.username,
     )
@@ -112,38 +154,67 @@ def copied(viewer: Viewer, *, unread: bool = False) -> ColumnElement[bool]:
     mine = Copy.username == viewer.username
     if unread:
         mine = and_(mine, Copy.read_at.is_(None))
-    return or_(
-        Task.id.in_(select(Copy.task_id).where(mine, Copy.task_id.is_not(None))),
-        and_(
-            Task.closed_at.is_(None), Task.process_id.in_(select(Copy.process_id).where(mine, Copy.task_id.is_(None)))
-        ),
+    of_case = aliased(Task)
+    itself = select(Copy.task_id).where(mine, Copy.task_id.is_not(None))
+    by_case = (
+        select(of_case.id)
+        .join(Copy, Copy.process_id == of_case.process_id)
+        .where(mine, Copy.task_id.is_(None), of_case.closed_at.is_(None))
     )
+    return Task.id.in_(union(itself, by_case))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a view that one index gives in the view's order. `groups`: the tasks of these groups, each group read
+    for itself, because no index gives several of them in order."""
+
+    where: ColumnElement[bool]
+    groups: ColumnElement[bool] | None = None
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        return self.where if self.groups is None else and_(self.where, in_groups(self.groups))
+
+
+def parts(viewer: Viewer, view: str) -> list[Part]:
+    """What makes up one of the inbox's views: the one place that says so, for lists and counts. No two parts share a
+    task."""
+    is_open = Task.closed_at.is_(None)
+    if view == "mine":
+        return [Part(and_(is_open, own)) for own in _own(viewer)]
+    if view == "group":
+        free = and_(is_open, Task.holder.is_(None), not_excluded(viewer))
+        own = and_(about_oneself(viewer), _not(in_groups(groups(viewer))))
+        return [Part(free, groups(viewer)), Part(and_(free, own))]
+    if view == "behalf":
+        behalf = and_(is_open, in_groups(behalf_groups(viewer)), not_excluded(viewer), process_visible(viewer))
+        return [Part(and_(behalf, _not(about_oneself(viewer))))]
+    if view == "done":
+        ended = Task.state.in_(bindparam("ended", ("completed", "returned"), expanding=True, literal_execute=True))
+        by, through = Task.completed_by == viewer.username, Task.completed_for == viewer.username
+        return [Part(and_(ended, by)), Part(and_(ended, through, _not(by)))]
+    if view == "started":
+        own_case = and_(Process.closed_at.is_(None), Process.started_by == viewer.username)
+        return [Part(and_(is_open, own_case, openable(viewer)))]
+    if view == "cc":
+        return [Part(and_(copied(viewer), openable(viewer)))]
+    return [Part(and_(is_open, process_visible(viewer)))]
+
+
+def behalf_groups(viewer: Viewer) -> ColumnElement[bool]:
+    """The groups whose tasks a clerk does for colleges and employees (代办)."""
+    if not any(hat.has("clerk") for hat in viewer.hats):
+        return false()
+    return and_(TaskGroup.roles.overlap(list(BEHALF_ROLES)), not_(groups(viewer)))
 
 
 def in_view(viewer: Viewer, view: str) -> ColumnElement[bool]:
-    """The condition of one of the inbox's views; lists and counts have no other."""
-    is_open = Task.closed_at.is_(None)
-    if view == "mine":
-        return and_(is_open, _own(viewer))
-    if view == "group":
-        return and_(is_open, Task.holder.is_(None), candidate(viewer))
-    if view == "behalf":
-        behalf = and_(
-            is_open, Task.roles.overlap(list(BEHALF_ROLES)), ~candidate(viewer), _not_excluded(viewer),
-            process_visible(viewer),
-        )  # fmt: skip
-        return behalf if any(hat.has("clerk") for hat in viewer.hats) else false()
-    if view == "done":
-        done = or_(Task.completed_by == viewer.username, Task.completed_for == viewer.username)
-        return and_(done, Task.state.in_(("completed", "returned")))
-    if view == "started":
-        return and_(is_open, Process.started_by == viewer.username, openable(viewer))
-    if view == "cc":
-        return and_(copied(viewer), openable(viewer))
-    return and_(is_open, process_visible(viewer))
+    """The condition of one of the inbox's views."""
+    return or_(*(part.condition for part in parts(viewer, view)))
 
 
-def _filters(query: TaskQuery, now: datetime) -> list[ColumnElement[bool]]:
+def filters(query: TaskQuery, now: datetime) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if query.q:
         found.extend(Task.search.contains(word, autoescape=True) for word in query.q.lower().split())
@@ -168,59 +239,64 @@ def _filters(query: TaskQuery, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-def _select(*columns: Any) -> "Select[*tuple[Any, ...]]":
+def joined(*columns: Any) -> "Select[*tuple[Any, ...]]":
+    """Columns of tasks and their processes."""
     return select(*columns).select_from(Task).join(Process, Process.id == Task.process_id)
+
+
+def of_view(view: str, *columns: Any) -> "Select[*tuple[Any, ...]]":
+    """Columns of tasks, with their processes where the view's conditions speak of them."""
+    return select(*columns).select_from(Task) if view in ("mine", "group", "done") else joined(*columns)
 
 
 async def page(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> Page:
     """One page of a view. BadCursor."""
-    where = [in_view(viewer, query.view), *_filters(query, now)]
-    total = (await session.execute(_select(func.count()).where(*where))).scalar_one()
-    statement = _select(Task, Process).where(*where)
-    if query.view == "done":
-        if query.cursor:
-            closed, task_id = open_cursor(query.cursor, 2)
-            statement = statement.where(tuple_(Task.closed_at, Task.id) < (instant_of(closed), task_id))
-        statement = statement.order_by(Task.closed_at.desc(), Task.id.desc())
-    else:
-        if query.cursor:
-            day, rank, instant, case_no, task_id = open_cursor(query.cursor, 5)
-            after = (_day(day), rank, instant_of(instant), case_no, task_id)
-            columns = (Task.sort_day, Task.legal_rank, Task.sort_at, Task.case_no, Task.id)
-            statement = statement.where(tuple_(*columns) > after)
-        statement = statement.order_by(Task.sort_day, Task.legal_rank, Task.sort_at, Task.case_no, Task.id)
-    rows = [(t, p) for t, p in await session.execute(statement.limit(query.limit + 1))]
+    rows = [(t, p) for t, p in await session.execute(page_statement(viewer, query, now))]
     more = len(rows) > query.limit
     rows = rows[: query.limit]
-    cursor = None
-    if more:
-        last = rows[-1][0]
-        cursor = make_cursor(
-            [last.closed_at, last.id]
-            if query.view == "done"
-            else [last.sort_day, last.legal_rank, last.sort_at, last.case_no, last.id]
-        )
-    return Page(rows, cursor, total)
+    last = rows[-1][0] if more else None
+    return Page(rows, make_cursor([getattr(last, name) for name in _order(query.view)]) if last is not None else None)
 
 
-async def kinds(session: AsyncSession, viewer: Viewer, view: str) -> set[str]:
-    """The kinds of tasks that a view holds, whatever else is filtered."""
-    return set((await session.execute(_select(Task.kind).where(in_view(viewer, view)).distinct())).scalars())
+def _order(view: str) -> tuple[str, ...]:
+    return ("closed_at", "id") if view == "done" else URGENCY_ORDER
 
 
-async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> TaskCounts:
-    """How many tasks each view holds; the urgency figures are those of the asked view without its urgency filters."""
-    unhurried = query.model_copy(update={"overdue": None, "due_today": None, "at_risk": None, "cursor": None})
-    base = and_(in_view(viewer, query.view), *_filters(unhurried, now))
-    columns = [func.count().filter(in_view(viewer, v)).label(v) for v in COUNTED]
-    columns.append(func.count().filter(in_view(viewer, "cc"), copied(viewer, unread=True)).label("cc_unread"))
-    columns += [
-        func.count().filter(base, urgency.overdue(Task, now)).label("overdue"),
-        func.count().filter(base, urgency.due_today(Task, now)).label("due_today"),
-        func.count().filter(base, urgency.at_risk(Task, now)).label("at_risk"),
-    ]
-    row = (await session.execute(_select(*columns))).one()
-    return TaskCounts(**row._asdict())
+def page_statement(viewer: Viewer, query: TaskQuery, now: datetime) -> "Select[*tuple[Any, ...]]":
+    """Tasks and processes of a page and one more: the head of each part, read in its order, and the head of these."""
+    names, limit = _order(query.view), query.limit + 1
+    where = [*filters(query, now), *_after(query)]
+    heads: list[Any] = []
+    for part in parts(viewer, query.view):
+        head = of_view(query.view, *(getattr(Task, name) for name in names)).where(part.where, *where)
+        if part.groups is None:
+            heads.append(select(_first(head, Task, query.view, limit).subquery()))
+            continue
+        group = select(TaskGroup.id).where(part.groups).subquery()
+        head = select(*(getattr(Task, name) for name in names)).where(Task.group_id == group.c.id, part.where, *where)
+        one = _first(head, Task, query.view, limit).lateral()
+        heads.append(select(one).select_from(group).join(one, true()))
+    found = union_all(*heads).subquery()
+    top = _first(select(found), found.c, query.view, limit).subquery()
+    chosen = joined(Task, Process).join(top, top.c.id == Task.id)
+    return _first(chosen, top.c, query.view, limit)
+
+
+def _first(statement: "Select[*tuple[Any, ...]]", columns: Any, view: str, limit: int) -> "Select[*tuple[Any, ...]]":
+    order = [getattr(columns, name) for name in _order(view)]
+    return statement.order_by(*(c.desc() for c in order) if view == "done" else order).limit(limit)
+
+
+def _after(query: TaskQuery) -> list[ColumnElement[bool]]:
+    """What comes after the cursor, if there is one. BadCursor."""
+    if not query.cursor:
+        return []
+    if query.view == "done":
+        closed, task_id = open_cursor(query.cursor, 2)
+        return [tuple_(Task.closed_at, Task.id) < (instant_of(closed), task_id)]
+    day, rank, instant, case_no, task_id = open_cursor(query.cursor, 5)
+    columns = tuple_(*(getattr(Task, name) for name in URGENCY_ORDER))
+    return [columns > (_day(day), rank, instant_of(instant), case_no, task_id)]
 
 
 async def find(
@@ -234,12 +310,12 @@ async def find(
 @lru_cache(maxsize=512)
 def _found(viewer: Viewer, lock: bool) -> "Select[*tuple[Any, ...]]":
     """The statement of `find`, kept: for one who clicks all day it is made once, which costs more than to run it."""
-    statement = _select(Task, Process).where(Task.id == bindparam("task_id"), openable(viewer))
+    statement = joined(Task, Process).where(Task.id == bindparam("task_id"), openable(viewer))
     return statement.with_for_update(of=Task).execution_options(populate_existing=True) if lock else statement
 
 
 def is_candidate(hat: Viewer, task: Task) -> bool:
-    """The same rule as `_by_role`, for one row; who is excluded is asked separately."""
+    """The same rule as `candidate`, for one row; who is excluded is asked separately."""
     for role in set(task.roles) & (hat.roles | {personal(hat.username)}):
         if role == "college":
             if task.org_unit in hat.org_units:

@@ -2,7 +2,7 @@
 
 The board counts with the same conditions that the lists filter with, so that a number always equals its list's total.
 A case's clock is `runtime.clock.now()` plus what the case alone is ahead (a demo's fast-forward; zero in
-production). Every query that uses these conditions must have `processes` in its FROM.
+production); its tasks carry it too.
 """
 
 from datetime import datetime
@@ -14,25 +14,26 @@ from store.projection import AGENCIES
 from store.tables.processes import Process, Task
 
 DayColumn = ColumnElement[Any]
+Row = type[Process] | type[Task]
 
 
-def case_now(now: datetime) -> ColumnElement[datetime]:
+def case_now(row: Row, now: datetime) -> ColumnElement[datetime]:
     """`now` (of `runtime.clock`) on the clock of the case in the row."""
-    return literal(now) + Process.clock_offset_seconds * text("interval '1 second'")
+    return literal(now) + row.clock_offset_seconds * text("interval '1 second'")
 
 
 def shanghai_day(instant: Any) -> DayColumn:
     return cast(func.timezone("UTC", instant + text("interval '8 hours'")), Date)
 
 
-def overdue(row: type[Process] | type[Task], now: datetime) -> ColumnElement[bool]:
+def overdue(row: Row, now: datetime) -> ColumnElement[bool]:
     """A deadline has ended unmet."""
-    return and_(row.closed_at.is_(None), row.next_due_at < case_now(now))
+    return and_(row.closed_at.is_(None), row.next_due_at < case_now(row, now))
 
 
-def due_today(row: type[Process] | type[Task], now: datetime) -> ColumnElement[bool]:
+def due_today(row: Row, now: datetime) -> ColumnElement[bool]:
     """The next deadline ends later on this Shanghai day."""
-    moment = case_now(now)
+    moment = case_now(row, now)
     return and_(
         row.closed_at.is_(None),
         row.next_due_at >= moment,
@@ -40,9 +41,9 @@ def due_today(row: type[Process] | type[Task], now: datetime) -> ColumnElement[b
     )
 
 
-def at_risk(row: type[Process] | type[Task], now: datetime) -> ColumnElement[bool]:
+def at_risk(row: Row, now: datetime) -> ColumnElement[bool]:
     """Will be late: the latest start of a deadline has passed, and none is overdue yet."""
-    moment = case_now(now)
+    moment = case_now(row, now)
     return and_(row.closed_at.is_(None), row.next_due_at >= moment, row.latest_start < moment)
 
 

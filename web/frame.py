@@ -22,9 +22,8 @@ from api import notices as messages_room
 from api.problems import CsrfMissing, NotSignedIn, language_of
 from api.sign_in import identify
 from runtime import clock
-from schemas.api import TaskQuery
 from schemas.base import Text
-from store import inbox, users
+from store import inbox_counts, users
 from store.database import reading
 from store.users import Viewer
 from web import show
@@ -188,11 +187,11 @@ def home(viewer: Viewer) -> str:
 async def page(visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page in the frame: menu with counts, names of people, the notice of the last action."""
     async with reading() as s:
-        counts = await inbox.counts(s, visit.viewer, TaskQuery(), clock.now())
+        waiting = await inbox_counts.waiting(s, visit.viewer, clock.now())
         unread = (await messages_room.messages(s, visit.viewer, 1)).unread
         names = await users.names(s)
     path = visit.request.url.path
-    numbers = {"inbox": counts.mine + counts.group, "messages": unread}
+    numbers = {"inbox": sum(waiting), "messages": unread}
     nav = [
         {
             "key": key,

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from api.completion import resend_pending_submissions
 from api.policy_orders import send_policy_orders
 from api.starts import start_pending
+from store.tallies import fold
 from worker.delivery import deliver
 from worker.watch import tell_watched_dates
 
@@ -16,5 +17,6 @@ CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (10, start_pending),
     (10, deliver),
     (10, send_policy_orders),
+    (20, fold),
     (60, tell_watched_dates),
 ]

@@ -7,12 +7,14 @@ the inbox owns holder, draft and comments. `revision` orders the workflow's writ
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Sequence, Text, UniqueConstraint, text
+from sqlalchemy import FetchedValue, ForeignKey, Index, LargeBinary, Sequence, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base
 
+URGENCY_ORDER = ("sort_day", "legal_rank", "sort_at", "case_no", "id")
+DONE = "state IN ('completed', 'returned')"
 CASE_NUMBERS = Sequence("case_numbers", metadata=Base.metadata)
 
 
@@ -46,6 +48,7 @@ class Process(Base):
     __table_args__ = (
         Index("ix_processes_open_due", "next_due_at", postgresql_where=text("closed_at IS NULL")),
         Index("ix_processes_list", "started_at", "id"),
+        Index("ix_processes_started_by", "started_by", postgresql_where=text("closed_at IS NULL")),
     )
 
 
@@ -110,7 +113,7 @@ class Task(Base):
     closed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    completed_by: Mapped[str | None] = mapped_column(index=True)
+    completed_by: Mapped[str | None]
     completed_for: Mapped[str | None]  # the absent person for whom a substitute did it
     on_behalf: Mapped[bool] = mapped_column(default=False)
     submission_id: Mapped[str | None]
@@ -126,19 +129,22 @@ class Task(Base):
     owner: Mapped[str | None]  # who delegated it to the holder and gets it back
     urged_at: Mapped[datetime | None]
     urged_by: Mapped[str | None]
+    # Written by triggers (`store/tables/counting.py`):
+    group_id: Mapped[int] = mapped_column(ForeignKey("task_groups.id"), server_default=FetchedValue())
+    clock_offset_seconds: Mapped[int] = mapped_column(server_default="0")  # as the process has it
     __table_args__ = (
         UniqueConstraint("process_id", "key"),
+        Index("ix_tasks_inbox", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
         Index(
-            "ix_tasks_inbox", "sort_day", "legal_rank", "sort_at", "case_no", "id",
-            postgresql_where=text("closed_at IS NULL"),
+            "ix_tasks_free", "group_id", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL AND holder IS NULL")
         ),
-        Index("ix_tasks_holder", "holder", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_tasks_held", "holder", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
+        Index("ix_tasks_kind", "kind", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
+        Index("ix_tasks_subject", "subject", postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_owner", "owner", postgresql_where=text("owner IS NOT NULL")),
+        Index("ix_tasks_done", "completed_by", "closed_at", "id", postgresql_where=text(DONE)),
         Index("ix_tasks_completed_for", "completed_for", postgresql_where=text("completed_for IS NOT NULL")),
-        Index(
-            "ix_tasks_roles", "roles", postgresql_using="gin", postgresql_where=text("closed_at IS NULL"),
-        ),
-    )  # fmt: skip
+    )
 
 
 class Submission(Base):

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from api import saved_views as views_room
 from api import tasks as room
+from runtime import clock
 from schemas.api import TaskPage, TaskQuery
 from schemas.desk import SavedViewItem
-from store import inbox as store
+from store import inbox_counts
 from store.database import reading, session
 from web import choices
 from web.frame import Guest, Visit, page, posted, with_query
@@ -41,7 +42,7 @@ async def inbox(visit: Guest, query: Annotated[TaskQuery, Query()]) -> Response:
     async with reading() as s:
         found = await room.list_tasks(s, visit.viewer, query)
         units = await choices.units(s, visit.lang)
-        occurring = await store.kinds(s, visit.viewer, query.view)
+        occurring = await inbox_counts.kinds(s, visit.viewer, query.view, clock.now())
         saved = await views_room.listed(s, visit.viewer)
     kinds = choices.task_kinds(visit.lang, occurring | {query.kind or ""})
     return await page(
@@ -64,8 +65,8 @@ async def _first_view(visit: Visit, query: TaskQuery) -> TaskQuery:
     if any(v is not None for k, v in query.model_dump().items() if k not in ("view", "limit")):
         return query.model_copy(update={"view": "all"})
     async with reading() as s:
-        counts = (await room.list_tasks(s, visit.viewer, TaskQuery(limit=1))).counts
-    return query if counts.mine else query.model_copy(update={"view": "group"})
+        held, _ = await inbox_counts.waiting(s, visit.viewer, clock.now())
+    return query if held else query.model_copy(update={"view": "group"})
 
 
 def tidy(query: TaskQuery) -> TaskQuery:

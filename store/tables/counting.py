@@ -1,0 +1,195 @@
+"""Task groups and tallies: what keeps lists and counts of an inbox cheap, however many tasks there are.
+
+A group is the set of tasks that the same people may do: the same roles, and the college where a college does them. A
+tally says how many open tasks or processes have something in common, and when they become urgent; a count is a sum of
+tallies. Both are written by triggers, in the transaction that writes the task or process, so that nobody can forget.
+
+Invariants: `tallies_of_task` and `tallies_of_process` are the only places that say what is counted; a writer only adds
+rows (`n` is 1 or -1) and never waits for another writer; folding rows together (`store/tallies.py`) changes no sum.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.tables.base import Base
+
+
+class TaskGroup(Base):
+    """Who may do a task. `roles` are sorted; `org_unit` is empty unless a college is among them."""
+
+    __tablename__ = "task_groups"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    org_unit: Mapped[str]
+    __table_args__ = (
+        UniqueConstraint("roles", "org_unit", name="uq_task_groups_roles"),
+        Index("ix_task_groups_any", "roles", postgresql_using="gin"),  # people asked by name make many groups
+    )
+
+
+class Tally(Base):
+    """So many more (or fewer) open tasks or processes of a sort.
+
+    `about` and `key`: `free` and `held` (a group's id), `holder` (a login), `done` (who completed or returned it: the
+    only ones counted when closed), `process` (empty), `agency` (who is waited for). `kind`: of task or process; empty
+    for a holder. `names`: empty, or the users who are excluded from these tasks, which are then counted a second time,
+    to be taken off. `what`: `open`, `waiting`, or `due` and `start`, which count what becomes overdue, or at risk, `at`
+    an instant of the installation's clock; `clock` is what the case is ahead of it. What counts at any hour stands `at`
+    the epoch, as does what has long been overdue or at risk.
+    """
+
+    __tablename__ = "tallies"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    about: Mapped[str]
+    key: Mapped[str]
+    kind: Mapped[str]
+    org_unit: Mapped[str]
+    names: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    clock: Mapped[int]
+    what: Mapped[str]
+    at: Mapped[datetime]
+    n: Mapped[int]
+    fresh: Mapped[bool]  # not folded yet
+    __table_args__ = (
+        Index("ix_tallies_sum", "about", "at", "key"),
+        Index("ix_tallies_fresh", "id", postgresql_where=text("fresh")),
+    )
+
+
+COLUMNS = "about, key, kind, org_unit, names, clock, what, at"
+AGENCIES = "ARRAY['social_bureau', 'medical_bureau', 'tax_office']"
+OPEN_STATES = "'running', 'waiting', 'suspended'"
+
+FUNCTIONS = (
+    """
+CREATE OR REPLACE FUNCTION task_group_of(wanted text[], unit text) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+  sorted text[] := ARRAY(SELECT DISTINCT r FROM unnest(wanted) r ORDER BY r);
+  place text := CASE WHEN 'college' = ANY(wanted) THEN coalesce(unit, '') ELSE '' END;
+  found integer;
+BEGIN
+  LOOP
+    SELECT g.id INTO found FROM task_groups g WHERE g.roles = sorted AND g.org_unit = place;
+    IF found IS NOT NULL THEN RETURN found; END IF;
+    INSERT INTO task_groups (roles, org_unit) VALUES (sorted, place) ON CONFLICT DO NOTHING;
+  END LOOP;
+END $$
+""",
+    """
+CREATE OR REPLACE FUNCTION tallies_of_task(t tasks)
+RETURNS TABLE (about text, key text, kind text, org_unit text, names text[], clock integer, what text, at timestamptz)
+LANGUAGE sql STABLE AS $$
+  SELECT s.about, s.key, s.kind, '', s.names, t.clock_offset_seconds, w.what, w.instant
+  FROM (VALUES
+    (CASE WHEN t.holder IS NULL THEN 'free' ELSE 'held' END, t.group_id::text, t.kind, '{}'::text[]),
+    (CASE WHEN t.holder IS NULL THEN 'free' ELSE 'held' END, t.group_id::text, t.kind, nullif(t.excluded, '{}')),
+    ('holder', t.holder, '', '{}')
+  ) AS s (about, key, kind, names), (VALUES
+    ('open', 'epoch'::timestamptz),
+    ('due', t.next_due_at - t.clock_offset_seconds * interval '1 second'),
+    ('start', least(t.latest_start, t.next_due_at) - t.clock_offset_seconds * interval '1 second')
+  ) AS w (what, instant)
+  WHERE t.closed_at IS NULL AND s.key IS NOT NULL AND s.names IS NOT NULL
+    AND (w.what = 'open' OR t.next_due_at IS NOT NULL)
+  UNION ALL
+  SELECT 'done', d.name, t.kind, '', '{}', t.clock_offset_seconds, 'open', 'epoch'
+  FROM (VALUES (t.completed_by), (nullif(t.completed_for, t.completed_by))) AS d (name)
+  WHERE t.state IN ('completed', 'returned') AND d.name IS NOT NULL
+$$
+""",
+    f"""
+CREATE OR REPLACE FUNCTION tallies_of_process(p processes)
+RETURNS TABLE (about text, key text, kind text, org_unit text, names text[], clock integer, what text, at timestamptz)
+LANGUAGE sql STABLE AS $$
+  SELECT s.about, s.key, p.kind, coalesce(p.org_unit, ''), '{{}}'::text[], p.clock_offset_seconds, w.what, w.instant
+  FROM (
+    SELECT 'process', '' UNION ALL SELECT 'agency', a FROM unnest({AGENCIES}) a WHERE a = ANY (p.waiting_on)
+  ) AS s (about, key), (VALUES
+    ('open', 'epoch'::timestamptz, p.state IN ({OPEN_STATES})),
+    ('waiting', 'epoch', p.waiting_on && {AGENCIES}),
+    ('due', p.next_due_at - p.clock_offset_seconds * interval '1 second', p.next_due_at IS NOT NULL),
+    ('start', least(p.latest_start, p.next_due_at) - p.clock_offset_seconds * interval '1 second',
+      p.next_due_at IS NOT NULL)
+  ) AS w (what, instant, counts)
+  WHERE p.closed_at IS NULL AND w.counts
+$$
+""",
+    """
+CREATE OR REPLACE FUNCTION place_task() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.group_id := task_group_of(NEW.roles, NEW.org_unit);
+  IF TG_OP = 'INSERT' THEN
+    NEW.clock_offset_seconds := coalesce(
+      (SELECT p.clock_offset_seconds FROM processes p WHERE p.id = NEW.process_id), 0);
+  END IF;
+  RETURN NEW;
+END $$
+""",
+    *(
+        f"""
+CREATE OR REPLACE FUNCTION tally_{row}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    INSERT INTO tallies ({COLUMNS}, n, fresh)
+    SELECT {COLUMNS}, sum(sign), true FROM (
+      SELECT *, -1 AS sign FROM tallies_of_{row}(OLD) UNION ALL SELECT *, 1 FROM tallies_of_{row}(NEW)
+    ) r GROUP BY {COLUMNS} HAVING sum(sign) <> 0;
+  ELSIF TG_OP = 'INSERT' THEN
+    INSERT INTO tallies ({COLUMNS}, n, fresh) SELECT r.*, 1, true FROM tallies_of_{row}(NEW) r;
+  ELSE
+    INSERT INTO tallies ({COLUMNS}, n, fresh) SELECT r.*, -1, true FROM tallies_of_{row}(OLD) r;
+  END IF;
+  RETURN NULL;
+END $$
+"""
+        for row in ("task", "process")
+    ),
+    """
+CREATE OR REPLACE FUNCTION move_clock() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE tasks SET clock_offset_seconds = NEW.clock_offset_seconds WHERE process_id = NEW.id;
+  RETURN NULL;
+END $$
+""",
+)
+
+
+def _changed(columns: str) -> str:
+    old, new = (", ".join(f"{side}.{c}" for c in columns.split()) for side in ("OLD", "NEW"))
+    return f"({old}) IS DISTINCT FROM ({new})"
+
+
+_TASK = (
+    "group_id kind holder excluded next_due_at latest_start closed_at clock_offset_seconds "
+    "state completed_by completed_for"
+)
+_PROCESS = "kind org_unit state waiting_on next_due_at latest_start closed_at clock_offset_seconds"
+TRIGGERS = (
+    ("tasks", "place_task", "BEFORE INSERT OR UPDATE OF roles, org_unit", "true", "place_task"),
+    ("tasks", "tally_task", "AFTER INSERT OR DELETE", "true", "tally_task"),
+    ("tasks", "tally_task_change", "AFTER UPDATE", _changed(_TASK), "tally_task"),
+    ("processes", "tally_process", "AFTER INSERT OR DELETE", "true", "tally_process"),
+    ("processes", "tally_process_change", "AFTER UPDATE", _changed(_PROCESS), "tally_process"),
+    (
+        "processes", "move_clock", "AFTER UPDATE OF clock_offset_seconds",
+        "OLD.clock_offset_seconds <> NEW.clock_offset_seconds", "move_clock",
+    ),
+)  # fmt: skip
+INSTALL = (
+    *FUNCTIONS,
+    *(
+        f"CREATE OR REPLACE TRIGGER {name} {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {function}()"
+        for table, name, event, when, function in TRIGGERS
+    ),
+)
+RECOUNT = (
+    "DELETE FROM tallies",
+    *(
+        f"INSERT INTO tallies ({COLUMNS}, n, fresh) SELECT r.*, count(*), false "
+        f"FROM {table} t, LATERAL tallies_of_{row}(t) r GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+        for table, row in (("tasks", "task"), ("processes", "process"))
+    ),
+)

@@ -1,0 +1,101 @@
+"""Counts as sums of tallies: open, overdue, due today, at risk, and waiting, of groups of tasks, holders and processes.
+
+Invariants: a sum equals what counting the rows with the conditions of `store/urgency.py` gives, at every moment and for
+every transaction (`tests/api/test_tallies.py`); only triggers (`store/tables/counting.py`) add, only `fold` merges.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    case,
+    cast,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)  # fmt: skip
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from runtime import clock
+from store.database import session as transaction
+from store.tables.counting import Tally, TaskGroup
+from store.urgency import shanghai_day
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ABOUT = ("free", "held", "holder", "process", "agency")
+FIGURES = ("open", "overdue", "due_today", "at_risk")
+LONG_AGO = timedelta(hours=48)  # far enough behind now for every reader's clock
+LOOKS_AHEAD = timedelta(days=1)  # nothing that counts today becomes urgent later than this
+_DIMENSIONS = (Tally.about, Tally.key, Tally.kind, Tally.org_unit, Tally.names, Tally.clock, Tally.what)
+
+
+def figures(now: datetime, names: Sequence[str] = ()) -> list[ColumnElement[int]]:
+    """Sums named open, overdue, due_today, at_risk and waiting; what excludes one of `names` is taken off."""
+    n = case((func.cardinality(Tally.names) == 0, Tally.n), else_=-Tally.n) if names else Tally.n
+    ahead = Tally.clock * text("interval '1 second'")
+    today = shanghai_day(Tally.at + ahead) == shanghai_day(literal(now) + ahead)
+
+    def total(*where: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(n).filter(*where), 0)
+
+    late = total(Tally.what == "due", Tally.at < now)
+    return [
+        total(Tally.what == "open").label("open"),
+        late.label("overdue"),
+        total(Tally.what == "due", Tally.at >= now, today).label("due_today"),
+        (total(Tally.what == "start", Tally.at < now) - late).label("at_risk"),
+        total(Tally.what == "waiting").label("waiting"),
+    ]
+
+
+def relevant(about: Sequence[str], now: datetime) -> ColumnElement[bool]:
+    """The tallies that say something about now."""
+    return and_(Tally.about.in_(about), Tally.at < now + LOOKS_AHEAD)
+
+
+def of_groups(
+    groups: ColumnElement[bool], now: datetime, *, names: Sequence[str], free: bool
+) -> tuple[list[ColumnElement[int]], ColumnElement[bool]]:
+    """Sums and condition for the open tasks of the groups that fit, without those from which one of `names` is
+    excluded; `free`: only what nobody holds."""
+    keys = select(cast(TaskGroup.id, String)).where(groups)
+    ours = func.cardinality(Tally.names) == 0
+    if names:
+        ours = or_(ours, Tally.names.overlap(list(names)))
+    where = and_(relevant(("free",) if free else ("free", "held"), now), Tally.key.in_(keys), ours)
+    return figures(now, names), where
+
+
+async def fold() -> int:
+    """Merges tallies that say the same, and all that has long been urgent. A chore; how many rows are left of them."""
+    long_ago = clock.now() - LONG_AGO
+    touched = select(Tally.about, Tally.at, Tally.key).where(Tally.fresh).distinct().cte("touched")
+    aged = and_(Tally.about.in_(ABOUT), Tally.at > EPOCH, Tally.at < long_ago)
+    gone = (
+        delete(Tally)
+        .where(or_(aged, tuple_(Tally.about, Tally.at, Tally.key).in_(select(touched))))
+        .returning(Tally.__table__)
+        .cte("gone")
+    )
+    at = case((gone.c.at < long_ago, literal(EPOCH)), else_=gone.c.at).label("at")
+    dimensions = [*(gone.c[d.key] for d in _DIMENSIONS), at]
+    merged = select(*dimensions, func.sum(gone.c.n), false()).group_by(*dimensions).having(func.sum(gone.c.n) != 0)
+    columns = [*(d.key for d in _DIMENSIONS), "at", "n", "fresh"]
+    async with transaction() as s:
+        return (await s.execute(insert(Tally).from_select(columns, merged))).rowcount  # pyright: ignore
+
+
+async def kinds(session: AsyncSession, where: ColumnElement[bool]) -> set[str]:
+    """The kinds of tasks that there are at all among these tallies."""
+    statement = select(Tally.kind).where(where, Tally.what == "open").group_by(Tally.kind)
+    n = case((func.cardinality(Tally.names) == 0, Tally.n), else_=-Tally.n)
+    return set((await session.execute(statement.having(func.sum(n) > 0))).scalars())
