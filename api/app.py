@@ -29,6 +29,8 @@ from api import (
     notices,
     policy,
     policy_orders,
+    policy_values,
+    policy_versions,
     problems,
     process_start,
     processes,
@@ -48,7 +50,7 @@ PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
     uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
-    policy, policy_orders, rules,
+    policy, policy_orders, policy_values, policy_versions, rules,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

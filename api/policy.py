@@ -1,11 +1,11 @@
-"""The rules as policy administrators keep them: values with their sources, changes proposed, decided and applied.
+"""Changes of the rules as policy administrators make them: proposed, decided and applied.
 
 Invariants: who proposes a change does not decide about it, not even through a substitute; only what was approved is
 applied, and only onto the value that it was approved for; what is applied is checked like a shipped file first. The
-values themselves are in `store/policies.py`, what a change would do in `api/policy_preview.py`.
+values in force are shown by `api/policy_values.py`; what a change would do says `api/policy_preview.py`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,9 +14,7 @@ from api.permissions import require_role
 from api.policy_preview import Changed, changed, preview
 from api.problems import BadForm, FourEyes, NotAllowed, NotFound, Problem
 from api.sign_in import CurrentViewer
-from domain import policy_findings
-from domain.policy_changes import CALENDAR, WORDS, plain
-from domain.policy_findings import Value
+from domain.policy_changes import WORDS
 from runtime import clock
 from schemas.base import Text
 from schemas.policy import (
@@ -24,12 +22,10 @@ from schemas.policy import (
     ChangeState,
     ChangeView,
     DecisionBody,
-    FileView,
     Impact,
     PolicyChange,
     Preview,
     ProposeBody,
-    ValueView,
 )
 from schemas.policy_files import TITLES
 from store import audit, policies, policy_changes, policy_orders
@@ -61,72 +57,6 @@ class ValueMoved(Problem):
 class NoChange(Problem):
     status, code = 422, "no_change"
     text = Text(zh="新值与现行值相同，无需变更。", en="The new value is the one in force: nothing would change.")
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-async def files(s: AsyncSession, viewer: Viewer) -> list[FileView]:
-    """The files that hold values of the law or of the school."""
-    require_role(viewer, *READS)
-    applied = [r.file for r in await policy_changes.listed(s, ChangeState.APPLIED.value)]
-    texts = policies.texts()
-    found: list[FileView] = []
-    for name in sorted(set(texts) - set(WORDS)):
-        views = values(name)
-        columns = next(iter(views)).fields if name.endswith(".csv") and views else {}
-        found.append(
-            FileView(
-                file=name,
-                title=title_of(name),
-                values=len(views),
-                samples=sum(v.sample for v in views),
-                overdue=sum(v.review_overdue for v in views),
-                changed=applied.count(name),
-                columns=list(columns),
-            )
-        )
-    return found
-
-
-def title_of(name: str) -> Text:
-    """What people call a file."""
-    return TITLES.get(name, Text(zh=name, en=name))
-
-
-def values(name: str) -> list[ValueView]:
-    """The values of one file as they are in force. NotFound."""
-    texts = policies.texts()
-    if name not in texts or name in WORDS:
-        raise NotFound
-    today = clock.today()
-    found: list[ValueView] = []
-    for value in policy_findings.values(name, texts):
-        said: dict[str, Any] = plain(value.said)
-        found.append(
-            ValueView(
-                file=name,
-                key=value.key,
-                fields=plain(value.fields),
-                source=str(said.get("source") or ""),
-                confidence=str(said.get("confidence") or ""),
-                sample=policy_findings.is_sample(value),
-                review_overdue=policy_findings.review_overdue(value, today),
-                change=_kind_for(value),
-                **{f: str(said[f]) if said.get(f) else None for f in _DAYS},
-            )
-        )
-    return found
-
-
-_DAYS = ("valid_from", "valid_to", "published_on", "review_by")
-
-
-def _kind_for(value: Value) -> ChangeKind:
-    """How a value is changed: dated ones by a row beside them, a year by its publication, a published one by days."""
-    if value.file == CALENDAR:
-        return ChangeKind.YEAR if value.fields.get("provisional") else ChangeKind.DAY
-    return ChangeKind.ROW if value.dated or value.file.endswith(".csv") else ChangeKind.FIELDS
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------
@@ -229,6 +159,9 @@ async def apply(s: AsyncSession, viewer: Viewer, change_id: int) -> ChangeView:
         people=seen.people,
         total_difference=seen.total_difference,
         cases_told=told,
+        fees=seen.fees,
+        fee_difference=seen.fee_difference,
+        people_months=seen.people_months,
     )
     await policy_changes.number(
         s,
@@ -255,6 +188,11 @@ def _because(row: PolicyChangeRow) -> Text:
     return policy_orders.PUBLISHED
 
 
+def title_of(name: str) -> Text:
+    """What people call a file."""
+    return TITLES.get(name, Text(zh=name, en=name))
+
+
 def view_of(viewer: Viewer, row: PolicyChangeRow) -> ChangeView:
     """A change as this viewer sees it."""
     what = " ".join(str(row.new[k]) for k in ("insurance", "class", "year", "scheme", "valid_from") if row.new.get(k))
@@ -279,18 +217,6 @@ async def previewed(s: AsyncSession, viewer: Viewer, row: PolicyChangeRow) -> Pr
 # --- the room --------------------------------------------------------------------------------------------------------
 
 State = Annotated[ChangeState | Literal["open"] | None, Query(description="a state, or `open`: waits for somebody")]
-
-
-@router.get("/files", summary="The files of the rules")
-async def get_files(viewer: CurrentViewer) -> list[FileView]:
-    async with reading() as s:
-        return await files(s, viewer)
-
-
-@router.get("/files/{file}", summary="The values of one file with their sources")
-async def get_values(viewer: CurrentViewer, file: str) -> list[ValueView]:
-    require_role(viewer, *READS)
-    return values(file)
 
 
 @router.get("/changes", summary="Changes of the rules, newest first")

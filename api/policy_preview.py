@@ -16,14 +16,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.problems import Problem
 from domain import policy, policy_changes, policy_findings, policy_impact
 from domain.policy import PolicyError
-from domain.policy_impact import AmountChange
+from domain.policy_impact import AmountChange, FeeChange, FeeRules, RetirementChange, RetirementTables
 from runtime import clock
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
-from schemas.policy import ChangedAmount, MovedDeadline, PersonDifference, PolicyChange, Preview
+from schemas.policy import (
+    ChangedAmount,
+    ChangedFee,
+    ChangedMonths,
+    MovedDeadline,
+    PersonDifference,
+    PolicyChange,
+    Preview,
+)
 from store import people, policies, rule_tables
 from store import policy_changes as changes
-from store.policy_impact import due_lines, open_deadlines
+from store.policy_impact import arrears, due_lines, insured, open_deadlines
 from store.rule_tables import RuleTables
 
 LISTED = 500  # lines of each list; counts are whole
@@ -87,15 +95,15 @@ async def preview(s: AsyncSession, rules: Changed) -> Preview:
     if rules.after.version != rules.before.version:
         found = await open_deadlines(s)
         moves = await asyncio.to_thread(policy_impact.moved_by, found, rules.before, rules.after, now)
-    differing: list[AmountChange] = []
-    missing = 0
-    old, new = rules.tables_before.contributions, rules.tables_after.contributions
-    if old != new:
-        lines = await due_lines(s, rules.tables_before, today)
-        differing, missing = await asyncio.to_thread(policy_impact.amounts_changed, lines, old, new, today)
-    names = await people.names_of(s, list({c.line.person_id for c in differing}))
-    persons = _persons(differing, names)
+    differing, no_line = await _amounts(s, rules, today)
+    fees, no_fee = await _fees(s, rules, today)
+    retiring = await _retirements(s, rules, today)
+    concerned = {c.line.person_id for c in differing}
+    concerned |= {c.arrears.person_id for c in fees} | {c.insured.person_id for c in retiring}
+    names = await people.names_of(s, list(concerned))
+    persons = _persons(differing, fees, names)
     unit, person = sum((c.unit for c in differing), ZERO), sum((c.person for c in differing), ZERO)
+    fee = sum((c.new - c.old for c in fees), ZERO)
     return Preview(
         deadlines_moved=sum(m.old_due_at != m.new_due_at for m in moves),
         deadlines_final=sum(m.becomes_final for m in moves),
@@ -105,14 +113,75 @@ async def preview(s: AsyncSession, rules: Changed) -> Preview:
         cases_tight=len({m.process_id for m in moves if m.becomes_tight}),
         people=len(persons),
         lines=len(differing),
+        fees=len(fees),
+        people_months=len(retiring),
         unit_difference=str(unit),
         person_difference=str(person),
-        total_difference=str(unit + person),
-        not_computable=missing,
+        fee_difference=str(fee),
+        total_difference=str(unit + person + fee),
+        not_computable=no_line + no_fee,
         findings=list(rules.findings),
         deadlines=moves[:LISTED],
         persons=persons[:LISTED],
         amounts=[_amount(c, names) for c in differing[:LISTED]],
+        late_fees=[_fee(c, names) for c in fees[:LISTED]],
+        retirements=[_retirement(c, names) for c in retiring[:LISTED]],
+    )
+
+
+async def _amounts(s: AsyncSession, rules: Changed, today: date) -> tuple[list[AmountChange], int]:
+    old, new = rules.tables_before.contributions, rules.tables_after.contributions
+    if old == new:
+        return [], 0
+    lines = await due_lines(s, rules.tables_before, today)
+    return await asyncio.to_thread(policy_impact.amounts_changed, lines, old, new, today)
+
+
+async def _fees(s: AsyncSession, rules: Changed, today: date) -> tuple[list[FeeChange], int]:
+    old = FeeRules(rules.tables_before.late_fees, rules.before)
+    new = FeeRules(rules.tables_after.late_fees, rules.after)
+    if old.rates == new.rates and old.snapshot.version == new.snapshot.version:
+        return [], 0
+    return await asyncio.to_thread(policy_impact.fees_changed, await arrears(s, today), old, new, today)
+
+
+async def _retirements(s: AsyncSession, rules: Changed, today: date) -> list[RetirementChange]:
+    old, new = (RetirementTables(t.checks.ages, t.retirement) for t in (rules.tables_before, rules.tables_after))
+    if old == new:
+        return []
+    return policy_impact.retirements_changed(await insured(s, rules.tables_before, today), old, new)
+
+
+def _fee(change: FeeChange, names: Mapping[str, str]) -> ChangedFee:
+    owed = change.arrears
+    return ChangedFee(
+        person_id=owed.person_id,
+        name=names.get(owed.person_id, ""),
+        process_id=owed.process_id,
+        case_no=owed.case_no,
+        levy=owed.levy,
+        month=owed.month,
+        owed=str(owed.owed),
+        old_due=change.old_due,
+        new_due=change.new_due,
+        paid_on=change.paid_on,
+        old=str(change.old),
+        new=str(change.new),
+        difference=str(change.new - change.old),
+    )
+
+
+def _retirement(change: RetirementChange, names: Mapping[str, str]) -> ChangedMonths:
+    one = change.insured
+    return ChangedMonths(
+        person_id=one.person_id,
+        name=names.get(one.person_id, ""),
+        process_id=one.process_id,
+        case_no=one.case_no,
+        old_retire=change.old_month,
+        new_retire=change.new_month,
+        old_months=change.old_minimum,
+        new_months=change.new_minimum,
     )
 
 
@@ -133,24 +202,30 @@ def _amount(change: AmountChange, names: Mapping[str, str]) -> ChangedAmount:
     )
 
 
-def _persons(differing: Sequence[AmountChange], names: Mapping[str, str]) -> list[PersonDifference]:
+def _persons(
+    differing: Sequence[AmountChange], fees: Sequence[FeeChange], names: Mapping[str, str]
+) -> list[PersonDifference]:
     """The largest difference first."""
     of_person: dict[str, list[AmountChange]] = defaultdict(list)
+    fee_of: dict[str, list[FeeChange]] = defaultdict(list)
     for change in differing:
         of_person[change.line.person_id].append(change)
-    totals = [
-        (person_id, sum((c.unit for c in mine), ZERO), sum((c.person for c in mine), ZERO), mine)
-        for person_id, mine in of_person.items()
-    ]
-    totals.sort(key=lambda t: (-abs(t[1] + t[2]), t[0]))
-    return [
-        PersonDifference(
+    for charge in fees:
+        fee_of[charge.arrears.person_id].append(charge)
+    found: list[tuple[Decimal, PersonDifference]] = []
+    for person_id in {**of_person, **fee_of}:
+        mine, charged = of_person.get(person_id, []), fee_of.get(person_id, [])
+        unit, person = sum((c.unit for c in mine), ZERO), sum((c.person for c in mine), ZERO)
+        fee = sum((c.new - c.old for c in charged), ZERO)
+        total = unit + person + fee
+        view = PersonDifference(
             person_id=person_id,
             name=names.get(person_id, ""),
-            months=sorted({c.line.month for c in mine}),
+            months=sorted({c.line.month for c in mine} | {c.arrears.month for c in charged}),
             unit=str(unit),
             person=str(person),
-            total=str(unit + person),
+            fee=str(fee),
+            total=str(total),
         )
-        for person_id, unit, person, mine in totals
-    ]
+        found.append((total, view))
+    return [view for _, view in sorted(found, key=lambda f: (-abs(f[0]), f[1].person_id))]

@@ -1,12 +1,13 @@
-"""What a change of the rules does to open deadlines and to premiums, computed before anything is written. Pure.
+"""What a change of the rules does to open deadlines, premiums, late fees and retirements, computed before anything is
+written. Pure.
 
-Invariants: deadlines are counted again by the very functions that a running case uses (`domain/recount.py`), and
-amounts as premium lines are, so that what is shown before is what happens; what stays the same is not listed.
-Nothing here knows where deadlines and lines are stored.
+Invariants: deadlines are counted again by the very functions that a running case uses (`domain/recount.py`), amounts as
+premium lines and the books' late fees are, so that what is shown before is what happens; what stays the same is not
+listed. Nothing here knows where deadlines and lines are stored.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +16,10 @@ import numpy as np
 
 from domain.bulk_contributions import BulkLine, cents, month_lines, yuan
 from domain.contributions import ContributionTables, PolicyGap
+from domain.deadlines import compute
+from domain.late_fee import LateFeeRate, estimate
 from domain.recount import recounted, with_published_years
+from domain.retirement import RetirementGroup, RetirementRules, retirement
 from schemas.base import Text
 from schemas.deadlines import Deadline, PolicySnapshot
 from schemas.policy import MovedDeadline
@@ -62,6 +66,72 @@ class AmountChange:
     @property
     def person(self) -> Decimal:
         return self.new_person - self.old_person
+
+
+@dataclass(frozen=True)
+class Arrears:
+    """What one case owes of a levy for a month, in yuan: written and not paid."""
+
+    process_id: str
+    case_no: str
+    person_id: str
+    levy: str
+    month: str
+    owed: Decimal
+
+
+@dataclass(frozen=True)
+class FeeChange:
+    """A late fee that differs, in yuan, if the arrears were paid on `paid_on`; each side by its own payment day."""
+
+    arrears: Arrears
+    paid_on: date
+    old_due: date
+    new_due: date
+    old: Decimal
+    new: Decimal
+
+
+@dataclass(frozen=True)
+class Insured:
+    """Somebody insured for a pension. `group`: the line of `age_limits.yaml` (male, female)."""
+
+    process_id: str
+    case_no: str
+    person_id: str
+    group: str
+    birth_month: str
+
+
+@dataclass(frozen=True)
+class RetirementChange:
+    """A statutory month "YYYY-MM" or a number of needed contribution months that differs."""
+
+    insured: Insured
+    old_month: str
+    new_month: str
+    old_minimum: int
+    new_minimum: int
+
+
+@dataclass(frozen=True)
+class FeeRules:
+    """What a late fee is computed by: the rates, and the deadlines with their calendar for the payment day."""
+
+    rates: Sequence[LateFeeRate]
+    snapshot: PolicySnapshot
+
+    def payment_day(self, month: str) -> date:
+        """The legal payment day of a month."""
+        return compute(self.snapshot.rule("DL-PAY-OTHER"), month, self.snapshot, remaining_steps=[]).due
+
+
+@dataclass(frozen=True)
+class RetirementTables:
+    """Ages by group, and the rules around them."""
+
+    ages: Mapping[str, RetirementGroup]
+    rules: RetirementRules
 
 
 def moved_by(
@@ -172,3 +242,47 @@ def _changes(members: Sequence[DueLine], old: BulkLine, new: BulkLine) -> list[A
         )
         for i in map(int, differing)
     ]
+
+
+def fees_changed(owing: Iterable[Arrears], old: FeeRules, new: FeeRules, today: date) -> tuple[list[FeeChange], int]:
+    """The late fees on what is overdue today that differ, and how many could not be computed because one side has no
+    rate. They are estimated as paid today, or on the day on which another rate begins if that is later."""
+    paid_on = max(today, _first_difference(old.rates, new.rates) or today)
+    days: dict[str, tuple[date, date]] = {}
+    found: list[FeeChange] = []
+    missing = 0
+    for item in owing:
+        if item.month not in days:
+            days[item.month] = old.payment_day(item.month), new.payment_day(item.month)
+        due = days[item.month]
+        if today <= min(due):
+            continue
+        fees: list[Decimal] = []
+        for rules, day in zip((old, new), due, strict=True):
+            try:
+                fees.append(estimate(item.owed, day, paid_on, rules.rates).amount)
+            except PolicyGap:
+                continue
+        if len(fees) == 1:
+            missing += 1
+        elif fees and fees[0] != fees[1]:
+            found.append(FeeChange(item, paid_on, *due, *fees))
+    return sorted(found, key=lambda c: (c.arrears.case_no, c.arrears.month, c.arrears.levy)), missing
+
+
+def _first_difference(old: Sequence[LateFeeRate], new: Sequence[LateFeeRate]) -> date | None:
+    """The first day for which only one of the two has this rate."""
+    differing = {(r.valid_from, r.daily_rate) for r in old} ^ {(r.valid_from, r.daily_rate) for r in new}
+    return min((day for day, _ in differing), default=None)
+
+
+def retirements_changed(
+    people: Iterable[Insured], old: RetirementTables, new: RetirementTables
+) -> list[RetirementChange]:
+    """Those who reach the statutory month of retirement earlier or later, or need other contribution months by then."""
+    found: list[RetirementChange] = []
+    for one in people:
+        before, after = (retirement(one.birth_month, side.ages[one.group], side.rules) for side in (old, new))
+        if (before.month, before.min_months) != (after.month, after.min_months):
+            found.append(RetirementChange(one, before.month, after.month, before.min_months, after.min_months))
+    return sorted(found, key=lambda c: (c.new_month, c.insured.case_no))

@@ -41,6 +41,7 @@ class PolicyChange(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
+    id: int = 0  # of the stored change; 0 as long as it is none
     file: str
     kind: ChangeKind
     key: str = ""
@@ -89,6 +90,9 @@ class Impact(BaseModel):
     people: int
     total_difference: str
     cases_told: int
+    fees: int = 0
+    fee_difference: str = "0.00"
+    people_months: int = 0
 
 
 class ChangeView(BaseModel):
@@ -158,14 +162,46 @@ class ChangedAmount(BaseModel):
     difference: str
 
 
+class ChangedFee(BaseModel):
+    """The late fee on what one case owes for a past month, if it were paid on `paid_on`, in yuan."""
+
+    person_id: str
+    name: str
+    process_id: str
+    case_no: str
+    levy: str
+    month: str
+    owed: str
+    old_due: date
+    new_due: date
+    paid_on: date
+    old: str
+    new: str
+    difference: str
+
+
+class ChangedMonths(BaseModel):
+    """When somebody reaches the statutory month of retirement ("YYYY-MM"), and the months of contribution needed."""
+
+    person_id: str
+    name: str
+    process_id: str
+    case_no: str
+    old_retire: str
+    new_retire: str
+    old_months: int
+    new_months: int
+
+
 class PersonDifference(BaseModel):
-    """All changed amounts of one person added up, in yuan."""
+    """All changed amounts of one person added up, in yuan: premiums of unit and person, and late fees."""
 
     person_id: str
     name: str
     months: list[str]
     unit: str
     person: str
+    fee: str
     total: str
 
 
@@ -173,7 +209,9 @@ class Preview(BaseModel):
     """What a change would do; nothing is written. Lists are cut at a length, the counts are whole.
 
     `deadlines_automatic` of the deadlines move or become final by themselves, the others when their case takes the
-    rules over. `not_computable`: premium lines for which the old or the new rules have no value.
+    rules over. `not_computable`: premium lines and late fees for which the old or the new rules have no value.
+    `people` are those whose amounts in yuan differ, `people_months` those who retire later or earlier, or who need more
+    or fewer contribution months by then.
     """
 
     deadlines_moved: int
@@ -184,18 +222,24 @@ class Preview(BaseModel):
     cases_tight: int
     people: int
     lines: int
+    fees: int
+    people_months: int
     unit_difference: str
     person_difference: str
+    fee_difference: str
     total_difference: str
     not_computable: int
     findings: list[Text]
     deadlines: list[MovedDeadline]
     persons: list[PersonDifference]
     amounts: list[ChangedAmount]
+    late_fees: list[ChangedFee]
+    retirements: list[ChangedMonths]
 
 
 class ValueView(BaseModel):
-    """One value of the rules with where it comes from. `change`: how it can be changed, None where it cannot."""
+    """One value of the rules with where it comes from. `change`: how it can be changed. `change_id`: the change that
+    brought it, None when it was shipped."""
 
     file: str
     key: str
@@ -208,7 +252,17 @@ class ValueView(BaseModel):
     published_on: str | None
     review_by: str | None
     review_overdue: bool
-    change: ChangeKind | None
+    change: ChangeKind
+    change_id: int | None
+
+
+class ValueHistory(BaseModel):
+    """One value, the rows that say the same thing for other dates (newest first, the value among them), and every
+    change of it that was ever proposed, newest first: each holds what stood before it."""
+
+    value: ValueView
+    series: list[ValueView]
+    changes: list[ChangeView]
 
 
 class FileView(BaseModel):
@@ -237,6 +291,19 @@ class VersionView(BaseModel):
     applied_by: str | None
     applied_at: datetime | None
     open_cases: int
+
+
+class VersionCase(BaseModel):
+    """An open case that works by a version."""
+
+    process_id: str
+    case_no: str
+
+
+class VersionDetail(VersionView):
+    """A version with its open cases, the oldest first; the list is cut at a length, `open_cases` is whole."""
+
+    cases: list[VersionCase]
 
 
 class TakeOverView(BaseModel):

@@ -1,17 +1,19 @@
-"""What of the books a change of the rules touches: the open deadlines of open cases, and the premium lines.
+"""What of the books a change of the rules touches: the open deadlines of open cases, the premium lines, what is owed
+past its day, and who will retire.
 
 Reads only. Lines are those in force, and those that an open enrolment would write today; a wage leaves this module only
-inside a `DueLine`. What a change does to them is computed by `domain/policy_impact.py`.
+inside a `DueLine`, a month of birth only inside an `Insured`. What a change does to them is computed by
+`domain/policy_impact.py`.
 """
 
 from collections.abc import Iterable
 from datetime import date
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.contributions import PolicyGap
-from domain.policy_impact import DueLine, OpenDeadline
+from domain.policy_impact import Arrears, DueLine, Insured, OpenDeadline
 from domain.times import month_of, months_between
 from schemas.deadlines import Deadline, LegalKind
 from schemas.enrolment import KIND as ENROLMENT
@@ -20,11 +22,12 @@ from schemas.tasks import TaskState
 from store.premium_lines import in_force
 from store.rule_tables import RuleTables
 from store.sealed import unseal
-from store.tables.ledger import PremiumLine
+from store.tables.ledger import Bill, BillLine, PremiumLine
 from store.tables.people import Hire
 from store.tables.processes import Process, Task
 
 LEVIES = ("social", "medical")
+PENSION = "pension"
 
 
 async def open_deadlines(
@@ -105,3 +108,51 @@ def _to_write(hire: Hire, levies: Iterable[str], tables: RuleTables, month: str)
             continue  # a category whose insurances have no line yet: nothing can be written for it
         found += [(m, i) for m in months_between(first, max(first, month)) for i in insurances]
     return found
+
+
+async def arrears(session: AsyncSession, today: date) -> list[Arrears]:
+    """What is written for this month and earlier ones and not paid, by case, levy and month."""
+    rows = await session.execute(
+        select(
+            PremiumLine.process_id,
+            Process.case_no,
+            PremiumLine.person_id,
+            PremiumLine.levy,
+            PremiumLine.premium_month,
+            func.sum(PremiumLine.unit_amount + PremiumLine.person_amount),
+        )
+        .join(Process, Process.id == PremiumLine.process_id)
+        .outerjoin(BillLine, BillLine.line_id == PremiumLine.id)
+        .outerjoin(Bill, Bill.id == BillLine.bill_id)
+        .where(
+            PremiumLine.premium_month <= month_of(today),
+            func.coalesce(Bill.status, "").not_in(("paid", "settled")),
+            *in_force(),
+        )
+        .group_by(
+            PremiumLine.process_id,
+            Process.case_no,
+            PremiumLine.person_id,
+            PremiumLine.levy,
+            PremiumLine.premium_month,
+        )
+    )
+    return [Arrears(*row) for row in rows.tuples()]
+
+
+async def insured(session: AsyncSession, tables: RuleTables, today: date) -> list[Insured]:
+    """Everybody with a contract that has not ended and with pension insurance; each once, by the newest hire."""
+    hires = await session.execute(
+        select(Hire, Process.case_no)
+        .join(Process, Process.id == Hire.process_id)
+        .where(Hire.valid, Hire.contract_end >= today)
+        .order_by(Hire.id)
+    )
+    found: dict[str, Insured] = {}
+    for hire, case_no in hires.tuples():
+        _, groups = tables.categories[hire.category]
+        if PENSION in tables.contributions.expand(hire.insurances or groups):
+            record = ForeignHire.model_validate(unseal(hire.record))
+            one = Insured(hire.process_id, case_no, hire.person_id, str(record.sex.value), month_of(record.birth))
+            found[hire.person_id] = one
+    return list(found.values())

@@ -131,3 +131,26 @@ async def open_by_version(session: AsyncSession) -> dict[str, int]:
         .group_by(Process.policy_version)
     )
     return dict(rows.tuples().all())
+
+
+async def cases_of(session: AsyncSession, version: str, limit: int) -> list[tuple[str, str]]:
+    """The open cases that work by a version: id and number, the oldest first."""
+    rows = await session.execute(
+        select(Process.id, Process.case_no)
+        .where(Process.closed_at.is_(None), Process.policy_version == version)
+        .order_by(Process.started_at, Process.id)
+        .limit(limit)
+    )
+    return list(rows.tuples())
+
+
+async def of_change(session: AsyncSession, change_id: int, limit: int) -> list[tuple[PolicyOrder, str]]:
+    """The orders that a change gave, with the number of each case."""
+    rows = await session.execute(
+        select(PolicyOrder, Process.case_no)
+        .join(Process, Process.id == PolicyOrder.process_id)
+        .where(PolicyOrder.change_id == change_id)
+        .order_by(PolicyOrder.id)
+        .limit(limit)
+    )
+    return list(rows.tuples())

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from domain import tables
+from domain import benefit_tables, tables
 from domain.calculations import Rules
 from domain.contributions import ContributionTables
 from domain.enrolment_checks import CheckRules
 from domain.exemptions import TreatyTable
 from domain.late_fee import LateFeeRate
 from domain.materials import RejectionReason
+from domain.retirement import RetirementRules
 from store.policies import Stamp, stamp, texts
 
 
@@ -27,6 +28,7 @@ class RuleTables:
     treaties: TreatyTable
     checks: CheckRules
     reasons: Mapping[str, RejectionReason]
+    retirement: RetirementRules
 
 
 def load() -> RuleTables:
@@ -49,6 +51,7 @@ def parse(texts: Mapping[str, str]) -> RuleTables:
         treaties=tables.treaty_table(texts),
         checks=tables.check_rules(texts),
         reasons=tables.rejection_reasons(texts),
+        retirement=benefit_tables.retirement_rules(texts),
     )
 
 

@@ -109,9 +109,96 @@ async def test_reject_and_withdraw(keepers: Office) -> None:
     assert (await get(keepers, "policy", "/changes?state=open")).json() == []
 
 
+async def test_a_value_names_the_change_that_brought_it_and_each_version_has_an_address(keepers: Office) -> None:
+    shipped = (await get(keepers, "policy", "/versions/0")).json()
+    assert (shipped["number"], shipped["change_id"]) == (0, None)
+    case = await keepers.case()
+    await keepers.task(case, process={"policy_version": shipped["case_version"]})
+    first = await applied(keepers, LIMIT)
+    second = await applied(keepers, DURATION)
+    [new] = [
+        v
+        for v in (await get(keepers, "auditor", "/files/contribution_limits.csv")).json()
+        if v["change_id"] == first["id"]
+    ]
+    assert (new["fields"]["floor"], new["source"]) == ("5000", LIMIT["source"])
+    found = (await get(keepers, "policy", f"/files/contribution_limits.csv/value?key={new['key']}")).json()
+    assert [v["valid_from"] for v in found["series"]][:2] == [
+        "2026-01-01",
+        "2026-01-01",
+    ]  # the old one stands beside it
+    assert {v["change_id"] for v in found["series"]} == {None, first["id"]}
+    assert [c["id"] for c in found["changes"]] == [first["id"]]
+    step = (await get(keepers, "policy", "/files/step_durations.yaml/value?key=steps[verification]")).json()
+    assert (step["value"]["change_id"], step["changes"][0]["old"]["working_days"]) == (second["id"], 2)
+    assert (await get(keepers, "policy", "/files/step_durations.yaml/value?key=steps[none]")).status_code == 404
+    listed = (await get(keepers, "policy", "/versions")).json()
+    assert [(v["number"], v["change_id"]) for v in listed] == [(2, second["id"]), (1, first["id"]), (0, None)]
+    assert listed[1]["case_version"] == shipped["case_version"] != listed[0]["case_version"]  # a case carries no limits
+    one = (await get(keepers, "policy", f"/versions/{shipped['case_version']}")).json()
+    assert (one["open_cases"], [c["process_id"] for c in one["cases"]]) == (1, [case])
+    assert (await get(keepers, "policy", f"/versions/{listed[0]['version']}")).json()["number"] == 2
+    assert (await get(keepers, "policy", "/versions/77")).status_code == 404
+
+
+async def test_the_preview_shows_late_fees_and_retirement(keepers: Office) -> None:
+    from store.people import names_of
+
+    case = await keepers.case(contract_start="2026-09-01", permit_issued="2026-08-20")
+    async with session() as s:
+        person = str((await s.execute(text("SELECT person_id FROM hires WHERE process_id = :p"), {"p": case})).scalar())
+        await premium_lines.write_lines(
+            s,
+            LineRequest(
+                process_id=case,
+                person_id=person,
+                levy="social",
+                payment_month=str(clock.today())[:7],
+                insurances=rule_tables.load().categories["FOREIGN_WORK_PERMIT"][1],
+            ),
+        )
+        books = await premium_lines.case_books(s, case)
+        name = (await names_of(s, [person]))[person]
+    rate = {"valid_from": "2026-01-01", "daily_rate": "0.001"}
+    fee = {
+        "file": "late_fee.yaml", "kind": "row", "key": "rates", "new": rate, "reason": "测试", "source": "测试文件",
+    }  # fmt: skip
+    seen = (await get(keepers, "policy2", f"/changes/{await proposed(keepers, fee)}/preview")).json()
+    old = sum(Decimal(f["old"]) for f in seen["late_fees"])
+    assert old == Decimal(books.late_fee["social"]) > 0  # what the books say today
+    assert {f["name"] for f in seen["late_fees"]} == {name}
+    assert seen["fees"] == len(seen["late_fees"]) >= 1 and seen["people"] == 1
+    for row in seen["late_fees"]:  # twice the rate, each rounded from the exact product
+        days = (date.fromisoformat(row["paid_on"]) - date.fromisoformat(row["old_due"])).days
+        assert Decimal(row["new"]) == (Decimal(row["owed"]) * Decimal("0.001") * days).quantize(
+            Decimal("0.01"), "ROUND_HALF_UP"
+        )
+    assert seen["total_difference"] == seen["fee_difference"] == seen["persons"][0]["fee"]
+    later = {**fee, "new": {**rate, "valid_from": "2027-07-01"}}
+    seen = (await get(keepers, "policy2", f"/changes/{await proposed(keepers, later)}/preview")).json()
+    assert {f["paid_on"] for f in seen["late_fees"]} == {"2027-07-01"}
+
+    months = {
+        "file": "min_contribution_months.csv", "kind": "row", "new": {"year": "2040", "months": "252"},
+        "reason": "测试", "source": "测试文件",
+    }  # fmt: skip
+    seen = (await get(keepers, "policy2", f"/changes/{await proposed(keepers, months)}/preview")).json()
+    [one] = seen["retirements"]
+    assert (one["name"], one["old_months"], one["new_months"], seen["people_months"]) == (name, 240, 252, 1)
+    assert one["old_retire"] == one["new_retire"] > "2040"
+    assert (seen["people"], seen["total_difference"]) == (0, "0.00")
+    none = {**months, "new": {"year": "2030", "months": "187"}}
+    assert (await get(keepers, "policy2", f"/changes/{await proposed(keepers, none)}/preview")).json()[
+        "people_months"
+    ] == 0
+
+
 async def test_who_may_read_and_change(keepers: Office) -> None:
     number = await proposed(keepers, DURATION)
-    for path in ("/files", "/files/late_fee.yaml", "/changes", f"/changes/{number}/preview", "/take-over"):
+    for path in (
+        "/files", "/files/late_fee.yaml", "/files/step_durations.yaml/value?key=steps[materials]", "/changes",
+        f"/changes/{number}/preview", "/take-over", "/versions", "/versions/0",
+    ):  # fmt: skip
         for who, status in (("policy2", 200), ("auditor", 200), ("head", 200), ("clerk", 403), ("college", 403)):
             assert (await get(keepers, who, path)).status_code == status, (who, path)
     for who in ("auditor", "admin", "head", "clerk"):

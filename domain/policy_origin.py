@@ -1,0 +1,52 @@
+"""Which applied change brought a value of the rules, found from the change and the value alone. Pure.
+
+Invariants: a value that was shipped has no change; of several changes of one value the last is its origin, the others
+are its history. Nothing here decides what a change does: that is `domain/policy_changes.py`.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from domain.policy_changes import CALENDAR, ident, key_columns
+from domain.policy_findings import Value
+from schemas.policy import ChangeKind, PolicyChange
+
+
+def brought(change: PolicyChange, value: Value) -> bool:
+    """Whether the change made the value what it is, or made it what it was before a later one."""
+    if change.file != value.file:
+        return False
+    if value.file.endswith(".csv"):
+        return _of_row(change, value)
+    if value.file == CALENDAR:
+        return value.key == f"years[{change.key[:4]}]"
+    if change.kind is ChangeKind.ROW:
+        address = f"{change.key}[{ident(change.new, -1)}]"
+        return value.key == address or value.key.startswith(f"{address}.")
+    return value.key == change.key
+
+
+def _of_row(change: PolicyChange, value: Value) -> bool:
+    row = {k: str(v) for k, v in (value.fields | value.said).items()}
+    where = [*key_columns(list(value.fields)), *(c for c in ("valid_from",) if c in row)]
+    same = all(str(change.new.get(c, "")) == row[c] for c in where)
+    undated = "valid_from" not in row  # is replaced, so what it says now may come from a later change
+    return same and (undated or row.get("source", "") == str(change.new.get("source") or change.source))
+
+
+def origin(value: Value, applied: Sequence[PolicyChange]) -> PolicyChange | None:
+    """The last applied change that brought the value; None when it was shipped."""
+    return next((c for c in reversed(applied) if brought(c, value)), None)
+
+
+def series(value: Value, values: Iterable[Value]) -> list[Value]:
+    """The rows of the same table or list that tell the same thing for other dates (and the value), the newest first."""
+    if not value.dated:
+        return [v for v in values if v.key == value.key]
+    found = [v for v in values if _stem(v) == _stem(value)]
+    return sorted(found, key=lambda v: str(v.said.get("valid_from") or ""), reverse=True)
+
+
+def _stem(value: Value) -> str:
+    """The key without the day from which it holds."""
+    day = str(value.said.get("valid_from") or "")
+    return value.key.replace(f"[{day}]", "[]") if "[" in value.key else value.key.removesuffix(day)
