@@ -195,7 +195,3 @@ register(
     Outcome("pay_now", Text(zh="本月补缴（含滞纳金）", en="Pay now with late fee"), EmptyForm),
     Outcome("next_month", Text(zh="转下月缴纳", en="Pay next month"), EmptyForm, tone="secondary"),
 )
-register(
-    "incident.resolve",
-    Outcome("retry", Text(zh="重试", en="Retry"), EmptyForm),
-)

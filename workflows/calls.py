@@ -37,6 +37,7 @@ from schemas.calls import (
     WakeCases,
 )
 from schemas.enrolment import CaseBooks, EnrolmentFacts, LineRequest
+from schemas.incident_steps import STEPS, Way
 from schemas.process import ProcessOpened, ProcessStart, Transition
 from schemas.reimbursement import VoucherRef
 from schemas.tax_payment import BillComparison, BillRef, OpenLines
@@ -46,45 +47,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SUMMARIES = {  # what each call does, beside its name in the Temporal UI
-    "open_process": "登记流程，载入规则",
-    "load_policy": "载入现行规则",
-    "load_enrolment_facts": "读取参保资料",
-    "apply_record": "更新参保资料",
-    "record_exemption": "记录免缴认定",
-    "fill_application": "生成参保申请表",
-    "submit_application": "提交参保申请",
-    "poll_application": "查询办理进度",
-    "record_registration": "记录登记进展",
-    "withdraw_registration": "撤销登记",
-    "write_lines": "生成应缴明细",
-    "case_books": "查询缴费与报账情况",
-    "reverse_lines": "冲销未缴明细",
-    "late_fee_estimate": "估算滞纳金",
-    "start_tax_payment": "发起或唤醒当月缴费",
-    "open_lines": "查询待缴明细",
-    "freeze_bill": "锁定缴费名单",
-    "check_visible": "查询税务端是否可见",
-    "fetch_bill": "取税务端征集单",
-    "compare_bill": "逐人逐险种核对",
-    "adjust_bill": "按核定结果调整",
-    "pay_bill": "缴款",
-    "record_payment": "登记缴款与完税证明",
-    "start_reimbursement": "发起校内报账",
-    "wake_cases": "唤醒等待的流程",
-    "withholding_list": "生成代扣名单",
-    "record_withholding": "记录代扣结果",
-    "prepare_voucher": "生成报账单",
-    "settle_voucher": "完成报账",
-    "send_notice": "发送参保通知",
-}
+SUMMARIES = {name: step.title.zh for name, step in STEPS.items()}  # beside its name in the Temporal UI
 OWN_BOOKS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 OUTSIDE = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
 )
 
 
-async def _execute(
+def _start(
     name: str,
     arg: Any,
     result: type[T],
@@ -92,8 +62,8 @@ async def _execute(
     summary: str,
     patience: RetryPolicy,
     limit: timedelta,
-) -> T:
-    return await workflow.execute_activity(
+) -> workflow.ActivityHandle[T]:
+    return workflow.start_activity(
         name,
         arg,
         result_type=result,
@@ -110,19 +80,20 @@ def _summary(name: str, activity_id: str) -> str:
 
 
 NoneType = type(None)
+SKIPPED: dict[str, Any] = {"fill_application": "", "wake_cases": 0, "send_notice": None}  # what a skipped call gives
 BOOKS_LIMIT = timedelta(seconds=15)
 AGENCY_LIMIT = timedelta(seconds=60)
 
 
 async def open_process(start: ProcessStart) -> ProcessOpened:
-    return await _execute(
+    return await _start(
         "open_process", start, ProcessOpened, "open_process", SUMMARIES["open_process"], OWN_BOOKS, BOOKS_LIMIT
     )
 
 
 async def load_policy(start: ProcessStart, order: str) -> ProcessOpened:
     """The rules in force, for a case that takes them over."""
-    return await _execute(
+    return await _start(
         "load_policy", start, ProcessOpened, f"load_policy/{order}", SUMMARIES["load_policy"], OWN_BOOKS, BOOKS_LIMIT
     )
 
@@ -131,16 +102,38 @@ async def record_transition(transition: Transition, summary: str) -> None:
     """The inbox projection. Its id carries what changed and the revision."""
     what = "+".join(f"{t.spec.key}:{t.state}" for t in transition.tasks) or "process"
     activity_id = f"{what}@{transition.process.revision}"
-    await _execute("record_transition", transition, NoneType, activity_id, summary, OWN_BOOKS, BOOKS_LIMIT)
+    await _start("record_transition", transition, NoneType, activity_id, summary, OWN_BOOKS, BOOKS_LIMIT)
+
+
+class TakenOver(Exception):
+    """Leaves a call that the machine no longer makes: whoever called goes on by tasks, in the way that was decided."""
+
+    def __init__(self, name: str, way: Way) -> None:
+        super().__init__(f"{name}: {way.value}")
+        self.way = way
 
 
 class Calls:
-    """The calls of one process. A call that failed for good (no retry can help) is told to `failed`, which returns when
-    an administrator has mended the cause; then the same call is made again, and the process goes on from there."""
+    """The calls of one process. A call that failed for good (no retry can help) is told to `failed`, which returns the
+    way that a person has decided. A call that is still tried again and again can be decided as well (`decide`): it is
+    cancelled, and the same ways follow. A retry makes the same call again, and the process goes on from there."""
 
-    def __init__(self, rows: "CaseFile", failed: Callable[[str, ActivityError], Awaitable[None]]) -> None:
+    def __init__(self, rows: "CaseFile", failed: Callable[[str, str, ActivityError], Awaitable[Way]]) -> None:
         self._rows = rows
         self._failed = failed
+        self._running: dict[str, tuple[str, workflow.ActivityHandle[Any]]] = {}
+        self._decided: dict[str, Way] = {}
+
+    def running(self, activity_id: str) -> str | None:
+        """The name of the call that waits under this id and is not decided yet; None where there is none."""
+        if activity_id not in self._running or activity_id in self._decided:
+            return None
+        return self._running[activity_id][0]
+
+    def decide(self, activity_id: str, way: Way) -> None:
+        """The machine stops trying; the call goes on in this way."""
+        self._decided[activity_id] = way
+        self._running[activity_id][1].cancel()
 
     async def _own(self, name: str, arg: Any, result: type[T], activity_id: str) -> T:
         """A call into our own database or our own Temporal."""
@@ -153,14 +146,14 @@ class Calls:
             return await self._own(name, arg, result, activity_id)
         carrying = arg.model_copy(update={"transition": transition})
         try:
-            answer = await _execute(
+            answer = await _start(
                 name, carrying, result, activity_id, _summary(name, activity_id), OWN_BOOKS, BOOKS_LIMIT
             )
         except (ActivityError, asyncio.CancelledError) as error:
             self._rows.not_written(transition)
             if not isinstance(error, ActivityError) or is_cancelled_exception(error):
                 raise
-            await self._failed(name, error)
+            await self._failed(name, activity_id, error)
             return await self._own(name, arg, result, activity_id)
         self._rows.written(transition)
         return answer
@@ -180,12 +173,23 @@ class Calls:
     ) -> T:
         summary = _summary(name, activity_id)
         while True:
+            handle: workflow.ActivityHandle[T] = _start(name, arg, result, activity_id, summary, patience, limit)
+            self._running[activity_id] = (name, handle)
             try:
-                return await _execute(name, arg, result, activity_id, summary, patience, limit)
+                return await handle
             except ActivityError as error:
-                if is_cancelled_exception(error):
-                    raise
-                await self._failed(name, error)
+                failure = error
+            finally:
+                del self._running[activity_id]
+                way = self._decided.pop(activity_id, None)
+            if way is None:
+                if is_cancelled_exception(failure):
+                    raise failure
+                way = await self._failed(name, activity_id, failure)
+            if way is Way.SKIP:
+                return SKIPPED[name]
+            if way is not Way.RETRY:
+                raise TakenOver(name, way)
 
     async def load_enrolment_facts(self, arg: CaseArg, n: int) -> EnrolmentFacts:
         return await self._own("load_enrolment_facts", arg, EnrolmentFacts, f"facts/{n}")

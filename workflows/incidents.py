@@ -1,8 +1,9 @@
-"""An unexpected error never fails or wedges a case: it becomes a task for an administrator.
+"""An unexpected error never fails or wedges a case: it becomes a task, and a person decides how the case goes on.
 
 Any `FailureError` that left `run` would fail the case, any other exception would wedge it. Invariants: a step that
 failed is run again as a whole only when it is one of ours that can be; a failed activity is asked for alone, so that
-nothing is done twice; cancellation and returns pass through.
+nothing is done twice; which ways a person has stands in `schemas/incident_steps.py`, who decided and why in the
+timeline; no time-out decides; cancellation and returns pass through.
 """
 
 import asyncio
@@ -13,16 +14,21 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from schemas.base import Text
+from schemas.incident_steps import WAY_TITLE, Way, step_of
+from schemas.incidents import TASK_KIND, StepDecision
 from schemas.process import StageState
-from schemas.tasks import TaskSpec
+from schemas.tasks import Refusal, TaskSpec
+from workflows.calls import Calls
 from workflows.casefile import CaseFile
-from workflows.human_task import Returned
+from workflows.human_task import Returned, refusal, refuse_now
 
 T = TypeVar("T")
 
 
 class Incidents(CaseFile):
     """Between the case's file and what runs it."""
+
+    calls: Calls
 
     async def supervised(self, what: Text, step: Callable[[], Awaitable[T]], stage: str) -> T:
         """Runs a step; an unexpected error becomes a task for an administrator, who mends the cause and retries.
@@ -52,28 +58,69 @@ class Incidents(CaseFile):
         """Where a task stands that belongs to no step: the first stage that is going on."""
         return next((s.code for s in self.stages if s.state is StageState.ACTIVE), self.stages[0].code)
 
-    async def call_failed(self, name: str, error: ActivityError) -> None:
-        """An activity failed for good. Returns when an administrator says that the cause is mended."""
+    async def call_failed(self, name: str, activity_id: str, error: ActivityError) -> Way:
+        """An activity failed for good. Returns the way that a person has decided."""
         workflow.logger.warning("%s of %s failed: %s", name, self.id, error.cause)
-        what = Text(zh=f"自动步骤 {name}", en=f"automatic step {name}")
-        await self._incident(what, error.cause or error, self.active_stage())
+        step = step_of(name)
+        what = Text(zh=f"自动步骤「{step.title.zh}」", en=f"automatic step: {step.title.en}")
+        return await self._incident(what, error.cause or error, self.active_stage(), name, activity_id)
 
-    async def _incident(self, what: Text, error: BaseException, stage: str) -> None:
+    async def _incident(
+        self, what: Text, error: BaseException, stage: str, name: str = "", activity_id: str = ""
+    ) -> Way:
         kind = str(getattr(error, "type", None) or type(error).__name__)
+        step = step_of(name)
         self.note(
             "incident",
             Text(zh=f"自动步骤失败：{what.zh}（{kind}）", en=f"An automatic step failed: {what.en} ({kind})"),
-            data={"error": kind},
+            data={"error": kind, "step": name},
         )
-        await self.desk.ask(
+        result = await self.desk.ask(
             TaskSpec(
                 key=self.desk.key("incident"),
-                kind="incident.resolve",
+                kind=TASK_KIND,
                 title=Text(zh=f"处理故障：{what.zh}", en=f"Resolve incident: {what.en}"),
-                roles=["admin"],
+                roles=step.roles(),
                 stage=stage,
-                outcomes=["retry"],
+                outcomes=[way.value for way in step.ways],
                 deadlines=[d for d in self.deadlines.values() if d.met_at is None],
-                data={"error": kind, "message": str(error)[:500]},
+                data={"error": kind, "message": str(error)[:500], "step": name, "activity_id": activity_id},
             )
         )
+        way = Way(result.outcome)
+        self._decided(name, activity_id, way, str(result.data.get("reason") or ""), result.actor)
+        return way
+
+    def _decided(self, name: str, activity_id: str, way: Way, reason: str, actor: str) -> None:
+        title, chosen = step_of(name).title, WAY_TITLE[way]
+        self.note(
+            "incident_decided",
+            Text(
+                zh=f"「{title.zh}」：{chosen.zh}" + (f"（{reason}）" if reason else ""),
+                en=f"To {title.en}: {chosen.en}" + (f" ({reason})" if reason else ""),
+            ),
+            actor=actor,
+            data={"step": name, "activity_id": activity_id, "way": way.value},
+        )
+
+    @workflow.update(name="decide_step", description="A step that the machine keeps trying is done another way")
+    async def decide_step(self, decision: StepDecision) -> None:
+        name = self._decidable_step(decision)
+        self._decided(name, decision.activity_id, decision.way, decision.reason, decision.actor)
+        self.calls.decide(decision.activity_id, decision.way)
+        self.touch()
+        await self.projected()
+
+    @decide_step.validator
+    def _check_step(self, decision: StepDecision) -> None:
+        self._decidable_step(decision)
+
+    def _decidable_step(self, decision: StepDecision) -> str:
+        """The name of the step that the machine still tries, where it knows this way; a retry is no decision of the
+        case."""
+        name = self.calls.running(decision.activity_id)
+        if name is None or self.suspended or self.cancelling is not None or self._ended is not None:
+            raise refuse_now("the machine does not try this step now")
+        if decision.way is Way.RETRY or decision.way not in step_of(name).ways:
+            raise refusal(Refusal.BAD_OUTCOME, f"{name} knows no way {decision.way.value}")
+        return name

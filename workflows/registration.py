@@ -16,9 +16,11 @@ from temporalio import workflow
 from schemas.base import Text
 from schemas.calls import AppliedForm, RegistrationArg, RegistrationEvent
 from schemas.deadlines import Deadline
+from schemas.incident_steps import Way
 from schemas.process import StageState
 from schemas.steps import ReturnTarget
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
+from workflows.calls import TakenOver
 from workflows.human_task import Returned
 from workflows.returning import AGAIN, target
 
@@ -80,9 +82,8 @@ class Registration:
                 self.attempt += 1
                 self._attempting = True
             self.case.enter(self.agency)
-            await self.case.calls.fill_application(self._arg())
             try:
-                code = await (self._by_portal() if self.policy.mode == "portal" else self._by_http())
+                code = await self._one_attempt()
                 if code is None:
                     self.approved = True
                     self._pending = False
@@ -96,6 +97,18 @@ class Registration:
                     raise
                 self._back = back if back.to != HAND_IN else None
             self._attempting = False
+
+    async def _one_attempt(self) -> str | None:
+        """The form and the hand-in; the refusal code, or None when approved. A record that is corrected because the
+        machine could not go on belongs to the same attempt: under the same key nothing is handed in twice."""
+        while True:
+            try:
+                await self.case.calls.fill_application(self._arg())
+                return await (self._by_portal() if self.policy.mode == "portal" else self._by_http())
+            except TakenOver as taken:
+                if taken.way is not Way.CORRECT:
+                    raise
+            await self._correct(None)
 
     async def _go_back(self, back: Returned) -> None:
         """To a step before the split. What lies at the agency is taken back first, by a task."""
@@ -111,7 +124,12 @@ class Registration:
             ["undone"],
         )
         if self.policy.mode == "http":
-            await self.case.calls.withdraw_registration(self._arg())
+            try:
+                await self.case.calls.withdraw_registration(self._arg())
+            except TakenOver:
+                at_agency = self.policy.title
+                by_hand = Text(zh=f"到{at_agency.zh}人工撤销登记", en=f"Undo it by hand at the {at_agency.en}")
+                result = await self._ask("undo", by_hand, ["undone"])
         await self._record("undone", result)
         self._pending = self.handed_in = self.begun = False
         self._say("undone", "登记已撤销", "registration undone")
@@ -135,18 +153,15 @@ class Registration:
         await self._record("handed_in", result)
         handed_in_on = date.fromisoformat(result.data["handed_in_on"])
         self._handed_in(handed_in_on)
-        norm = self._norm(handed_in_on)
-        result = await self._ask(
-            "acceptance",
-            Text(zh=f"登记{self.policy.title.zh}受理结果", en=f"Record whether the {self.policy.title.en} accepted"),
-            ["accepted", "refused"],
-            deadlines=[norm],
-            return_to=self._targets(),
-        )
-        if result.outcome == "refused":
-            return await self._refused(result.data["code"], result)
-        await self._record("accepted", result)
-        norm = self._accepted(date.fromisoformat(result.data["accepted_on"]))
+        return await self._followed_by_hand(self._norm(handed_in_on), accepted=False)
+
+    async def _followed_by_hand(self, norm: Deadline, *, accepted: bool) -> str | None:
+        """What the agency says of an application, as a clerk records it; the refusal code, or None when approved."""
+        if not accepted:
+            code = await self._acceptance(norm)
+            if code is not None:
+                return code
+            norm = self.case.deadlines[norm.id]
         chase = self.case.spawn(self._chase(norm))
         try:
             result = await self._ask(
@@ -164,13 +179,34 @@ class Registration:
         await self._record("approved", result)
         return None
 
+    async def _acceptance(self, norm: Deadline) -> str | None:
+        """Whether the agency accepts the application; the refusal code, or None when it does."""
+        result = await self._ask(
+            "acceptance",
+            Text(zh=f"登记{self.policy.title.zh}受理结果", en=f"Record whether the {self.policy.title.en} accepted"),
+            ["accepted", "refused"],
+            deadlines=[norm],
+            return_to=self._targets(),
+        )
+        if result.outcome == "refused":
+            return await self._refused(result.data["code"], result)
+        await self._record("accepted", result)
+        self._accepted(date.fromisoformat(result.data["accepted_on"]))
+        return None
+
     async def _by_http(self) -> str | None:
         """One attempt through the gateway; the refusal code, or None when approved."""
         self.case.wait_on(self.agency, self.agency)
         self.begun = True
         subject = Text(zh=f"向{self.policy.title.zh}提交申请", en=f"Hand in at the {self.policy.title.en}")
-        async with self.case.watched([self.deadline_id], subject):
-            answer = await self.case.calls.submit_application(self._arg())
+        try:
+            async with self.case.watched([self.deadline_id], subject):
+                answer = await self.case.calls.submit_application(self._arg())
+        except TakenOver as taken:
+            self.case.wait_on(self.agency)
+            if taken.way is Way.CORRECT:
+                raise
+            return await self._by_portal()
         if answer.receipt:  # without one the interface refused the data: the date is not met
             self._handed_in(None)
         try:
@@ -191,7 +227,12 @@ class Registration:
         try:
             while True:
                 n += 1
-                answer = await self.case.calls.poll_application(self._arg(), n)
+                try:
+                    answer = await self.case.calls.poll_application(self._arg(), n)
+                except TakenOver:
+                    chase.cancel()  # the one by hand has its own
+                    self.case.wait_on(self.agency)
+                    return await self._followed_by_hand(norm, accepted=accepted)
                 if answer.state != "pending" and not accepted:
                     accepted = True
                     norm = self._accepted(self.case.today())
@@ -247,13 +288,13 @@ class Registration:
         self._say("refused", f"退回（{code}）", f"refused ({code})", code=code)
         return code
 
-    async def _correct(self, code: str) -> None:
-        """The clerk corrects the record; the next application is filled from it."""
+    async def _correct(self, code: str | None) -> None:
+        """The clerk corrects the record; the next application is filled from it. `code` is the agency's refusal."""
         result = await self._ask(
             "correction",
             Text(
-                zh=f"更正后重新提交{self.policy.title.zh}（{code}）",
-                en=f"Correct and hand in again, {self.policy.title.en} ({code})",
+                zh=f"更正后重新提交{self.policy.title.zh}" + (f"（{code}）" if code else ""),
+                en=f"Correct and hand in again, {self.policy.title.en}" + (f" ({code})" if code else ""),
             ),
             ["corrected"],
             deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("correction")],
@@ -261,7 +302,7 @@ class Registration:
                 DocumentRequest(code="correction", title=Text(zh="补正材料", en="Corrected papers"), required=False)
             ],
             step="hand_in",
-            data={"code": code},
+            data={"code": code} if code else None,
             return_to=self._targets(),
         )
         arg = AppliedForm(process_id=self.case.id, person_id=self.case.person_id, submission_id=result.submission_id)

@@ -20,6 +20,7 @@ from schemas.process import ProcessCommand, ProcessStart, Stage
 from schemas.steps import ReturnTarget
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from schemas.tax_payment import BillKind, BillRef
+from workflows.calls import TakenOver
 from workflows.countersign import countersign
 from workflows.human_task import Returned
 from workflows.process import Process
@@ -194,10 +195,18 @@ class TaxPayment(Process):
                 finally:
                     polling.cancel()
                     asking.cancel()
+            if not asking.done() and not polling.cancelled() and not polling.result():
+                await self._ask("visible", "visible", title, ["visible"], bill=bill)
 
-    async def _poll_visible(self, arg: BillArg) -> None:
+    async def _poll_visible(self, arg: BillArg) -> bool:
+        """True when everyone is visible; False when people look instead of the machine."""
         pause = FIRST_PAUSE
-        while not (await self.calls.check_visible(arg, self._next_question())).visible:
+        while True:
+            try:
+                if (await self.calls.check_visible(arg, self._next_question())).visible:
+                    return True
+            except TakenOver:
+                return False
             await workflow.sleep(
                 until_next_question(self, "tax_office", pause), summary="R19: ask the tax client again"
             )
@@ -213,23 +222,10 @@ class TaxPayment(Process):
         arg = BillArg(bill_id=bill.bill_id)
         async with self.stage("confirm"):
             if self._portal:
-                await self._ask(
-                    "bill",
-                    "confirm",
-                    Text(zh="上传税务端征集单明细", en="Upload the tax client's bill"),
-                    ["uploaded"],
-                    bill=bill,
-                    documents=[
-                        DocumentRequest(
-                            code=f"bill_{bill.bill_id}",
-                            title=Text(zh="征集单明细", en="Bill in detail"),
-                            accept=["xlsx", "xls", "csv"],
-                        )
-                    ],
-                )
+                await self._upload_bill(bill)
             subject = Text(zh="从税务端取征集单", en="Fetching the tax office's bill")
             async with self.watched([self._payment_id], subject):
-                await self.calls.fetch_bill(arg, self._next_question())
+                await self._fetch_bill(bill)
             while True:
                 comparison = await self.calls.compare_bill(arg, self._next_question())
                 title = KIND_TITLE[bill.kind]
@@ -251,28 +247,34 @@ class TaxPayment(Process):
                     )
                     await self.calls.adjust_bill(decision, self._next_question())
                 else:
-                    await self.calls.fetch_bill(arg, self._next_question())
+                    await self._fetch_bill(bill)
+
+    async def _fetch_bill(self, bill: BillRef) -> None:
+        """The tax office's bill beside ours: asked for, or read from the file that a clerk has uploaded."""
+        while True:
+            try:
+                return await self.calls.fetch_bill(BillArg(bill_id=bill.bill_id), self._next_question())
+            except TakenOver:
+                await self._upload_bill(bill)
+
+    async def _upload_bill(self, bill: BillRef) -> None:
+        await self._ask(
+            "bill",
+            "confirm",
+            Text(zh="上传税务端征集单明细", en="Upload the tax client's bill"),
+            ["uploaded"],
+            bill=bill,
+            documents=[
+                DocumentRequest(
+                    code=f"bill_{bill.bill_id}",
+                    title=Text(zh="征集单明细", en="Bill in detail"),
+                    accept=["xlsx", "xls", "csv"],
+                )
+            ],
+        )
 
     async def _payment(self, bill: BillRef, approved: TaskResult) -> None:
-        if self._portal:
-            paid = await self._ask(
-                "payment",
-                "payment",
-                Text(zh="缴款并登记完税证明", en="Pay and record the certificate"),
-                ["paid"],
-                bill=bill,
-                documents=[DocumentRequest(code="certificate", title=Text(zh="完税证明", en="Payment certificate"))],
-                return_to=[
-                    target("confirm", "核对征集单", "comparison of the bill", AGAIN),
-                    target("approval", "缴费审批", "approval", STRAIGHT),
-                ],
-                after="approval",
-            )
-            payment = PaymentArg(bill_id=bill.bill_id, submission_id=paid.submission_id, actor=paid.actor)
-        else:
-            async with self.watched([self._payment_id], Text(zh="缴款", en="Paying")):
-                await self.calls.pay_bill(BillArg(bill_id=bill.bill_id))
-            payment = PaymentArg(bill_id=bill.bill_id, actor=approved.actor)
+        payment = await (self._paid_by_hand(bill) if self._portal else self._paid_by_machine(bill, approved))
         await self.calls.record_payment(payment)
         self.note(
             "paid",
@@ -280,6 +282,30 @@ class TaxPayment(Process):
             actor=payment.actor,
             data={"bill_id": bill.bill_id},
         )
+
+    async def _paid_by_machine(self, bill: BillRef, approved: TaskResult) -> PaymentArg:
+        try:
+            async with self.watched([self._payment_id], Text(zh="缴款", en="Paying")):
+                await self.calls.pay_bill(BillArg(bill_id=bill.bill_id))
+        except TakenOver:
+            return await self._paid_by_hand(bill)
+        return PaymentArg(bill_id=bill.bill_id, actor=approved.actor)
+
+    async def _paid_by_hand(self, bill: BillRef) -> PaymentArg:
+        paid = await self._ask(
+            "payment",
+            "payment",
+            Text(zh="缴款并登记完税证明", en="Pay and record the certificate"),
+            ["paid"],
+            bill=bill,
+            documents=[DocumentRequest(code="certificate", title=Text(zh="完税证明", en="Payment certificate"))],
+            return_to=[
+                target("confirm", "核对征集单", "comparison of the bill", AGAIN),
+                target("approval", "缴费审批", "approval", STRAIGHT),
+            ],
+            after="approval",
+        )
+        return PaymentArg(bill_id=bill.bill_id, submission_id=paid.submission_id, actor=paid.actor)
 
     @property
     def _portal(self) -> bool:
