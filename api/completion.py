@@ -134,6 +134,8 @@ async def _store(
     spec = tasks.spec_of(task)
     if body.outcome not in spec.outcomes:
         raise BadOutcome(body.outcome, spec.outcomes)
+    if not permissions.may_choose(viewer, task, body.outcome):
+        raise NotAllowed
     form = await _form(s, task, process, body)
     await _documents(s, task, spec, body)
     reason, document_id = await _behalf(s, viewer, task, body)

@@ -8,6 +8,8 @@ person's tasks under that person's name, and nothing that either of the two did 
 from api.problems import Delegated, FourEyes, NotAllowed, TaskHeld
 from schemas.base import Text
 from schemas.deadlines import LegalKind
+from schemas.incident_steps import WAY_ROLES, Way
+from schemas.incidents import TASK_KIND
 from store.inbox import BEHALF_ROLES, MONEY_KINDS, is_candidate
 from store.tables.processes import Task
 from store.users import Viewer
@@ -103,6 +105,14 @@ def require_work(viewer: Viewer, task: Task) -> Viewer:
     if hat is None:
         raise NotAllowed
     return hat
+
+
+def may_choose(viewer: Viewer, task: Task, outcome: str) -> bool:
+    """Whether the viewer may finish the task this way. How a failed step goes on is not for all who are asked: an
+    administrator tries again and decides no case, and a step is left out only by who answers for the office."""
+    if task.kind != TASK_KIND:
+        return True
+    return any(hat.has(*WAY_ROLES[Way(outcome)]) for hat in viewer.hats)
 
 
 def require_role(viewer: Viewer, *roles: str) -> None:

@@ -87,7 +87,7 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
         fields["actions"] = [*fields["actions"], "withdraw"]
     return TaskView(
         **fields,
-        outcomes=[_outcome(task.kind, code) for code in spec.outcomes],
+        outcomes=[_outcome(task.kind, code) for code in spec.outcomes if permissions.may_choose(viewer, task, code)],
         data=prefill.data,
         context=prefill.context,
         documents=await slots(s, task, spec),
