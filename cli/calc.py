@@ -74,6 +74,8 @@ def _read() -> Any:
         ) from error
     try:
         return json.loads(text, object_pairs_hook=_once)
+    except Refused:
+        raise
     except json.JSONDecodeError as error:
         raise Refused(
             "",
@@ -83,6 +85,10 @@ def _read() -> Any:
         ) from error
     except RecursionError as error:
         raise Refused("", "json_invalid", "JSON 嵌套过深。", "The JSON is nested too deeply.") from error
+    except ValueError as error:  # a whole number of thousands of digits
+        raise Refused(
+            "", "json_invalid", "JSON 中有位数过多的数字。", "A number in the JSON has too many digits."
+        ) from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

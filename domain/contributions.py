@@ -17,7 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol, TypeVar
 
 from domain.policy import PolicyError
-from domain.times import first_day, last_day
+from domain.times import first_day, last_day, month_of
 from schemas.base import Text
 
 CENT = Decimal("0.01")
@@ -329,9 +329,8 @@ def _look_up(
     en: str,
 ) -> tuple[R, bool]:
     first, last = first_day(month), last_day(month)
-    usable = [
-        r for r in rows if r.scheme in (scheme, ANY_SCHEME) and r.locality in localities and r.known_from <= known_on
-    ]
+    held = [r for r in rows if r.scheme in (scheme, ANY_SCHEME) and r.locality in localities]
+    usable = [r for r in held if r.known_from <= known_on]
 
     def rank(row: R) -> tuple[bool, int, date, date]:
         return (row.scheme == scheme, -localities.index(row.locality), row.known_from, row.valid_from)
@@ -353,9 +352,14 @@ def _look_up(
     before = [r for r in usable if r.valid_from <= first]
     if before:
         return max(before, key=lambda r: (ends(r), *rank(r))), True
+    why_zh = why_en = ""
+    if held:
+        since = month_of(min(r.valid_from for r in held))
+        why_zh = f"（现有数据自 {since} 起）" if since > month else f"（{known_on} 时尚未公布）"
+        why_en = f" (the data begin in {since})" if since > month else f" as known on {known_on}"
     raise PolicyGap(
-        f"{month} 的 {insurance}（{scheme}）没有{zh}数据，请在政策数据中补充后重试。",
-        f"No {en} of {insurance} ({scheme}) for {month}; add it to the policy data and try again.",
+        f"{month} 的 {insurance}（{scheme}）没有{zh}数据{why_zh}，请在政策数据中补充后重试。",
+        f"No {en} of {insurance} ({scheme}) for {month}{why_en}; add it to the policy data and try again.",
     )
 
 

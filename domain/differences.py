@@ -97,8 +97,11 @@ def bases(declared: Decimal, make_up: MakeUp) -> Pair:
     return clamp(declared, *make_up.limits_old)[0], clamp(declared, *make_up.limits_new)[0]
 
 
-def difference(person: MadeUpPerson, insurance: str, make_up: MakeUp, practice: MakeUpPractice) -> Difference:
-    """What one insurance of one person is to be topped up by, over the months paid within its window, and by whom."""
+def difference(
+    person: MadeUpPerson, insurance: str, make_up: MakeUp, practices: Sequence[MakeUpPractice]
+) -> Difference:
+    """What one insurance of one person is to be topped up by, over the months paid within its window, and by whom.
+    PolicyGap when who declares depends on a practice that the data do not hold: active persons need none."""
     old, new = bases(person.declared, make_up)
     (first, last), (paid_from, paid_to) = make_up.windows[insurance], person.paid
     months = len(months_between(max(first, paid_from), min(last, paid_to)))
@@ -107,7 +110,7 @@ def difference(person: MadeUpPerson, insurance: str, make_up: MakeUp, practice: 
     own = months * (to_cent(new * person_rate) - to_cent(old * person_rate))
     if not months or old == new:
         return Difference(ZERO, ZERO, 0, Routing.NOT_AFFECTED)
-    return Difference(unit, own, months, _routing(person, insurance, make_up.batch_run, practice))
+    return Difference(unit, own, months, _routing(person, insurance, make_up.batch_run, practices))
 
 
 def of_totals(base_total: Decimal, old: Decimal, new: Decimal) -> Decimal:
@@ -115,12 +118,13 @@ def of_totals(base_total: Decimal, old: Decimal, new: Decimal) -> Decimal:
     return to_cent(base_total * new) - to_cent(base_total * old)
 
 
-def _routing(person: MadeUpPerson, insurance: str, batch_run: date, practice: MakeUpPractice) -> Routing:
+def _routing(person: MadeUpPerson, insurance: str, batch_run: date, practices: Sequence[MakeUpPractice]) -> Routing:
     if insurance in person.already_declared:
         return Routing.ALREADY_DECLARED
     standing = person.standing
     if person.since is None or _still_active(person.since, standing, batch_run):
         return Routing.BATCH
+    practice = practice_on(batch_run, practices)
     return Routing.BATCH if insurance in practice.batch[standing] else practice.otherwise[standing]
 
 

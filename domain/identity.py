@@ -103,8 +103,8 @@ _MENDERS: dict[str, Callable[[str], str]] = {
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # lint: allow law-number - the standard GB 11643
 _CHECKS = "10X98765432"
 LONG, SHORT = 18, 15  # characters of a number now, and of one before 1999 (GB 11643)
-_HK_MACAO = r"[HM]\d{8}(\d{2})?"
-_TAIWAN = r"\d{8}|\d{10}[A-Z]"
+_HK_MACAO = r"[HM][0-9]{8}([0-9]{2})?"
+_TAIWAN = r"[0-9]{8}|[0-9]{10}[A-Z]"
 _HMT_AREAS = frozenset(("810000", "820000", "830000"))
 
 _RULES: dict[str, tuple[str, str]] = {
@@ -272,7 +272,7 @@ def icao_check(text: str) -> str:
 
 def upgrade_15(value: str) -> str:
     """The number of 18 characters for an old one of 15 digits. ValueError when it is none."""
-    if not re.fullmatch(r"\d{15}", value):
+    if not re.fullmatch(r"[0-9]{15}", value):
         raise ValueError("An old identity number has 15 digits. 旧身份证号码应为15位数字。")
     first17 = f"{value[:6]}19{value[6:]}"
     return first17 + gb11643_check(first17)
@@ -292,7 +292,16 @@ def _fail(kind: IdKind, value: str, rule: str) -> IdentityResult:
 def _by_pattern(kind: IdKind, value: str, pattern: str) -> IdentityResult:
     if re.fullmatch(pattern, value):
         return IdentityResult(kind, value, True)
-    return _fail(kind, value, "pattern")
+    return _fail(kind, value, "length" if _fits_at_another_length(value, pattern) else "pattern")
+
+
+def _fits_at_another_length(value: str, pattern: str) -> bool:
+    """Whether letters and digits alone, cut off at their end or continued, have the form: only the length is wrong."""
+    if not (value.isascii() and value.isalnum()):
+        return False
+    cut = (value[:n] for n in range(1, len(value)))
+    continued = (value + value[-1] * n for n in range(1, LONG))
+    return any(re.fullmatch(pattern, other) for other in (*cut, *continued))
 
 
 def _travel_permit(pattern: str) -> Callable[[IdKind, str], IdentityResult]:
@@ -306,16 +315,21 @@ _TRAVEL = {
 
 
 def _gb11643(kind: IdKind, value: str, today: date, patterns: Patterns) -> IdentityResult:
-    if kind is IdKind.CN_RESIDENT_ID and re.fullmatch(r"\d{15}", value):
+    if kind is IdKind.CN_RESIDENT_ID and re.fullmatch(r"[0-9]{15}", value):
         return _fail(kind, value, "old_number")
     if len(value) != 18:
         return _fail(kind, value, "length")
     if not re.fullmatch(r"[0-9]{17}[0-9X]", value):
         return _fail(kind, value, "characters")
     area = value[:6]
+    if kind is IdKind.FOREIGN_PR_CARD_2023 and not area.startswith("9"):
+        return _fail(kind, value, "prefix")
+    birth = _date(int(value[6:10]), int(value[10:12]), int(value[12:14]))
+    if birth is None:
+        return _fail(kind, value, "birth")
+    if birth > today:
+        return _fail(kind, value, "birth_future")
     if kind is IdKind.FOREIGN_PR_CARD_2023:
-        if not area.startswith("9"):
-            return _fail(kind, value, "prefix")
         if area[1:3] not in patterns.provinces:
             return _fail(kind, value, "area")
         if patterns.numeric_countries and area[3:] not in patterns.numeric_countries:
@@ -325,11 +339,6 @@ def _gb11643(kind: IdKind, value: str, today: date, patterns: Patterns) -> Ident
             return _fail(kind, value, "area")
     elif area[:2] not in patterns.provinces:
         return _fail(kind, value, "area")
-    birth = _date(int(value[6:10]), int(value[10:12]), int(value[12:14]))
-    if birth is None:
-        return _fail(kind, value, "birth")
-    if birth > today:
-        return _fail(kind, value, "birth_future")
     if gb11643_check(value[:17]) != value[17]:
         return _fail(kind, value, "check_digit")
     card = kind is IdKind.FOREIGN_PR_CARD_2023
@@ -350,8 +359,6 @@ def _card_2017(value: str, today: date, patterns: Patterns, countries: Collectio
         return _fail(kind, value, "length")
     if not re.fullmatch(r"[A-Z]{3}[0-9]{12}", value):
         return _fail(kind, value, "characters")
-    if countries is not None and value[:3] not in countries:
-        return _fail(kind, value, "country")
     # The century is not in the number: the latest one that is not in the future is taken.
     month, day, short = int(value[9:11]), int(value[11:13]), int(value[7:9])
     century = today.year - today.year % 100
@@ -359,6 +366,8 @@ def _card_2017(value: str, today: date, patterns: Patterns, countries: Collectio
     birth = next((d for d in candidates if d is not None and d <= today), None)
     if birth is None:
         return _fail(kind, value, "birth")
+    if countries is not None and value[:3] not in countries:
+        return _fail(kind, value, "country")
     if icao_check(value[:14]) != value[14]:
         return _fail(kind, value, "check_digit")
     province = value[3:5] if value[3:5] in patterns.provinces else None

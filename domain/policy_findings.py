@@ -8,7 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, cast
 
@@ -50,6 +50,7 @@ class Value:
     fields: dict[str, Any]
     said: dict[str, Any]
     dated: bool  # it, or what surrounds it, has a date from which it holds
+    stays: bool = False  # a row that nothing of its kind follows: it stays in use when it has ended
 
 
 def check(texts: Texts, today: date) -> list[Finding]:
@@ -97,13 +98,16 @@ def values(name: str, texts: Texts) -> list[Value]:
     """Every value of a file: the rows of a table, the entries of a YAML file that hold more than words."""
     if name.endswith(".csv"):
         found: list[Value] = []
+        last: dict[str, str] = {}
         for line, row in _lines(texts[name]):
             said = {k: row[k] for k in ("valid_from", "valid_to", *PROVENANCE) if k in row}
             fields = {k: v for k, v in row.items() if k not in said}
             keys = [row[c] for c in key_columns(list(row))]
             dates = [row["valid_from"]] if "valid_from" in row else []
+            kind = " ".join(keys)
+            last[kind] = max([last.get(kind, ""), *dates])
             found.append(Value(name, " ".join(keys + dates), line, fields, said, bool(dates)))
-        return found
+        return [replace(v, stays=v.dated and last[_kind(v)] == v.said["valid_from"]) for v in found]
     loaded = load_mapping(texts, name)
     node = yaml.compose(texts[name], Loader=LOADER)
     return list(_entries(name, "", loaded, node, {}, dated=False))
@@ -275,9 +279,15 @@ def review_overdue(value: Value, today: date) -> bool:
     return by is not None and by < today and not _ended(value, today)
 
 
+def _kind(value: Value) -> str:
+    """The key of a dated row without its date."""
+    return value.key.removesuffix(str(value.said.get("valid_from", ""))).rstrip()
+
+
 def _ended(value: Value, today: date) -> bool:
+    """Whether the value is out of use: it has ended and another of its kind has followed."""
     end = str(value.said.get("valid_to") or "")
-    return bool(end) and date.fromisoformat(end) < today
+    return bool(end) and date.fromisoformat(end) < today and not value.stays
 
 
 # --- periods ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from domain.calculations.base import Calculation, Context, Refused
-from domain.differences import MadeUpPerson, MakeUp, Standing, bases, difference, practice_on
+from domain.differences import MadeUpPerson, MakeUp, Standing, bases, difference
 from schemas.base import Text
 from schemas.calculations.difference import (
     STATUS,
@@ -27,7 +27,6 @@ def run(given: DifferenceInput, context: Context) -> DifferenceAnswer:
     rates = {i.value: pair for i, pair in given.rates.items()}
     windows = {i.value: months for i, months in given.windows.items()}
     make_up = MakeUp(given.limits_old, given.limits_new, rates, windows, given.batch_run)
-    practice = practice_on(given.batch_run, context.rules.make_up)
     found: dict[str, PersonDifference] = {}
     for number, person in enumerate(given.persons):
         if person.id in found:
@@ -39,7 +38,7 @@ def run(given: DifferenceInput, context: Context) -> DifferenceAnswer:
             )
         lines: dict[str, Any] = {}
         for insurance in given.windows:
-            d = difference(_person(person), insurance, make_up, practice)
+            d = difference(_person(person), insurance, make_up, context.rules.make_up)
             lines[insurance.value] = (d.unit, d.person, d.routing.value)
         found[person.id] = PersonDifference(base=bases(person.declared, make_up), **lines)
     return DifferenceAnswer(found)

@@ -12,13 +12,14 @@ from schemas.base import Text
 from schemas.forms import label
 
 __all__ = [
-    "Answer", "Day", "Input", "Item", "Money", "Month", "Rate", "Text", "Yuan", "label", "left_out", "refused",
+    "Answer", "AnswerMonth", "Day", "Input", "Item", "Money", "Month", "Rate", "Text", "Yuan", "label", "left_out", "refused",
 ]  # fmt: skip
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_MONTH = re.compile(r"(19|20|21)\d{2}-(0[1-9]|1[0-2])")
-_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,12})?")
+# ASCII: else \d takes full-width digits too, and two spellings of one month would be two months.
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MONTH = re.compile(r"(19|20|21)\d{2}-(0[1-9]|1[0-2])", re.ASCII)
+_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,12})?", re.ASCII)
 
 
 class Input(BaseModel):
@@ -117,6 +118,9 @@ Day = Annotated[
 
 Month = Annotated[str, BeforeValidator(_month), Field(pattern=f"^{_MONTH.pattern}$", examples=["2026-11"])]
 """A month "YYYY-MM"."""
+
+AnswerMonth = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
+"""A month "YYYY-MM" that was computed: it may lie beyond those that can be given."""
 
 _MONEY_SCHEMA = {"type": "string", "pattern": r"^\d{1,15}(\.\d{1,2})?$", "decimal": True, "examples": ["6500.00"]}
 _YUAN_SCHEMA = _MONEY_SCHEMA | {"pattern": r"^-?\d+(\.\d{2})?$"}

@@ -12,7 +12,8 @@ from schemas.calculations.insurances import Insurance, Limits, Months, Rates
 
 STATUS = re.compile(
     r"(?P<active>active)|stopped (?P<stopped>\d{4}-\d{2}-\d{2})|retired through the unit (?P<retired>\d{4}-\d{2})"
-    r"|moved to another unit (?P<moved>\d{4}-\d{2}-\d{2})"
+    r"|moved to another unit (?P<moved>\d{4}-\d{2}-\d{2})",
+    re.ASCII,
 )
 _PATTERN = re.sub(r"\?P<\w+>", "?:", STATUS.pattern)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from schemas.calculations.base import Answer, Day, Input, Item, Month, label, left_out, refused
+from schemas.calculations.base import Answer, AnswerMonth, Day, Input, Item, Month, label, left_out, refused
 from schemas.deadlines import DerivationStep
 
 
@@ -71,16 +71,16 @@ class MedicalYearsInput(Input):
 class MedicalYearsAnswer(Answer):
     paid_before_gap: int = Field(json_schema_extra=label("中断前缴费月数", "Months before the gap"))
     gap_months: int = Field(json_schema_extra=label("中断月数", "Months of the gap"))
-    continuous_reached: Month | None = Field(
+    continuous_reached: AnswerMonth | None = Field(
         json_schema_extra=label("连续年限达到月份", "Continuous months reached in")
     )
-    cumulative_reached: Month | None = Field(
+    cumulative_reached: AnswerMonth | None = Field(
         json_schema_extra=label("累计年限达到月份", "Cumulative months reached in")
     )
-    eligible_from_contribution_month: Month | None = Field(
+    eligible_from_contribution_month: AnswerMonth | None = Field(
         json_schema_extra=label("达到年限的缴费月份", "Months suffice from")
     )
-    without_gap: Month | None = Field(json_schema_extra=label("如无中断", "Without a gap"))
+    without_gap: AnswerMonth | None = Field(json_schema_extra=label("如无中断", "Without a gap"))
     delay_months: int | None = Field(json_schema_extra=label("推迟月数", "Months of delay"))
     continuity_kept: bool = Field(json_schema_extra=label("连续性保留", "Continuity kept"))
     reason: str | None = Field(

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from schemas.calculations.base import Answer, Input, Month, label, left_out
+from schemas.calculations.base import Answer, AnswerMonth, Input, Month, label, left_out
 from schemas.deadlines import DerivationStep
 
 
@@ -67,9 +67,9 @@ class RetirementInput(Input):
 class RetirementAnswer(Answer):
     delay: int = Field(json_schema_extra=label("延迟月数", "Months of delay"))
     age: str = Field(examples=["61y5m"], json_schema_extra=label("退休年龄", "Age"))
-    retire: Month = Field(json_schema_extra=label("法定退休月份", "Statutory month"))
+    retire: AnswerMonth = Field(json_schema_extra=label("法定退休月份", "Statutory month"))
     min_months: int = Field(json_schema_extra=label("最低缴费月数", "Minimum contribution months"))
-    elastic: tuple[Month, Month] | None = Field(
+    elastic: tuple[AnswerMonth, AnswerMonth] | None = Field(
         json_schema_extra=label("可选月份（最早、最晚）", "Months to choose from (earliest, latest)")
     )
     allowed: bool | None = Field(
@@ -81,12 +81,12 @@ class RetirementAnswer(Answer):
         exclude_if=left_out,
         json_schema_extra=label("届时须达到的缴费月数", "Contribution months needed by then"),
     )
-    notice_no_later_than: Month | None = Field(
+    notice_no_later_than: AnswerMonth | None = Field(
         default=None,
         exclude_if=left_out,
         json_schema_extra=label("书面告知不迟于", "Written notice no later than"),
     )
-    written_agreement_no_later_than: Month | None = Field(
+    written_agreement_no_later_than: AnswerMonth | None = Field(
         default=None,
         exclude_if=left_out,
         json_schema_extra=label("书面协议不迟于", "Written agreement no later than"),

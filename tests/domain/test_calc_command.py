@@ -42,6 +42,8 @@ def test_one_object_in_one_object_out() -> None:
         ('{"n": 1,\n 2}', "第 2 行第 2 列"),
         (b"\xff\xfe{}", "UTF-8"),
         ("[" * 100_000, "嵌套"),
+        ('{"n": %s}' % ("9" * 5000), "位数过多"),
+        ({**DAYS, "start": "20２６-11-24"}, "start: "),
     ],
 )  # fmt: skip
 def test_a_bad_input_is_named_in_both_languages_with_exit_code_2(given: Any, said: str) -> None:

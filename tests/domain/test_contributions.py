@@ -92,7 +92,9 @@ def test_rates_by_period_and_knowledge(
 def test_gaps_and_bad_wages_are_named() -> None:
     with pytest.raises(PolicyGap, match="2018-01") as gap:
         premium(D("5000"), "2018-01", ["medical"], "enterprise", date(2026, 1, 1), TABLES)
-    assert "没有上下限数据" in gap.value.text.zh
+    assert "没有上下限数据（现有数据自 2022-07 起）" in gap.value.text.zh
+    with pytest.raises(PolicyGap, match="as known on 2024-05-01"):
+        premium(D("5000"), "2024-03", ["work_injury"], "enterprise", date(2024, 5, 1), TABLES)
     with pytest.raises(PolicyGap, match="annuity"):
         premium(D("5000"), "2026-01", ["annuity"], "enterprise", date(2026, 11, 1), TABLES)
     with pytest.raises(PolicyGap, match="housing"):

@@ -91,7 +91,8 @@ def test_repairs_are_reported(raw: str, value: str, codes: list[str]) -> None:
         (IdKind.HK_MACAO_TRAVEL_PERMIT, "H12345678", None),
         (IdKind.HK_MACAO_TRAVEL_PERMIT, "X12345678", "pattern"),
         (IdKind.TAIWAN_TRAVEL_PERMIT, "12345678", None),
-        (IdKind.PASSPORT, "E1234567890", "pattern"),
+        (IdKind.PASSPORT, "E1234567890", "length"),
+        (IdKind.PASSPORT, "E12345-78", "pattern"),
     ],
 )
 def test_other_faults(kind: IdKind, value: str, rule: str | None) -> None:

@@ -83,6 +83,13 @@ def test_gaps_overdue_reviews_samples_and_missing_years_are_said() -> None:
     assert ("work_injury_rates.csv", line_of("work_injury_rates.csv", "2,0.004,2025")) in {
         (f.file, f.line) for f in overdue
     }
+    limit = ("contribution_limits.csv", line_of("contribution_limits.csv", "pension,all,SC,2026"))
+    assert limit in {(f.file, f.line) for f in overdue}  # ended, and nothing follows: it stays in use
+    next_year = (
+        TEXTS[name] + "pension,all,SC,2027-01-01,2027-12-31,4800,24000,2026,,8000,2026-12-20,x,confirmed,false,,x\n"
+    )
+    later = check({**TEXTS, name: next_year}, date(2027, 1, 1))
+    assert limit not in {(f.file, f.line) for f in later if f.kind == "review"}
     assert ("warning", "sample") in kinds(check(TEXTS, TODAY))
     assert [f.text.en[:23] for f in check(TEXTS, TODAY) if f.kind == "calendar"] == ["the arrangement of 2027"]
     assert not [f for f in check(TEXTS, date(2026, 9, 1)) if f.kind == "calendar"]
