@@ -12,7 +12,8 @@ from schemas.base import Text
 from schemas.forms import label
 
 __all__ = [
-    "Answer", "AnswerMonth", "Day", "Input", "Item", "Money", "Month", "Rate", "Text", "Yuan", "label", "left_out", "refused",
+    "Answer", "AnswerMonth", "Day", "Input", "Item", "Money", "Month", "Rate", "Text", "Yuan", "label",
+    "left_out", "refused",
 ]  # fmt: skip
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
