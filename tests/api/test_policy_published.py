@@ -60,12 +60,12 @@ async def test_publishing_a_year_does_what_its_preview_said(keepers: Office) -> 
     over = await keepers.case(permit_issued="2026-12-11", contract_start="2026-12-14")
     before_year = await keepers.case(id_number="C01X00T55", permit_issued="2026-11-02")
     await start_pending()
-    for _ in range(200):
-        rows = [await row(p) for p in (over, before_year)]
-        if all(r.deadlines and r.policy_version for r in rows):
-            break
-        await asyncio.sleep(0.1)
-    old = {r.id: (dates(r), r.policy_version) for r in rows}
+
+    async def projected() -> bool:
+        return all(r.deadlines and r.policy_version for r in [await row(p) for p in (over, before_year)])
+
+    await until(projected)
+    old = {r.id: (dates(r), r.policy_version) for r in [await row(p) for p in (over, before_year)]}
     assert any(provisional for _, _, provisional in old[over][0].values())
     number = await proposed(keepers, YEAR)
     seen: dict[str, Any] = (await get(keepers, "policy2", f"/changes/{number}/preview")).json()

@@ -1,20 +1,43 @@
 """The shipped data parse; a broken file is refused with a sentence that names the place."""
 
+import csv
+import io
 import re
+from enum import StrEnum
 
 import pytest
 
 import policies
+from domain.calculations import CALCULATIONS
+from domain.differences import Standing
 from domain.policy import PolicyError, snapshot
 from domain.policy_check import check_all
 from domain.tables import contribution_tables, countries, treaty_table
-from schemas.deadlines import LegalKind
+from schemas.calculations.difference import RoutingCode
+from schemas.calculations.exemption import ExemptionReason
+from schemas.calculations.identity import IdentityReason
+from schemas.calculations.insurances import Flag, Insurance
+from schemas.calculations.unemployment_months import LeavingReason
+from schemas.deadlines import LegalKind, ShiftPolicy
 
 TEXTS = policies.read_all()
 
 
 def test_everything_parses() -> None:
     assert re.fullmatch(r"[0-9a-f]{12}", check_all(TEXTS))
+
+
+def test_the_words_of_the_rules_are_in_the_glossary_once() -> None:
+    rows = list(csv.DictReader(io.StringIO(TEXTS["glossary.csv"])))
+    names = [r["code_name"] for r in rows]
+    assert all(r["zh"] and r["en"] for r in rows)
+    assert len(set(names)) == len(names)
+    assert len({r["zh"] for r in rows}) == len(rows)
+    kinds: list[type[StrEnum]] = [
+        Insurance, Flag, RoutingCode, Standing, ExemptionReason, IdentityReason, LeavingReason, ShiftPolicy, LegalKind,
+    ]  # fmt: skip
+    words = {member.value for kind in kinds for member in kind} | {c.replace("-", "_") for c in CALCULATIONS}
+    assert words - set(names) == set()
 
 
 def test_reading_by_name() -> None:
