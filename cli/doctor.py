@@ -17,6 +17,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from cli.http import read_run_file
 from cli.progress import Progress
 from embedded.ports import is_free
 from embedded.postgres import PostgresUnusable, find_bin, identity_for
@@ -239,10 +240,12 @@ async def running_temporal(settings: Settings) -> Finding:
 async def running_app(settings: Settings) -> Finding:
     if not settings.database_url:
         return Finding("warning", "页面 Pages", "未运行 not running", "`make up`")
-    if await http_answers(f"{settings.local_url}/healthz"):
-        return Finding("ok", "页面 Pages", settings.base_url)
+    # A wanted port that was busy has been stepped over: what runs says where it is.
+    said = "" if settings.public_url else read_run_file(settings.data_dir).get("pages", "")
+    if await http_answers(f"{said or settings.local_url}/healthz"):
+        return Finding("ok", "页面 Pages", said or settings.base_url)
     mend = "运行 `baoqi up`，或查看 DATA/logs/app.log。 Run `baoqi up`, or read DATA/logs/app.log."
-    return Finding("warning", "页面 Pages", settings.base_url, mend)
+    return Finding("warning", "页面 Pages", said or settings.base_url, mend)
 
 
 async def run(data: Path) -> int:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
 from cli.demo import hires
+from cli.http import console
 from cli.imports import import_command, process_app
 from embedded.ports import Ports
 from runtime.settings import Settings
@@ -31,7 +32,8 @@ main.add_typer(process_app, name="process")
 
 
 async def run(*arguments: str | Path) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, main, [str(a) for a in arguments], env={"COLUMNS": "200"})
+    console.width = 200  # no sentence of a table is broken across lines
+    return await asyncio.to_thread(CliRunner().invoke, main, [str(a) for a in arguments])
 
 
 @pytest_asyncio.fixture(loop_scope="session")
