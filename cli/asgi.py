@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 import api.app
 import web.app
-from runtime import logging
+from runtime import collector, logging
 from runtime.settings import get_settings
 from store import database
 from worker.wiring import following_clock
@@ -28,6 +28,7 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[Any]:
         async with following_clock(), inner(served) as state:
+            collector.settle()
             yield state
         await database.dispose()
 

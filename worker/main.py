@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 
 from activities import agency_client
+from runtime import collector
 from runtime.logging import logger
 from runtime.refusals import TemporalRefused, TemporalUnreachable
 from runtime.settings import Settings
@@ -66,6 +67,7 @@ async def run(settings: Settings, ready_file: Path | None = None) -> None:
     chores = build_chores(CHORES)
     async with following_clock(), worker:
         chores.start()
+        collector.settle()
         log.info("worker_ready", queue=settings.temporal_task_queue, namespace=settings.temporal_namespace)
         if ready_file is not None:
             ready_file.write_text("ready\n")
