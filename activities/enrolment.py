@@ -22,10 +22,9 @@ from store.tables.people import Hire
 CERTIFICATE_DUE = "certificate_due"  # policies/watch_rules.yaml
 
 
-async def _facts(s: AsyncSession, process_id: str) -> EnrolmentFacts:
-    row = await people.hire_row(s, process_id)
+async def _facts(s: AsyncSession, row: Hire) -> EnrolmentFacts:
     hire = people.clear(row)
-    today = shanghai_day(await process_now(s, process_id))
+    today = shanghai_day(await process_now(s, row.process_id))
     loaded = rule_tables.load()
     findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, loaded.checks)
     return EnrolmentFacts(
@@ -55,7 +54,7 @@ def _all_insurances(row: Hire) -> list[str]:
 async def load_enrolment_facts(arg: CaseArg) -> EnrolmentFacts:
     """What the case may know of the hire."""
     async with session() as s:
-        return await _facts(s, arg.process_id)
+        return await _facts(s, await people.hire_row(s, arg.process_id))
 
 
 @activity.defn(name="apply_record")
@@ -70,14 +69,14 @@ async def apply_record(arg: AppliedForm) -> EnrolmentFacts:
         hire = ForeignHire.model_validate(form.model_dump(include=set(ForeignHire.model_fields)))
         now = await process_now(s, arg.process_id)
         try:
-            await people.save_hire(s, arg.process_id, arg.person_id, hire, source=arg.submission_id, now=now)
+            row = await people.save_hire(s, arg.process_id, arg.person_id, hire, source=arg.submission_id, now=now)
         except people.NumberTaken:
             raise ApplicationError(
                 "证件号码已属于另一人员，请核对后由管理员处理。 The document number belongs to another person.",
                 type="NumberTaken",
                 non_retryable=True,
             ) from None
-        return await _facts(s, arg.process_id)
+        return await _facts(s, row)
 
 
 @activity.defn(name="record_exemption")
@@ -107,7 +106,7 @@ async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
                 await people.watch(s, arg.person_id, arg.process_id, CERTIFICATE_DUE, proposal.certificate_by)
         else:
             await watch_dates.done(s, arg.process_id, CERTIFICATE_DUE, now)
-        return await _facts(s, arg.process_id)
+        return await _facts(s, row)
 
 
 async def _with_certificate(s: AsyncSession, arg: ExemptionDecision, now: datetime) -> Hire:

@@ -7,12 +7,13 @@ sample through to bill and page. No rule lives here, only data: parsing and chec
 from importlib.resources import files
 from pathlib import Path
 
+_FOLDER = Path(str(files(__name__)))
 _SUFFIXES = (".yaml", ".csv")
 
 
 def path(name: str) -> Path:
     """Where a data file lies, e.g. `path("deadlines.yaml")`. FileNotFoundError when there is none of that name."""
-    found = Path(str(files(__name__).joinpath(name)))
+    found = _FOLDER / name
     if found.suffix not in _SUFFIXES or not found.is_file():
         raise FileNotFoundError(f"No policy file named {name!r}. 没有名为 {name} 的政策数据文件。")
     return found
@@ -25,5 +26,4 @@ def read(name: str) -> str:
 
 def read_all() -> dict[str, str]:
     """All data files: name -> text. The argument of `domain.policy.snapshot`."""
-    folder = Path(str(files(__name__)))
-    return {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.iterdir()) if p.suffix in _SUFFIXES}
+    return {p.name: p.read_text(encoding="utf-8") for p in sorted(_FOLDER.iterdir()) if p.suffix in _SUFFIXES}

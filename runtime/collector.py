@@ -1,7 +1,7 @@
 """Python's cycle collector, told what a long-lived server is.
 
-What was loaded at the start stays until the end, and open cases stay for long; looking through all of it again and again
-for rubbish costs each click some of its time. Nothing is switched off: cycles are still found, in larger steps.
+What was loaded at the start stays until the end, and open cases stay for long; looking through all of it again and
+again for rubbish costs each click some of its time. Nothing is switched off: cycles are still found, in larger steps.
 """
 
 import gc

@@ -64,6 +64,15 @@ _WRITE_CLOSED_TASK = _upsert(*_WORKFLOW_COLUMNS, *_RESULT_COLUMNS)
 _WRITE_ANSWERED_TASK = _upsert(
     *_WORKFLOW_COLUMNS, *_RESULT_COLUMNS, completed_for=select(_SETTLED.c.acting_for).scalar_subquery()
 )
+_LOCKED = (
+    select(Process)
+    .where(Process.id == bindparam("process_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_OPEN_TASKS = select(Task.next_due_at, Task.latest_start, Task.kind, Task.authority).where(
+    Task.process_id == bindparam("process_id"), Task.closed_at.is_(None)
+)
 # One statement for two things that every transition does: its lines are written, and open pages are told.
 _WRITE_TIMELINE_AND_TELL = text("""
     WITH written AS (
@@ -103,9 +112,7 @@ async def carried(session: AsyncSession, call: Carrying) -> None:
 
 async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
     """The process row, locked; made when the process was started by nobody's form."""
-    locked = select(Process).where(Process.id == snapshot.id).with_for_update()
-    locked = locked.execution_options(populate_existing=True)
-    found = await session.scalar(locked)
+    found = await session.scalar(_LOCKED, {"process_id": snapshot.id})
     if found is not None:
         return found
     await session.execute(
@@ -132,7 +139,7 @@ async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
         )
         .on_conflict_do_nothing()
     )
-    return (await session.execute(locked)).scalar_one()
+    return (await session.execute(_LOCKED, {"process_id": snapshot.id})).scalar_one()
 
 
 def _update_process(process: Process, snapshot: ProcessSnapshot) -> None:
@@ -241,13 +248,7 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
 
     Internal targets count only through an open task: a target of a step that is done binds nobody.
     """
-    tasks = list(
-        await session.execute(
-            select(Task.next_due_at, Task.latest_start, Task.kind, Task.authority).where(
-                Task.process_id == process.id, Task.closed_at.is_(None)
-            )
-        )
-    )
+    tasks = list(await session.execute(_OPEN_TASKS, {"process_id": process.id}))
     waiting = {name for s in snapshot.stages if s.state is StageState.ACTIVE for name in s.waits}
     process.waiting_on = sorted(
         waiting | {authority for _, _, kind, authority in tasks if kind in WAITING_KINDS and authority}
