@@ -74,6 +74,10 @@ def titles_of_tasks() -> list[tuple[str, str]]:
     def pattern(node: ast.expr) -> str:
         if isinstance(node, ast.JoinedStr):
             return "".join(re.escape(str(p.value)) if isinstance(p, ast.Constant) else ".*" for p in node.values)
+        if isinstance(node, ast.BinOp):
+            return pattern(node.left) + pattern(node.right)
+        if isinstance(node, ast.IfExp):
+            return f"(?:{pattern(node.body)}|{pattern(node.orelse)})"
         return re.escape(str(node.value)) if isinstance(node, ast.Constant) else "$^"
 
     found: list[tuple[str, str]] = []
