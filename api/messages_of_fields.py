@@ -18,6 +18,7 @@ def _one_of(context: Context) -> Text:
     return Text(zh=f"应为以下之一：{'、'.join(values)}。", en=f"It must be one of: {', '.join(values)}.")
 
 
+NOT_JSON = Text(zh="不是有效的 JSON。", en="It is not valid JSON.")
 _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "missing": lambda c: Text(zh="必填，请填写。", en="Required: fill it in."),
     "extra_forbidden": lambda c: Text(zh="没有这个字段，请删除。", en="There is no such field: remove it."),
@@ -46,7 +47,7 @@ _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "dict_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
     "model_attributes_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
     "model_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
-    "json_invalid": lambda c: Text(zh="不是有效的 JSON。", en="It is not valid JSON."),
+    "json_invalid": lambda c: NOT_JSON,
 }
 _DATE = Text(zh="日期无效，请按 2026-11-24 的格式填写。", en="Not a valid date: write it like 2026-11-24.")
 _NUMBER = Text(zh="应为数字。", en="It must be a number.")

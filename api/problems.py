@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from api.messages_of_fields import faults_of
+from api.messages_of_fields import NOT_JSON, faults_of
 from runtime.clock import SHANGHAI
 from schemas.api import Fault, ProblemView
 from schemas.base import Text
@@ -281,6 +281,7 @@ _HTTP = {
     404: Text(zh="没有这个地址。", en="There is no such address."),
     405: Text(zh="该地址不支持这种请求方法。", en="This address does not take this method."),
 }
+_UNREADABLE = "There was an error parsing the body"  # FastAPI's words for a body that broke the parser itself
 
 
 def pick(text: Text, language: str) -> str:
@@ -334,6 +335,8 @@ def install(app: FastAPI) -> None:
         return answer(request, BadForm(faults=faults))
 
     async def http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400 and error.detail == _UNREADABLE:  # nested too deeply, a number of endless digits
+            return answer(request, BadForm(faults=[("", "json_invalid", NOT_JSON)]))
         status = error.status_code if error.status_code in _TITLES else 400
         text = _HTTP.get(error.status_code, Problem.text)
         headers = dict(error.headers or {})

@@ -173,7 +173,8 @@ def own_commit(file: File) -> Found:
 
 LAWFUL = ("schemas", "domain", "workflows", "activities", "api", "store", "web")
 LAW_WORDS = re.compile(
-    r"(^|_)(rate|share|percent|factor|floor|cap|age|years|months|days|grade|tolerance|deadline|due|norm|weight|weights)(s|_|$)",
+    r"(^|_)(rate|share|percent|factor|floor|cap|age|years|months|days|grade|tolerance|deadline|due|norm|weight|weights"
+    r"|limits|base|wage|paid|owed|cohort)(s|_|$)",
     re.IGNORECASE,
 )
 MONEY_WORDS = re.compile(r"(^|_)(rate|share|wage|base|avg|average|floor|cap|owed|arrears)(s|_|$)")
@@ -181,6 +182,7 @@ COUNTERS = re.compile(r"^(add_months?|add_to_month|add_days|add_working_days|add
 NEUTRAL_DECIMAL = re.compile(
     r"-?(0*\.?0*|0*10*(\.0*)?|0?\.0*10*)"
 )  # zero and powers of ten: cents, shares of a hundred
+_DECIMAL = re.compile(r"-?\d*\.\d+")  # written as text, as exact numbers are
 NEUTRAL = (-1, 0, 1, 100)
 
 
@@ -209,7 +211,10 @@ def law_number(file: File) -> Found:
 def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Names and the values written for them: assignment, keyword, default, comparison; the counters' arguments."""
     if isinstance(node, ast.Assign):
-        yield from ((_last(t), node.value) for t in node.targets)
+        for target in node.targets:
+            pairs = zip(target.elts, _elements(node.value), strict=False) if isinstance(target, ast.Tuple) else ()
+            yield from ((_last(t), v) for t, v in pairs)
+            yield _last(target), node.value
     elif isinstance(node, ast.AnnAssign) and node.value is not None:
         yield _last(node.target), node.value
     elif isinstance(node, ast.Call):
@@ -217,6 +222,8 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield from ((k.arg or "", k.value) for k in node.keywords)
         if COUNTERS.match(name):
             yield from (("days", a) for a in node.args)
+        if name in ("min", "max", "clamp") and any(MONEY_WORDS.search(_last(a)) for a in node.args):
+            yield from (("floor", a) for a in node.args)
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
         for one, other in ((node.left, node.right), (node.right, node.left)):
             if MONEY_WORDS.search(_last(one)):
@@ -230,6 +237,10 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         for one, other in pairwise(sides):
             yield _last(one), other
             yield _last(other), one
+
+
+def _elements(value: ast.expr) -> list[ast.expr]:
+    return value.elts if isinstance(value, ast.Tuple | ast.List) else []
 
 
 def _last(node: ast.expr) -> str:
@@ -254,6 +265,8 @@ def _numbers(value: ast.expr) -> Iterator[int | float]:
             yield from _numbers(item)
     elif isinstance(value, ast.Constant) and isinstance(value.value, int | float) and not isinstance(value.value, bool):
         yield value.value
+    elif isinstance(value, ast.Constant) and isinstance(text := value.value, str) and _DECIMAL.fullmatch(text):
+        yield from () if NEUTRAL_DECIMAL.fullmatch(text) else (float(text),)
 
 
 RULES: list[Callable[[File], Found]] = [

@@ -49,6 +49,16 @@ async def test_a_bad_field_is_named_by_pointer_in_the_language_asked_for(office:
     assert "2026" in answer.json()["errors"][0]["message"]
 
 
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"n": ' + "9" * 5000 + "}"])
+async def test_what_is_no_json_is_refused_with_a_sentence(office: Office, text: str) -> None:
+    clerk = await office.sign_in("clerk")
+    headers = {"Content-Type": "application/json"}
+    answer = await clerk.post("/api/v1/calculations/add-days", content=text, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_form")
+    [error] = answer.json()["errors"]
+    assert (error["pointer"], error["code"], error["message"]) == ("", "json_invalid", "不是有效的 JSON。")
+
+
 async def test_unknown_names_offer_near_ones_and_nobody_asks_without_signing_in(office: Office) -> None:
     clerk = await office.sign_in("clerk")
     for answer in (

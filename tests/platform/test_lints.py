@@ -33,6 +33,10 @@ CAUGHT = [
     ("activities/a.py", "by = day + timedelta(days=30)", "law-number"),
     ("api/a.py", "def f(tolerance_months: int = 4) -> None: ...", "law-number"),
     ("store/a.py", "elastic = months(late=36, early_months=36)", "law-number"),
+    ("domain/a.py", "floor, cap = 4588, 22938", "law-number"),
+    ("domain/a.py", "RATES = {'pension': ('0.16', '0.08')}", "law-number"),
+    ("domain/a.py", "x = min(max(wage, 4588), cap)", "law-number"),
+    ("domain/a.py", "enough = paid >= 180", "law-number"),
     ("store/a.py", "GRADES_months = {1: 27, 2: 25}", "law-number"),
 ]
 LEFT = [
