@@ -19,12 +19,15 @@ from api.spreadsheets import columns, reader, refused
 from api.spreadsheets.columns import People, Remark
 from api.spreadsheets.headings import label
 from api.spreadsheets.units import Unit
+from domain.enrolment_checks import NAME_OF_ANOTHER
+from domain.names_alike import names_alike
 from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
 from schemas.imports import ImportMode, RowOutcome
 from store import database
 from store import imports as store
+from store import people as people_store
 from store.users import Viewer
 
 
@@ -127,6 +130,14 @@ def _second_copy(candidate: Candidate, first: Result) -> Result:
         )
         for name, before, after in candidate.differs
     ]
+    if not names_alike(first.candidate.name, candidate.name):
+        text = Text(
+            zh=f"与{place.zh}证件号码相同，姓名却不同：请对照证件核对是否填错号码。以{place.zh}为准。",
+            en=f"The same document number as in {place.en}, under another name: check which number is wrong. "
+            "That row counts.",
+        )
+        unlike = Remark(table.heading("name"), "name_differs", text, "name")
+        faults = [unlike, *(f for f in faults if f.field != "name")]
     return Result(candidate, "changed", first.process_id, faults, candidate.differs)
 
 
@@ -140,6 +151,10 @@ async def _start_or_known(
 ) -> Result:
     table = candidate.row.table
     known = await store.known_case(session, hire.id_number)
+    otherwise = await people_store.named_otherwise(session, hire)
+    unlike = Remark(table.heading("name"), "name_differs", NAME_OF_ANOTHER, "name")
+    if known is None and otherwise:
+        return Result(candidate, "refused", faults=[unlike])
     if known is None:
         if mode == "preview":
             return Result(candidate, "started")
@@ -168,6 +183,8 @@ async def _start_or_known(
         )
         for name, before, after in differing[0]
     ]
+    if otherwise:
+        faults = [unlike, *(f for f in faults if f.field != "name")]
     return Result(candidate, "changed", known.process_id, faults, differing[0])
 
 

@@ -16,13 +16,13 @@ from api import import_checks, import_run, starts
 from api.problems import BadForm, KeyReused, NotAllowed, Problem, Unavailable, faults_of, language_of, pick
 from api.sign_in import CurrentViewer
 from api.spreadsheets.cells import CellFault, parse_email, parse_number_text, parse_phone
-from domain.enrolment_checks import Finding, HireFacts, check
+from domain.enrolment_checks import NAME_OF_ANOTHER, Finding, HireFacts, check
 from domain.times import day_of
 from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
 from schemas.imports import RowRemark, StartBody, StartedView
-from store import database
+from store import database, people
 from store import imports as store
 from store.tables.processes import Process
 from store.users import Viewer
@@ -104,6 +104,8 @@ async def _open(
         known = await store.known_case(session, hire.id_number)
         if known is not None:
             raise DuplicateCase(_duplicate(viewer, known))
+        if await people.named_otherwise(session, hire):
+            raise BadForm(faults=[("/input/name", "name_differs", NAME_OF_ANOTHER)])
         process = await store.open_enrolment(
             session, hire, viewer.username, source="form", idempotency_key=key, body_hash=body_hash
         )

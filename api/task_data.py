@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import money_data
-from domain.enrolment_checks import HireFacts, check
+from domain.enrolment_checks import HireFacts, alike, check
 from domain.exemptions import propose
 from domain.times import day_of
 from schemas.enrolment import ExemptionProposal, ForeignHire
@@ -70,6 +70,7 @@ async def _record(ask: Ask) -> Prefill:
     """The record as it stands, with what the automatic checks say about it and why it came back."""
     hire = await people.hire_of(ask.session, ask.process.id)
     findings = check(HireFacts.of(hire), ask.today, rule_tables.load().checks)
+    findings += alike((await _versions(ask))[0], hire)
     context: dict[str, Any] = {
         "findings": [
             {
@@ -122,13 +123,17 @@ async def exemption(ask: Ask, hire: ForeignHire) -> ExemptionProposal:
     )
 
 
+async def _versions(ask: Ask) -> list[ForeignHire]:
+    """The records of the case, the first version first."""
+    rows = await ask.session.scalars(select(Hire).where(Hire.process_id == ask.process.id).order_by(Hire.version))
+    return [people.clear(row) for row in rows]
+
+
 async def _changes(ask: Ask) -> list[str]:
     """Fields that differ between the first version of the record and the valid one."""
-    rows = list(await ask.session.scalars(select(Hire).where(Hire.process_id == ask.process.id).order_by(Hire.version)))
-    if len(rows) < 2:
-        return []
-    first, last = (people.unseal(r.record) for r in (rows[0], rows[-1]))
-    return sorted(k for k in last if first.get(k) != last[k])
+    versions = await _versions(ask)
+    first, last = versions[0].model_dump(), versions[-1].model_dump()
+    return sorted(k for k in last if first[k] != last[k])
 
 
 async def _reason_codes(ask: Ask) -> Prefill:

@@ -15,6 +15,7 @@ from typing import cast
 from domain.contributions import ContributionTables, PolicyGap, premium
 from domain.identity import IdKind, Patterns
 from domain.identity import check as check_number
+from domain.names_alike import names_alike
 from domain.retirement import RetirementGroup, statutory_month
 from domain.times import add_months, month_of
 from schemas.base import Text
@@ -98,6 +99,13 @@ UNDER_AGE = "UNDER_AGE"
 PERMIT_SHORTER = "W01"
 DOCUMENT_SHORTER = "W02"
 PERMIT_IN_FUTURE = "W03"
+NAME_DIFFERS = "NAME_DIFFERS"
+NUMBER_DIFFERS = "NUMBER_DIFFERS"
+NAME_OF_ANOTHER = Text(
+    zh="该证件号码在系统中登记的姓名与此不同：请对照证件核对姓名和号码，或由社保经办人先更正原记录。",
+    en="This document number is on record under another name: check name and number against the document, or have the "
+    "insurance office correct the record first.",
+)
 
 
 def field_title(field: str) -> Text:
@@ -138,6 +146,24 @@ def _premiums(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
         )
         return [Finding(NO_RATES, "contract_start", text)]
     return []
+
+
+def alike(first: ForeignHire, now: ForeignHire) -> list[Finding]:
+    """Name and number as handed in, against the record the case began with: a correction is possible and looked at."""
+    found: list[Finding] = []
+    if not names_alike(first.name, now.name):
+        text = Text(
+            zh="姓名与立案时的记录不一致，请对照护照核对是否同一人。",
+            en="The name differs from the one the case began with: check against the passport that it is one person.",
+        )
+        found.append(Finding(NAME_DIFFERS, "name", text, Severity.WATCH))
+    if first.id_number != now.id_number:
+        text = Text(
+            zh="证件号码与立案时的记录不一致，请对照护照核对。",
+            en="The document number differs from the one the case began with: check it against the passport.",
+        )
+        found.append(Finding(NUMBER_DIFFERS, "id_number", text, Severity.WATCH))
+    return found
 
 
 def faults(findings: list[Finding]) -> list[Finding]:

@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.names_alike import names_alike
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
 from schemas.process import ProcessState
@@ -59,6 +60,12 @@ def shown_name(name: str, name_zh: str | None) -> str:
 async def find_person(session: AsyncSession, id_number: str) -> Person | None:
     """By document number, however it was typed."""
     return await session.scalar(select(Person).where(Person.id_hash == number_hash(id_number)))
+
+
+async def named_otherwise(session: AsyncSession, hire: ForeignHire) -> bool:
+    """Whether the hire's document number is on record under a name that is not the hire's."""
+    person = await find_person(session, hire.id_number)
+    return person is not None and not names_alike(person.name, hire.name)
 
 
 async def get_person(session: AsyncSession, person_id: str) -> Person | None:

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from runtime import clock
+from store import people
 from store.database import session
-from store.tables.processes import Submission
+from store.tables.processes import Process, Submission
+from tests.api.conftest import hire
 from tests.api.test_tasks import key
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -41,6 +44,40 @@ async def test_a_record_is_checked_as_an_uploaded_row_is(office: Any, change: di
     college = await office.sign_in("college")
     known = (await college.get(f"/api/v1/tasks/{task}")).json()["data"]
     assert pointer in await answered(office, task, "college", "submit", known | change)
+
+
+async def test_the_number_of_another_person_is_named(office: Any) -> None:
+    await office.case(id_number="C01X00T55", name="Berta Beispiel")
+    case = await office.case()
+    task = await office.task(case, "enrolment.materials", key="materials/1", roles=["college"], outcomes=["submit"])
+    college = await office.sign_in("college")
+    known = (await college.get(f"/api/v1/tasks/{task}")).json()["data"]
+    wrong = await answered(office, task, "college", "submit", known | {"id_number": "C01X00T55"})
+    assert wrong == {"/data/id_number": "number_taken"}
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        ({"name": "Berta Beispiel"}, ["NAME_DIFFERS"]),
+        ({"id_number": "C01X00T55"}, ["NUMBER_DIFFERS"]),
+        ({"name": "MUSTER Anna"}, []),
+        ({"post": "讲师"}, []),
+    ],
+)
+async def test_name_or_number_unlike_the_record_is_said_to_the_clerk(
+    office: Any, change: dict[str, str], codes: list[str]
+) -> None:
+    case = await office.case()
+    async with session() as s:
+        person = (await s.get_one(Process, case)).subject
+        assert person
+        await people.save_hire(s, case, person, hire(**change), source="correction", now=clock.now())
+    client = await office.sign_in("clerk")
+    context = (await client.get(f"/api/v1/tasks/{await office.task(case)}")).json()["context"]
+    named = {f["code"]: f for f in context["findings"] if f["code"].endswith("_DIFFERS")}
+    assert list(named) == codes
+    assert all(f["severity"] == "watch" and f["message"]["zh"] and f["message"]["en"] for f in named.values())
 
 
 async def test_medical_is_never_exempt(office: Any) -> None:

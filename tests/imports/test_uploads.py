@@ -142,6 +142,25 @@ async def test_a_copy_in_the_file_that_differs_is_named(university: Settings) ->
     ]
 
 
+async def test_a_number_under_another_name_is_named_and_starts_nothing(university: Settings) -> None:
+    heading, row = files.sample_rows()[:2]
+    column = row.index("Haruto Tanaka")
+    other = [*row[:column], "Kenji Ito", *row[column + 1 :]]
+    rows = await upload(files.xlsx([heading, row, other]))
+    assert [r.outcome for r, _ in rows] == ["started", "changed"]
+    assert [(f["field"], f["code"]) for f in rows[1][1]["faults"]] == [("name", "name_differs")]
+    [(again, body)] = await upload(files.xlsx([heading, other]))
+    assert (again.outcome, [f["code"] for f in body["faults"]]) == ("changed", ["name_differs"])
+    async with db.session() as session:  # without a case that counts the person is still on record
+        (await session.get_one(Process, str(rows[0][0].process_id))).state = "cancelled"
+    [(refused, body)] = await upload(files.xlsx([heading, other]))
+    assert (refused.outcome, [f["code"] for f in body["faults"]]) == ("refused", ["name_differs"])
+    assert all(body["faults"][0]["text"][lang] for lang in ("zh", "en")) and await count(Process) == 1
+    swapped = [*row[:column], "TANAKA, Haruto", *row[column + 1 :]]
+    [(started, _)] = await upload(files.xlsx([heading, swapped]))
+    assert started.outcome == "started", "order and case make no other name"
+
+
 async def test_two_lists_in_one_file_start_together_and_come_back_as_two_sheets(university: Settings) -> None:
     header, *rows = files.sample_rows()
     content = files.xlsx([header, *rows[5:7], rows[0]], title="二", more={"一": [header, *rows[:2], rows[9]]})

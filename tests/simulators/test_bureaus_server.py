@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from simulators.launch import start
+from tests.simulators.conftest import Caller
 
 
 def test_an_application_gets_a_receipt_then_a_number(caller: Any) -> None:
@@ -20,6 +21,24 @@ def test_an_application_gets_a_receipt_then_a_number(caller: Any) -> None:
     approved = caller.progress("social_bureau", receipt)
     assert (approved["state"], approved["number"]) == ("approved", "DEU0C01X00T47")
     assert [r["number"] for r in caller.http.get("/social_bureau/registrations").json()["items"]] == ["DEU0C01X00T47"]
+
+
+def test_left_as_they_are_the_demos_bureaus_answer_within_five_seconds(server: Any) -> None:
+    """From the hand-in to the number, and on to being visible to the tax office: no behaviour was ordered."""
+    caller = Caller(server.url)
+    agencies = ("social_bureau", "medical_bureau")
+    begun = time.monotonic()
+    receipts = {agency: caller.apply(agency, "k1").json()["receipt_no"] for agency in agencies}
+    assert all(caller.progress(a, r)["state"] == "submitted" for a, r in receipts.items()), "a delay can be seen"
+    waiting = dict(receipts)
+    while waiting:
+        assert time.monotonic() - begun < 5, waiting
+        time.sleep(0.1)
+        waiting = {a: r for a, r in waiting.items() if caller.progress(a, r)["state"] != "approved"}
+    query = {"number": caller.progress("social_bureau", receipts["social_bureau"])["number"], "levy": "social"}
+    while not caller.http.get("/tax_office/visible", params=query).json()["visible"]:
+        assert time.monotonic() - begun < 5
+        time.sleep(0.1)
 
 
 def test_the_same_key_is_one_application_and_logged_as_a_repeat(caller: Any) -> None:
