@@ -18,7 +18,8 @@ from runtime import clock
 from schemas.api import BoardRow, BoardView, DeadlineItem, DeadlinePage, Figure
 from schemas.base import Text
 from schemas.deadlines import Deadline
-from store import cases, policies
+from schemas.incidents import IncidentQuery
+from store import cases, incident_desk, policies
 from store.database import reading
 from store.inbox import process_visible
 from store.tables.processes import Process
@@ -32,6 +33,15 @@ WHOLE_SCHOOL = Text(zh="（全校）", en="(whole school)")
 def _process_figures(values: dict[str, int], **more: str) -> dict[str, Figure]:
     queries = cases.figure_queries()
     return {name: _figure("/processes", n, {**_set(queries[name]), **more}) for name, n in values.items()}
+
+
+async def _incidents(s: AsyncSession, viewer: Viewer) -> dict[str, Figure]:
+    """Open incidents, for who may look at their desk."""
+    if not viewer.has(*permissions.INCIDENT_DESK):
+        return {}
+    return {
+        "incidents": _figure("/incidents", await incident_desk.count(s, viewer, IncidentQuery()), {"state": "open"})
+    }
 
 
 def _set(query: Any) -> dict[str, str]:
@@ -56,7 +66,7 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
     by_agency = await cases.waiting_by_agency(s, viewer, now)
     return BoardView(
         now=now,
-        totals=_process_figures(await cases.figures(s, viewer, now)),
+        totals=_process_figures(await cases.figures(s, viewer, now)) | await _incidents(s, viewer),
         by_process=[
             BoardRow(key=str(kind), title=views.kind_title(str(kind)), figures=_process_figures(n, kind=str(kind)))
             for kind, n in by_kind.items()

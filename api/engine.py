@@ -4,8 +4,12 @@ Never call this with a database transaction open: Temporal can take seconds, or 
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflowservice.v1 import ResetActivityRequest
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -84,3 +88,32 @@ def _refusal(error: WorkflowUpdateFailedError) -> tuple[str, str]:
     if isinstance(cause, ApplicationError):
         return cause.type or "", cause.message
     return "", str(cause)
+
+
+async def tried_now(process_id: str, activity_id: str) -> bool:
+    """Whether an attempt of this waiting call is being made at this moment. ProcessGone, NoAnswer."""
+    handle = (await client()).get_workflow_handle(process_id)
+    found = await _asked(process_id, handle.describe())
+    for waiting in found.raw_description.pending_activities:
+        if waiting.activity_id == activity_id:
+            return waiting.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    raise ProcessGone(process_id)
+
+
+async def try_again(process_id: str, activity_id: str) -> None:
+    """Makes the next attempt of a waiting call now, whatever pause it had come to. ProcessGone, NoAnswer."""
+    connected = await client()
+    request = ResetActivityRequest(
+        namespace=connected.namespace, execution=WorkflowExecution(workflow_id=process_id), id=activity_id
+    )
+    await _asked(process_id, connected.workflow_service.reset_activity(request))
+
+
+async def _asked(process_id: str, question: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(get_settings().update_timeout_seconds):
+            return await question
+    except RPCError as error:
+        raise (ProcessGone if error.status is RPCStatusCode.NOT_FOUND else NoAnswer)(process_id) from error
+    except (TimeoutError, RuntimeError) as error:
+        raise NoAnswer(process_id) from error

@@ -404,7 +404,7 @@ class BoardRow(Answer):
 
 class BoardView(Answer):
     now: datetime
-    totals: dict[str, Figure]  # open, overdue, due_today, at_risk, waiting
+    totals: dict[str, Figure]  # open, overdue, due_today, at_risk, waiting, incidents
     by_process: list[BoardRow]
     by_org_unit: list[BoardRow]
     by_person: list[BoardRow]

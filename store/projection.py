@@ -18,9 +18,10 @@ from runtime import clock
 from schemas.base import Text
 from schemas.calls import Carrying
 from schemas.deadlines import Deadline, LegalKind
+from schemas.incidents import TASK_KIND
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
-from store import people, substitutes, users
+from store import incidents, people, substitutes, users
 from store.live import INBOX_CHANNEL
 from store.messages import notify
 from store.tables.people import User
@@ -206,6 +207,8 @@ async def _write_task(session: AsyncSession, process: Process, task: TaskSnapsho
         statement = _WRITE_ANSWERED_TASK
         values |= {"answer_id": task.result.submission_id, "answered": {"status": 200, "code": task.result.outcome}}
     await session.execute(statement, values)
+    if spec.kind == TASK_KIND:
+        await incidents.of_task(session, process.id, task)
 
 
 async def _excluded(session: AsyncSession, process_id: str, names: list[str]) -> list[str]:

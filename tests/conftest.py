@@ -36,6 +36,8 @@ from store import policies
 from store import users as store_users
 
 TEMPLATE = "baoqi_template"
+# A case whose workflow task fails is named by the server after two failures, not after minutes.
+HALTED_SOON = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -123,7 +125,7 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=str(find_program()),
         dev_server_log_level="error",
-        dev_server_extra_args=["--dynamic-config-value", TIME_SKIPPING],
+        dev_server_extra_args=["--dynamic-config-value", TIME_SKIPPING, "--dynamic-config-value", HALTED_SOON],
         search_attributes=list(SEARCH_ATTRIBUTES),
     )
     yield environment

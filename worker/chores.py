@@ -10,6 +10,7 @@ from api.policy_orders import send_policy_orders
 from api.starts import start_pending
 from store.tallies import fold
 from worker.delivery import deliver
+from worker.halted import sweep_incidents
 from worker.watch import tell_watched_dates
 
 CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
@@ -18,5 +19,6 @@ CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (10, deliver),
     (10, send_policy_orders),
     (20, fold),
+    (30, sweep_incidents),
     (60, tell_watched_dates),
 ]

@@ -1,15 +1,29 @@
-"""Which errors of activities no retry can help: they become an administrator's task instead of being asked for ever.
+"""What leaves an activity: which errors no retry can help, and which steps keep failing, so that people see them.
 
 A gap or a fault in the policy data stays one until somebody mends the data. Everything else (database, authorities,
-our own bugs) is retried by the patience of the call.
+our own bugs) is retried by the patience of the call, and what still fails some seconds after it was first tried stands
+on the incident desk until an attempt succeeds. Writing there never changes what becomes of the activity.
 """
 
+from datetime import timedelta
 from typing import Any
 
-from temporalio.exceptions import ApplicationError
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, is_cancelled_exception
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from domain.policy import PolicyError
+from runtime import clock
+from runtime.logging import logger
+from store import incidents
+from store.database import session
+from store.incidents import Fault
+
+KEEPS_FAILING = timedelta(seconds=5)  # of trying; numbers of attempts begin anew when a person asks for a retry
+SILENT = timedelta(minutes=1)  # longer than any attempt may take
+NO_ANSWER = Fault("NoAnswer")  # an attempt ended without a word: it took too long, or its worker died
+log = logger(__name__)
 
 
 class FailuresSorted(Interceptor):
@@ -21,7 +35,58 @@ class FailuresSorted(Interceptor):
 
 class _Sorting(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info() if activity.in_activity() else None
+        if info is not None and _tried_for(info) >= SILENT:
+            await _note(info, NO_ANSWER, only_new=True)
         try:
-            return await super().execute_activity(input)
+            result = await super().execute_activity(input)
         except PolicyError as error:
+            await _end(info, "failed")
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
+        except Exception as error:
+            if isinstance(error, ApplicationError) and error.non_retryable:
+                await _end(info, "failed")
+            elif info is not None and _tried_for(info) >= KEEPS_FAILING and not is_cancelled_exception(error):
+                await _note(info, fault_of(error))
+            raise
+        await _end(info, "succeeded")
+        return result
+
+
+def fault_of(error: BaseException) -> Fault:
+    """The type, and the sentence where the error is one of ours: a foreign one can quote a person's data."""
+    if isinstance(error, ApplicationError):
+        return Fault(error.type or "ApplicationError", error.message[:500])
+    return Fault(type(error).__name__)
+
+
+def _tried_for(info: activity.Info) -> timedelta:
+    """From the first attempt's hour to this one's; nothing for a first attempt, however long it waited for a worker."""
+    return info.current_attempt_scheduled_time - info.scheduled_time
+
+
+def incident_of(info: activity.Info) -> str:
+    """One scheduled call, whatever number of attempts it takes."""
+    parts = (info.workflow_run_id, info.activity_id, info.scheduled_time.isoformat())
+    return incidents.incident_id("activity", *(part or "" for part in parts))
+
+
+async def _note(info: activity.Info, fault: Fault, *, only_new: bool = False) -> None:
+    try:
+        async with session() as s:
+            await incidents.failing(
+                s, incident_of(info), "retrying", info.workflow_id or "", fault, clock.real_now(),
+                step=info.activity_type, activity_id=info.activity_id, attempts=info.attempt, only_new=only_new,
+            )  # fmt: skip
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("incident_not_noted", step=info.activity_type, error=type(error).__name__)
+
+
+async def _end(info: activity.Info | None, ended: str) -> None:
+    if info is None or _tried_for(info) < KEEPS_FAILING:
+        return
+    try:
+        async with session() as s:
+            await incidents.end(s, incident_of(info), ended, clock.real_now())
+    except (SQLAlchemyError, OSError) as error:  # the sweep ends it later
+        log.warning("incident_not_ended", step=info.activity_type, error=type(error).__name__)

@@ -42,6 +42,7 @@ from store.database import session
 from store.tables.people import OrgUnit
 from store.tables.processes import Process, Task
 from store.users import create_user
+from worker.failures import FailuresSorted
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
@@ -268,7 +269,7 @@ async def school(office: Office, client: Client, database: Settings, agencies: R
         await create_user(s, "finance", PASSWORD, name_zh="财务", roles=["finance"])
     async with Worker(
         own, task_queue=database.temporal_task_queue, workflows=WORKFLOWS, activities=all_activities(),
-        workflow_runner=workflow_runner(),
+        workflow_runner=workflow_runner(), interceptors=[FailuresSorted()],
     ):  # fmt: skip
         yield office
         engine.use_client(None)

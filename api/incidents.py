@@ -1,0 +1,175 @@
+"""The incident desk: what automatic steps could not do, and what people decide about it.
+
+A retry asks the engine for the next attempt now; every other way is the process's to take (`decide_step`, or its
+decision task), so that it stands in the timeline with person and reason. The row is written after the process has taken
+it. Never hold a transaction open around the engine.
+"""
+
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import completion, engine, incident_words, permissions, steps, views
+from api.completion import IdempotencyKey
+from api.problems import BadForm, KeyMissing, NotAllowed, NotAllowedNow, NotFound, TaskClosed, Unavailable
+from api.sign_in import CurrentViewer
+from runtime.clock import real_now
+from runtime.settings import get_settings
+from schemas.api import CompleteBody
+from schemas.base import Text
+from schemas.incident_steps import Way, step_of, ways_for
+from schemas.incidents import DecideBody, IncidentItem, IncidentKind, IncidentPage, IncidentQuery, StepDecision
+from store import audit, incident_desk, incidents
+from store.database import reading, session
+from store.live import process_changed
+from store.tables.incidents import Incident
+from store.tables.processes import Process, Task
+from store.users import Viewer
+
+router = APIRouter(tags=["incidents"])
+KINDS: tuple[str, ...] = get_args(IncidentKind)
+MIN_REASON = 2
+REASON_NEEDED = Text(zh="请写明理由（至少两个字）。", en="Say why (two characters at least).")
+BEING_TRIED = Text(
+    zh="系统正在进行一次尝试，请一分钟后再决定。", en="An attempt is being made right now: decide in a minute."
+)
+
+
+def ways(viewer: Viewer, row: Incident) -> list[Way]:
+    """What the viewer may decide about an open incident now."""
+    if row.closed_at is not None or row.kind == "stuck":
+        return []
+    held = sorted({role for hat in viewer.hats for role in hat.roles})
+    if row.kind == "failed" and not set(held) & set(step_of(row.step).roles()):
+        return []
+    return ways_for(row.step, held)
+
+
+async def list_incidents(s: AsyncSession, viewer: Viewer, query: IncidentQuery) -> IncidentPage:
+    """One page of the desk, newest failure first. NotAllowed for who neither decides nor oversees."""
+    permissions.require_role(viewer, *permissions.INCIDENT_DESK)
+    look = await views.lookup(s, viewer, [])
+    rows = await incident_desk.page(s, viewer, query)
+    return IncidentPage(
+        items=[_item(viewer, row, process, look) for row, process in rows],
+        total=await incident_desk.count(s, viewer, query),
+    )
+
+
+async def get_incident(s: AsyncSession, viewer: Viewer, incident_id: str) -> IncidentItem:
+    """One incident. NotFound, NotAllowed."""
+    row, process = await _found(s, viewer, incident_id)
+    return _item(viewer, row, process, await views.lookup(s, viewer, []))
+
+
+async def _found(s: AsyncSession, viewer: Viewer, incident_id: str) -> tuple[Incident, Process]:
+    permissions.require_role(viewer, *permissions.INCIDENT_DESK)
+    found = await incident_desk.find(s, viewer, incident_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -> IncidentItem:
+    stored: dict[str, Any] = {
+        name: getattr(row, name)
+        for name in (
+            "id", "kind", "process_id", "step", "attempts", "opened_at", "last_at", "closed_at", "way", "decided_by",
+            "reason", "retried_by", "task_id",
+        )
+    }  # fmt: skip
+    admin = viewer.has("admin")
+    return IncidentItem(
+        **stored,
+        case_no=process.case_no,
+        process_kind=process.kind,
+        title=views.kind_title(process.kind),
+        what=incident_words.what(row),
+        why=incident_words.why(row),
+        advice=incident_words.advice(row),
+        ended=incident_words.ENDED[row.ended] if row.ended else None,
+        decided_by_name=look.users.get(row.decided_by or ""),
+        actions=ways(viewer, row),
+        fault=incident_words.fault(row) if admin else None,
+        engine_url=_engine_url(row.process_id) if admin else None,
+    )
+
+
+def _engine_url(process_id: str) -> str | None:
+    settings = get_settings()
+    if not settings.temporal_ui_url:
+        return None
+    return f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{settings.temporal_namespace}/workflows/{process_id}"
+
+
+async def decide(viewer: Viewer, incident_id: str, body: DecideBody, key: str | None) -> IncidentItem:
+    """Takes the viewer's word on how it goes on.
+
+    Raises NotFound, NotAllowed, NotAllowedNow, TaskClosed, BadForm without a reason, KeyMissing, Unavailable, and what
+    completing the decision task raises.
+    """
+    if key is None or not completion.KEY.fullmatch(key):
+        raise KeyMissing
+    reason = body.reason.strip()
+    async with session() as s:
+        row, _ = await _found(s, viewer, incident_id)
+        if row.way == body.way and row.decided_by == viewer.username:
+            return await get_incident(s, viewer, incident_id)  # the same click again
+        if row.closed_at is not None:
+            raise TaskClosed
+        if body.way not in ways(viewer, row):
+            raise NotAllowed
+        version = (await s.get_one(Task, row.task_id)).version if row.task_id else 0
+    if body.way is not Way.RETRY and len(reason) < MIN_REASON:
+        raise BadForm(faults=[("/reason", "reason_needed", REASON_NEEDED)])
+    if row.kind == "failed" and row.task_id:
+        field = "remark" if body.way is Way.RETRY else "reason"
+        answer = CompleteBody(outcome=body.way.value, data={field: reason}, version=version)
+        await completion.complete(viewer, row.task_id, answer, key)
+    else:
+        await _tell_engine(viewer, row, body.way, reason, key)
+    async with session() as s:
+        return await get_incident(s, viewer, incident_id)
+
+
+async def _tell_engine(viewer: Viewer, row: Incident, way: Way, reason: str, key: str) -> None:
+    """A call that is still tried: now, or in another way."""
+    try:
+        if way is Way.RETRY:
+            await engine.try_again(row.process_id, row.activity_id)
+        elif await engine.tried_now(row.process_id, row.activity_id):
+            raise NotAllowedNow(BEING_TRIED)
+    except engine.NoAnswer as error:
+        raise Unavailable(headers={"Retry-After": "5"}) from error
+    except engine.ProcessGone as error:
+        raise TaskClosed from error
+    if way is not Way.RETRY:
+        decision = StepDecision(activity_id=row.activity_id, way=way, reason=reason, actor=viewer.username)
+        await steps.send(row.process_id, "decide_step", decision, f"{row.id}/{key}", type(None))
+    async with session() as s:
+        audit.record(s, viewer.username, "incident.decide", row.id, way=way.value, step=row.step)
+        if way is Way.RETRY:
+            (await s.get_one(Incident, row.id)).retried_by = viewer.username
+            await process_changed(s, row.process_id)
+        else:
+            await incidents.decided(s, row.id, way.value, viewer.username, reason, real_now())
+
+
+@router.get("/incidents", summary="What automatic steps could not do")
+async def get_incidents(viewer: CurrentViewer, query: Annotated[IncidentQuery, Query()]) -> IncidentPage:
+    async with reading() as s:
+        return await list_incidents(s, viewer, query)
+
+
+@router.get("/incidents/{incident_id}", summary="One incident")
+async def get_one(viewer: CurrentViewer, incident_id: str) -> IncidentItem:
+    async with reading() as s:
+        return await get_incident(s, viewer, incident_id)
+
+
+@router.post("/incidents/{incident_id}/decide", summary="Retry, correct, do by hand or skip")
+async def post_decide(
+    viewer: CurrentViewer, incident_id: str, body: DecideBody, idempotency_key: IdempotencyKey = None
+) -> IncidentItem:
+    return await decide(viewer, incident_id, body, idempotency_key)

@@ -1,0 +1,184 @@
+"""The incident desk on real servers: opened by the worker, decided by people, ended when the step succeeds."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from api import engine, starts
+from runtime.settings import Settings
+from simulators.launch import Running
+from store import incidents
+from store.database import session
+from tests.api.conftest import Office
+from tests.api.program import Program, behave
+from worker import halted
+
+DESK = "/api/v1/incidents"
+NOWHERE = "http://127.0.0.1:9"
+
+
+async def listed(http: httpx2.AsyncClient, wanted: int, **query: str) -> list[dict[str, Any]]:
+    """The desk's list, once it has so many lines."""
+    for _ in range(200):
+        page = (await http.get(DESK, params=query)).json()
+        if page["total"] == wanted:
+            assert len(page["items"]) == wanted
+            return page["items"]
+        await asyncio.sleep(0.15)
+    raise AssertionError(page)
+
+
+async def decide(http: httpx2.AsyncClient, incident: str, way: str, reason: str = "", key: str = "k") -> Any:
+    return await http.post(
+        f"{DESK}/{incident}/decide", json={"way": way, "reason": reason}, headers={"Idempotency-Key": key}
+    )
+
+
+async def test_bureaus_that_are_away_one_is_done_by_hand_the_other_retried(
+    school: Office, agencies: Running, database: Settings
+) -> None:
+    behave(agencies.url)
+    database.simulators_url = NOWHERE
+    case = await school.case(contract_start="2026-11-01")
+    await starts.start_pending([case])
+    program = await Program.of(school)
+    clerk, admin = await school.sign_in("clerk"), await school.sign_in("admin")
+    for _ in range(100):
+        await program.round()
+        if "enrolment.verification" in [item["kind"] for item in program.done]:
+            break
+        await asyncio.sleep(0.1)
+    social, medical = await by_agency(clerk)
+    assert social["what"]["zh"] == "未能提交参保申请"
+    assert "暂时无法访问" in social["why"]["zh"] and social["attempts"] >= 3
+    assert social["actions"] == ["retry", "correct", "by_hand"]
+    assert social["fault"] is None
+    seen = (await admin.get(f"{DESK}/{social['id']}")).json()
+    assert seen["fault"].startswith("AgencyUnavailable: ") and seen["actions"] == ["retry"]
+    figure = (await clerk.get("/api/v1/board")).json()["totals"]["incidents"]
+    assert (figure["value"], figure["path"]) == (2, "/incidents?state=open")
+    assert (await decide(admin, social["id"], "by_hand", "停机")).status_code == 403
+    assert (await decide(clerk, social["id"], "by_hand", "")).json()["code"] == "bad_form"
+    for n in range(40):  # while an attempt is being made it cannot be decided
+        answer = await decide(clerk, social["id"], "by_hand", "停机，去窗口", f"k{n}")
+        if answer.status_code != 409:
+            break
+        await asyncio.sleep(0.2)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["way"], answer.json()["decided_by"]) == ("by_hand", "clerk")
+    again = await decide(clerk, social["id"], "by_hand", "停机，去窗口", "other")
+    assert again.status_code == 200 and (await decide(clerk, social["id"], "retry")).json()["code"] == "task_closed"
+    tasks = (await clerk.get("/api/v1/tasks", params={"view": "group", "kind": "registration.hand_in"})).json()
+    assert tasks["total"] == 1
+    database.simulators_url = agencies.url
+    retried = await decide(clerk, medical["id"], "retry")
+    assert retried.status_code == 200 and retried.json()["retried_by"] == "clerk"
+    assert await listed(clerk, 0) == []
+    ended = {i["id"]: i["ended"]["zh"] for i in await listed(clerk, 2, state="closed")}
+    assert ended == {social["id"]: "已处理", medical["id"]: "已自行恢复"}
+    view = (await clerk.get(f"/api/v1/processes/{case}")).json()
+    told = [t for t in view["timeline"] if t["kind"] == "incident_decided"]
+    assert [(t["actor"], t["text"]["zh"]) for t in told] == [
+        ("clerk", "「提交参保申请」：改为人工办理（停机，去窗口）")
+    ]
+
+
+async def by_agency(http: httpx2.AsyncClient) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The incidents of the social and of the medical bureau."""
+    await listed(http, 2)
+    async with session() as s:
+        rows = {row.activity_id.split("/")[1]: row.id for row in await incidents.open_of(s, "retrying")}
+    social, medical = [
+        (await http.get(f"{DESK}/{rows[agency]}")).json() for agency in ("social_bureau", "medical_bureau")
+    ]
+    return social, medical
+
+
+async def test_a_decision_task_is_an_incident_of_who_may_decide_it(office: Office) -> None:
+    case = await office.case()
+    await office.task(
+        case, "incident.resolve", key="incident/1", roles=["admin", "clerk", "head", "supervisor"],
+        outcomes=["retry", "correct", "skip"], data={"error": "BadRow", "message": "坏行", "step": "fill_application"},
+    )  # fmt: skip
+    clerk, supervisor, admin = [await office.sign_in(name) for name in ("clerk", "supervisor", "admin")]
+    (item,) = await listed(clerk, 1)
+    assert (item["kind"], item["actions"]) == ("failed", ["retry", "correct"])
+    assert (await (await office.sign_in("college")).get(DESK)).status_code == 403
+    assert (await (await office.sign_in("auditor")).get(DESK)).json()["items"][0]["actions"] == []
+    assert (await decide(clerk, item["id"], "skip", "不需要")).status_code == 403
+    task = f"/api/v1/tasks/{item['task_id']}"
+    body = {"outcome": "skip", "data": {"reason": "不需要"}, "version": 1}
+    refused = await clerk.post(f"{task}/complete", json=body, headers={"Idempotency-Key": "1"})
+    assert refused.status_code == 403
+    assert [o["code"] for o in (await admin.get(task)).json()["outcomes"]] == ["retry"]
+    assert (await decide(supervisor, item["id"], "skip")).json()["code"] == "bad_form"
+    done = (await decide(supervisor, item["id"], "skip", "窗口已有申请表")).json()
+    assert (done["way"], done["decided_by"], done["reason"]) == ("skip", "supervisor", "窗口已有申请表")
+    assert done["closed_at"] and done["actions"] == []
+    assert (await clerk.get(DESK, params={"state": "closed", "step": "fill_application"})).json()["total"] == 1
+    assert (await clerk.get(DESK, params={"state": "closed", "kind": "stuck"})).json()["total"] == 0
+    assert (await clerk.get(f"{DESK}/nothing")).status_code == 404
+
+
+@workflow.defn(name="Halting")
+class Halting:
+    """Fails as a fault of the program does; the mended one below goes on."""
+
+    @workflow.run
+    async def run(self) -> None:
+        raise ValueError("a fault of ours")
+
+
+@workflow.defn(name="Halting")
+class Mended:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+
+async def test_a_case_that_stands_still_is_found_whatever_else_is_broken(
+    office: Office, client: Client, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.use_client(client)
+    cases = [await office.case(), await office.case(id_number="X2222222")]
+    queue = database.temporal_task_queue
+    unsandboxed = UnsandboxedWorkflowRunner()
+    admin = await office.sign_in("admin")
+    good = halted._last_failure  # pyright: ignore[reportPrivateUsage]
+
+    async def broken(found: Client, execution: Any) -> Any:
+        if execution.id == cases[0]:
+            raise RuntimeError("cannot be looked at")
+        return await good(found, execution)
+
+    monkeypatch.setattr(halted, "_last_failure", broken)
+    handles = [await client.start_workflow("Halting", id=case, task_queue=queue) for case in cases]
+    nobody = await client.start_workflow("Halting", id=f"nobody-{queue}", task_queue=queue)
+    async with Worker(client, task_queue=queue, workflows=[Halting], workflow_runner=unsandboxed):
+        for _ in range(100):
+            mine = {handle.id for handle in (*handles, nobody)}
+            if mine <= {e.id async for e in client.list_workflows(halted.HALTED)}:
+                break
+            await asyncio.sleep(0.3)
+    await halted.sweep_incidents()
+    (item,) = await listed(admin, 1)
+    assert (item["process_id"], item["kind"], item["actions"]) == (cases[1], "stuck", [])
+    assert item["fault"] == "ValueError: WORKFLOW_WORKER_UNHANDLED_FAILURE"
+    await halted.sweep_incidents()
+    assert (await listed(admin, 1))[0]["id"] == item["id"]
+    async with Worker(client, task_queue=queue, workflows=[Mended], workflow_runner=unsandboxed):
+        for _ in range(100):
+            if not mine & {e.id async for e in client.list_workflows(halted.HALTED)}:
+                break
+            await asyncio.sleep(0.3)
+        await halted.sweep_incidents()
+        assert await listed(admin, 0) == []
+        (ended,) = await listed(admin, 1, state="closed")
+        assert ended["ended"]["zh"] == "已自行恢复"
+        for handle in (*handles, nobody):
+            await handle.terminate()
