@@ -18,6 +18,7 @@ from web.pages import (
     case,
     cover,
     inbox,
+    incidents,
     messages,
     moves,
     my,
@@ -32,7 +33,7 @@ from web.pages import (
 
 ROOMS = (
     sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
-    calculations, start, messages, my,
+    calculations, start, messages, my, incidents,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

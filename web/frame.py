@@ -19,6 +19,7 @@ from starlette.datastructures import UploadFile as PlainUpload
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import notices as messages_room
+from api.permissions import INCIDENT_DESK
 from api.problems import CsrfMissing, NotSignedIn, language_of
 from api.sign_in import identify
 from runtime import clock
@@ -45,6 +46,7 @@ _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("inbox", "/inbox", ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor")),
     ("my", "/my", ("employee",)),
     ("board", "/board", ("clerk", "supervisor", "head", "auditor", "admin")),
+    ("incidents", "/incidents", INCIDENT_DESK),
     ("cases", "/cases", _OFFICE),
     ("start", "/start", ("clerk", "college")),
     ("cover", "/cover", _OFFICE),
