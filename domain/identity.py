@@ -257,6 +257,9 @@ def _shapes(value: str, patterns: Patterns, countries: Collection[str] | None) -
         (IdKind.FOREIGN_SSN, bool(re.fullmatch(patterns.foreign_ssn, value))),
         (IdKind.CN_RESIDENT_ID, digits),
         (IdKind.PASSPORT, True),
+        # only where the kinds are named: the permit that somebody who wrote this had in mind
+        (IdKind.HK_MACAO_TRAVEL_PERMIT, len(value) < SHORT and value[:1].isalpha()),
+        (IdKind.TAIWAN_TRAVEL_PERMIT, 0 < len(value) < SHORT),
     ]
 
 
