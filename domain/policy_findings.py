@@ -84,8 +84,19 @@ def errors(texts: Texts) -> list[Finding]:
         try:
             policy_check.check_all(texts)
         except PolicyError as error:
-            found.append(Finding("error", "schema", error.text.en.partition(" ")[0].rstrip(":,"), None, error.text))
+            found.append(_of_error(error))
     return found
+
+
+def _of_error(error: PolicyError) -> Finding:
+    """The finding of an error whose sentence names the file, and the line where it begins with it."""
+    named = re.search(r"(?P<file>\w+\.(?:yaml|csv))(?::(?P<line>\d+))?", error.text.en)
+    file, line = (named["file"], named["line"]) if named else ("", None)
+    place = f"{file}:{line}" if line else file
+    said = Text(
+        zh=error.text.zh.removeprefix(place).lstrip(" ，：,"), en=error.text.en.removeprefix(place).lstrip(" :,")
+    )
+    return Finding("error", "schema", file, int(line) if line else None, said)
 
 
 def refuse(texts: Texts) -> None:
@@ -229,7 +240,8 @@ def _sources(name: str, texts: Texts) -> list[Finding]:
     found: list[Finding] = []
     for value in values(name, texts) if name not in WORDS else ():
         if not value.said.get("source"):
-            said = Text(zh=f"{value.key} 没有来源 source", en=f"{value.key} has no source")
+            key = value.key or name
+            said = Text(zh=f"{key} 没有来源 source", en=f"{key} has no source")
             found.append(Finding("error", "source", name, value.line, said))
         if "uncertain" in str(value.said.get("confidence", "")) and not is_sample(value):
             said = Text(

@@ -101,3 +101,14 @@ def test_every_value_says_where_it_comes_from_and_how_sure_we_are() -> None:
             assert value.said.get("source"), (name, value.key)
             assert value.said.get("confidence"), (name, value.key)
             assert value.line > 0
+
+
+def test_a_missing_file_and_a_row_that_does_not_fit_are_named_once() -> None:
+    [gone] = errors({k: v for k, v in TEXTS.items() if k != "treaties.yaml"})
+    assert (gone.place, "treaties.yaml" in gone.text.zh) == ("treaties.yaml", True)
+    name = "contribution_limits.csv"
+    [found] = errors(
+        with_change(name, "12-31,4588,22938,2024,,7646.00,2025-09-22", "12-31,22938,4588,2024,,7646.00,2025-09-22")
+    )
+    assert found.place == f"{name}:{line_of(name, 'pension,all,SC,2025')}"
+    assert found.text.en == "bad value: floor 22938, cap 4588."
