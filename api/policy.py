@@ -196,7 +196,7 @@ def title_of(name: str) -> Text:
 def view_of(viewer: Viewer, row: PolicyChangeRow) -> ChangeView:
     """A change as this viewer sees it."""
     what = " ".join(str(row.new[k]) for k in ("insurance", "class", "year", "scheme", "valid_from") if row.new.get(k))
-    title, which = title_of(row.file), row.key or what
+    title, which = title_of(row.file), (what or row.key) if row.kind == ChangeKind.ROW else row.key
     return ChangeView.model_validate(
         {
             **{f: getattr(row, f) for f in ChangeView.model_fields if f not in ("title", "actions")},

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.messages_of_fields import message_of
 from api.problems import Problem
 from domain import policy, policy_changes, policy_findings, policy_impact
 from domain.policy import PolicyError
@@ -24,11 +26,13 @@ from schemas.policy import (
     ChangedAmount,
     ChangedFee,
     ChangedMonths,
+    ChangeKind,
     MovedDeadline,
     PersonDifference,
     PolicyChange,
     Preview,
 )
+from schemas.policy_files import FILES, TABLES, AnyFile
 from store import people, policies, rule_tables
 from store import policy_changes as changes
 from store.policy_impact import arrears, due_lines, insured, open_deadlines
@@ -36,6 +40,7 @@ from store.rule_tables import RuleTables
 
 LISTED = 500  # lines of each list; counts are whole
 ZERO = Decimal("0.00")
+_OF_PROPOSAL = ("source", "confidence", "sample", "published_on", "review_by")
 
 
 class BrokenRule(Problem):
@@ -68,7 +73,7 @@ def _changed(change: PolicyChange, today: date) -> Changed:
     try:
         old = policy_changes.current(before, change)
         texts = changes.texts_with(change)
-        policy_findings.refuse(texts)
+        _refuse(change, texts)
         return Changed(
             texts=texts,
             before=policies.snapshot(),
@@ -80,7 +85,43 @@ def _changed(change: PolicyChange, today: date) -> Changed:
             findings=_new_findings(change.file, before, texts, today),
         )
     except PolicyError as error:
-        raise BrokenRule(error.text, faults=[("/new", "broken_rule", error.text)]) from error
+        pointer = f"/new/{error.field}" if error.field else "/new"
+        raise BrokenRule(error.text, faults=[(pointer, "broken_rule", error.text)]) from error
+
+
+def _refuse(change: PolicyChange, texts: Mapping[str, str]) -> None:
+    """BrokenRule with the fields at fault where the fault is one of the change's fields, PolicyError otherwise."""
+    faults = _fields_at_fault(change, texts)
+    if faults:
+        pointer, _, text = faults[0]
+        where = f"{change.file} {pointer.rpartition('/')[2]}"
+        raise BrokenRule(Text(zh=f"{where}：{text.zh}", en=f"{where}: {text.en}"), faults=faults)
+    for finding in policy_findings.errors(texts)[:1]:
+        if finding.kind == "overlap":
+            raise BrokenRule(finding.text, faults=[("/new/valid_from", "overlap", finding.text)])
+        raise PolicyError(f"{finding.place} {finding.text.zh}", f"{finding.place}: {finding.text.en}")
+
+
+def _fields_at_fault(change: PolicyChange, texts: Mapping[str, str]) -> list[tuple[str, str, Text]]:
+    """What the model of the changed file finds wrong with fields of this change."""
+    name = change.file
+    try:
+        if name.endswith(".csv"):
+            row = list(policy_findings.values(name, texts))[-1]  # it was added last
+            if (table := TABLES.get(name)) is not None:
+                table.model_validate(row.fields | row.said)
+        else:
+            FILES.get(name, AnyFile).model_validate(policy.load_mapping(texts, name))
+    except ValidationError as error:
+        found: list[tuple[str, str, Text]] = []
+        for detail in error.errors():
+            field = next((p for p in reversed(detail["loc"]) if isinstance(p, str)), "")
+            if field in _OF_PROPOSAL:
+                found.append((f"/{field}", str(detail["type"]), message_of(detail)))
+            elif change.kind is ChangeKind.ROW or field in change.new:
+                found.append((f"/new/{field}", str(detail["type"]), message_of(detail)))
+        return found
+    return []
 
 
 def _new_findings(file: str, before: Mapping[str, str], after: Mapping[str, str], today: date) -> list[Text]:

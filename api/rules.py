@@ -18,8 +18,8 @@ from api import views
 from api.calculations import NotComputable
 from api.problems import BadForm, NotAllowed, NotFound
 from api.sign_in import CurrentViewer
-from domain import deadlines, rule_values
-from domain.contributions import ContributionTables, PolicyGap
+from domain import deadlines, policy_origin, rule_values
+from domain.contributions import WORK_INJURY, ContributionTables, PolicyGap, Rate
 from domain.times import day_of, month_of
 from runtime import clock
 from schemas.base import Text
@@ -124,6 +124,7 @@ def _value_view(value: rule_values.RuleValue) -> RuleValueView:
             confidence=limit.confidence,
             sample=limit.sample or line.sample,
             review_by=limit.review_by,
+            change_id=policy_origin.of_row(limit, "contribution_limits.csv", policies.in_force()),
         ),
         rate=None
         if rate is None
@@ -139,10 +140,15 @@ def _value_view(value: rule_values.RuleValue) -> RuleValueView:
             confidence=rate.confidence,
             sample=rate.sample or line.sample,
             review_by=rate.review_by,
+            change_id=policy_origin.of_row(rate, _rate_file(rate), policies.in_force()),
         ),
         flags=list(value.flags),
         gaps=list(value.gaps),
     )
+
+
+def _rate_file(rate: Rate) -> str:
+    return "work_injury_rates.csv" if rate.insurance == WORK_INJURY else "contribution_rates.csv"
 
 
 def _sources(item: RuleValueView) -> list[str]:

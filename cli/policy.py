@@ -5,12 +5,14 @@ Exit code 0 when the rules can be used, with what one should know; 2 when one is
 """
 
 import asyncio
+from collections.abc import Mapping
 
 import typer
 
 import policies
-from domain import policy, policy_findings
+from domain import policy, policy_findings, policy_origin
 from domain.policy_changes import overlay
+from domain.policy_findings import Finding
 from runtime import clock
 from runtime.settings import get_settings
 from schemas.policy import PolicyChange
@@ -43,10 +45,27 @@ def check() -> None:
     typer.echo(f"✓ {len(texts)} 个文件可读 files read; 版本 version {version}")
     if changes:
         typer.echo(f"✓ 已含 {len(changes)} 项生效的变更 with {len(changes)} applied changes")
+        for number, change in enumerate(changes, start=1):
+            what = f"{change.file} {change.key}".strip()
+            typer.echo(f"  {number}. {what} ← {change.source} {address_of(change)}")
     years = [str(y.year) for y in policy.calendar_years(texts) if not y.provisional]
     typer.echo(f"✓ 已公布的日历 Published calendars: {', '.join(years)}")
     for finding in found:
-        typer.echo(f"! {finding.place} {finding.text.zh} {finding.text.en}")
+        typer.echo(f"! {finding.place} {finding.text.zh} {finding.text.en}{_brought_by(finding, texts, changes)}")
+
+
+def address_of(change: PolicyChange) -> str:
+    """The page of a change: its address where the installation's is known, else the path on it."""
+    return f"{get_settings().public_url.rstrip('/')}/policy/changes/{change.id}"
+
+
+def _brought_by(finding: Finding, texts: Mapping[str, str], changes: list[PolicyChange]) -> str:
+    """Which change brought the value that a finding speaks of."""
+    if finding.kind not in ("review", "gap") or finding.line is None:
+        return ""
+    value = next((v for v in policy_findings.values(finding.file, texts) if v.line == finding.line), None)
+    change = policy_origin.origin(value, changes) if value is not None else None
+    return f" ← {address_of(change)}" if change is not None else ""
 
 
 def applied_changes() -> list[PolicyChange]:

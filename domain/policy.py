@@ -45,11 +45,13 @@ CONDITIONS = (
 
 
 class PolicyError(ValueError):
-    """A policy file is missing or broken. `text` says in both languages what is wrong and where."""
+    """A policy file is missing or broken. `text` says in both languages what is wrong and where; `field` is the
+    field of a change that is at fault, where it is one."""
 
-    def __init__(self, zh: str, en: str) -> None:
+    def __init__(self, zh: str, en: str, *, field: str | None = None) -> None:
         super().__init__(f"{zh} {en}")
         self.text = Text(zh=zh, en=en)
+        self.field = field
 
 
 def text_of(texts: Texts, name: str) -> str:

@@ -229,7 +229,9 @@ def _typed(name: str, new: Mapping[str, Any], example: Mapping[str, Any], known:
 
 
 def _as(name: str, field: str, value: Any, example: Any) -> Any:
-    wrong = PolicyError(f"{name}：{field} 的值 {value!r} 无效。", f"{name}: {value!r} is not a valid {field}.")
+    wrong = PolicyError(
+        f"{name}：{field} 的值 {value!r} 无效。", f"{name}: {value!r} is not a valid {field}.", field=field
+    )
     if isinstance(value, float):
         raise PolicyError(
             f"{name}：{field} 请用带引号的数字。", f"{name}: write {field} as a quoted number, it is exact then."

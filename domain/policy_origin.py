@@ -5,7 +5,9 @@ are its history. Nothing here decides what a change does: that is `domain/policy
 """
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
+from domain.contributions import Limit, Rate
 from domain.policy_changes import CALENDAR, ident, key_columns
 from domain.policy_findings import Value
 from schemas.policy import ChangeKind, PolicyChange
@@ -36,6 +38,23 @@ def _of_row(change: PolicyChange, value: Value) -> bool:
 def origin(value: Value, applied: Sequence[PolicyChange]) -> PolicyChange | None:
     """The last applied change that brought the value; None when it was shipped."""
     return next((c for c in reversed(applied) if brought(c, value)), None)
+
+
+def of_row(row: Limit | Rate, file: str, applied: Sequence[PolicyChange]) -> int | None:
+    """The id of the last applied change that brought a limit or rate as the tables hold it; None when shipped."""
+    said = {"scheme": row.scheme, "locality": row.locality, "insurance": row.insurance}
+
+    def same(change: PolicyChange) -> bool:
+        if isinstance(row, Rate) and "rate" in change.new and Decimal(str(change.new["rate"])) != row.unit:
+            return False  # of another risk class
+        return (
+            change.file == file
+            and all(change.new[k] == v for k, v in said.items() if k in change.new)
+            and str(change.new.get("valid_from")) == row.valid_from.isoformat()
+            and str(change.new.get("source") or change.source) == row.source
+        )
+
+    return next((c.id for c in reversed(applied) if same(c)), None)
 
 
 def series(value: Value, values: Iterable[Value]) -> list[Value]:

@@ -265,6 +265,46 @@ class ValueHistory(BaseModel):
     changes: list[ChangeView]
 
 
+class ChangeForm(BaseModel):
+    """What a change of one kind asks for. `schema_`: JSON Schema of `new`; `values`: what is in force, to begin with.
+    `undated`: the value has no dates, so the new one takes its place."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    file: str
+    kind: ChangeKind
+    key: str
+    title: Text
+    schema_: dict[str, Any] = Field(alias="schema")
+    values: dict[str, Any]
+    undated: bool
+
+
+class NoticeBody(Body):
+    """The text of the State Council's notice, or a list: a day or range, off or at work, the name, line by line."""
+
+    year: Annotated[int, Field(ge=2000, le=2100)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20000)]
+
+
+class NoticeFaultView(BaseModel):
+    """`line`: of the text, from 1; 0 is the whole."""
+
+    line: int
+    text: Text
+
+
+class NoticeView(BaseModel):
+    """A notice as it was understood. It can be proposed when `faults` is empty: `new` is what such a change holds.
+    `outside`: days of other years that it names, to be changed there. `ignored`: what it only encourages."""
+
+    year: int
+    published_on: date | None
+    new: dict[str, Any]
+    outside: list[date]
+    ignored: list[str]
+    faults: list[NoticeFaultView]
+
+
 class FileView(BaseModel):
     """One file of the rules: its title, how many values it has, and what is to be said about them."""
 

@@ -23,7 +23,7 @@ class ReferenceView(Answer):
 
 class LimitView(Answer):
     """Floor and cap in yuan a month. `published_on`: day, month or year of the notice as the source says; empty where
-    it does not."""
+    it does not. `change_id`: the change of the rules that brought it, null when it was shipped."""
 
     floor: Yuan
     cap: Yuan
@@ -36,10 +36,11 @@ class LimitView(Answer):
     confidence: str
     sample: bool
     review_by: date | None
+    change_id: int | None = None
 
 
 class RateView(Answer):
-    """Shares of the base: of the unit and of the person."""
+    """Shares of the base: of the unit and of the person. `change_id` as in `LimitView`."""
 
     unit_rate: Rate
     person_rate: Rate
@@ -52,6 +53,7 @@ class RateView(Answer):
     confidence: str
     sample: bool
     review_by: date | None
+    change_id: int | None = None
 
 
 class RuleValueView(Answer):

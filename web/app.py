@@ -22,6 +22,8 @@ from web.pages import (
     messages,
     moves,
     my,
+    policy,
+    policy_changes,
     rules,
     saved_views,
     search,
@@ -33,7 +35,7 @@ from web.pages import (
 
 ROOMS = (
     sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
-    calculations, start, messages, my, incidents,
+    policy, policy_changes, calculations, start, messages, my, incidents,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

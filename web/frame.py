@@ -51,6 +51,7 @@ _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("start", "/start", ("clerk", "college")),
     ("cover", "/cover", _OFFICE),
     ("rules", "/rules", (*_OFFICE, "employee")),
+    ("policy", "/policy", ("policy", "auditor", "admin", "supervisor", "head")),
     ("calculations", "/calculations", (*_OFFICE, "employee")),
     ("messages", "/messages", (*_OFFICE, "employee")),
 )
@@ -183,6 +184,8 @@ def home(viewer: Viewer) -> str:
         return "/inbox"
     if viewer.has("supervisor", "head", "auditor"):
         return "/board"
+    if viewer.has("policy"):
+        return "/policy"
     return "/my" if viewer.has("employee") else "/cases"
 
 

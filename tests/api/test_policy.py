@@ -95,6 +95,25 @@ async def test_four_eyes_and_the_old_value_stays(keepers: Office) -> None:
             await s.execute(text("UPDATE policy_changes SET decided_by = proposed_by"))
 
 
+async def test_a_form_has_the_fields_of_its_value_and_a_notice_is_read(keepers: Office) -> None:
+    form = (await get(keepers, "policy", "/files/deadlines.yaml/form?key=rules[DL-REG-FOR]")).json()
+    fields = form["schema"]["properties"]
+    assert (form["kind"], form["key"], form["values"]["n"]) == ("fields", "rules[DL-REG-FOR]", 30)
+    assert "working_days" in fields["unit"]["enum"] and "title_zh" in fields and "id" not in fields
+    row = (await get(keepers, "policy", "/files/late_fee.yaml/form?key=rates[2011-07-01]")).json()
+    assert (row["kind"], row["key"], set(row["schema"]["properties"])) == ("row", "rates", {"daily_rate", "valid_from"})
+    limits = await get(keepers, "policy", "/files/contribution_limits.csv/form?key=medical all CD 2026-07-01")
+    assert "pension" in limits.json()["schema"]["properties"]["insurance"]["enum"]
+    text = "一、元旦：1月1日至3日放假，共3天。二、春节：2月5日至8日放假"
+    seen = (await post(keepers, "policy", "/calendar-notice", year=2027, text=text)).json()
+    assert seen["new"]["names"] == {
+        "2027-01-01/2027-01-03": {"zh": "元旦", "en": "New Year's Day"},
+        "2027-02-05/2027-02-08": {"zh": "春节", "en": "Spring Festival"},
+    }
+    assert any("2027-04-05" in f["text"]["en"] for f in seen["faults"])  # Qingming is missing: a public holiday
+    assert (await post(keepers, "clerk", "/calendar-notice", year=2027, text=text)).status_code == 403
+
+
 async def test_reject_and_withdraw(keepers: Office) -> None:
     first, second = await proposed(keepers, DURATION), await proposed(keepers, LIMIT)
     bare = await post(keepers, "policy2", f"/changes/{first}/reject")
@@ -129,6 +148,9 @@ async def test_a_value_names_the_change_that_brought_it_and_each_version_has_an_
     ]  # the old one stands beside it
     assert {v["change_id"] for v in found["series"]} == {None, first["id"]}
     assert [c["id"] for c in found["changes"]] == [first["id"]]
+    rules = await (await keepers.sign_in("clerk")).get("/api/v1/rules/values?month=2026-03&insurance=pension")
+    assert rules.json()["items"][0]["limit"]["change_id"] == first["id"]  # published later, so it counts
+    assert rules.json()["items"][0]["rate"]["change_id"] is None
     step = (await get(keepers, "policy", "/files/step_durations.yaml/value?key=steps[verification]")).json()
     assert (step["value"]["change_id"], step["changes"][0]["old"]["working_days"]) == (second["id"], 2)
     assert (await get(keepers, "policy", "/files/step_durations.yaml/value?key=steps[none]")).status_code == 404
@@ -214,6 +236,12 @@ async def test_what_breaks_the_rules_or_changes_nothing_is_refused(keepers: Offi
     broken = await post(keepers, "policy", "/changes", **{**DURATION, "new": {"working_days": "-3"}})
     assert (broken.status_code, broken.json()["code"]) == (422, "broken_rule")
     assert "working_days" in broken.json()["detail"]
+    assert broken.json()["errors"][0]["pointer"] == "/new/working_days"
+    bad = {**LIMIT, "new": {**LIMIT["new"], "floor": "-1", "valid_from": ""}}
+    found = {e["pointer"] for e in (await post(keepers, "policy", "/changes", **bad)).json()["errors"]}
+    assert found == {"/new/floor", "/new/valid_from"}
+    twice = {**LIMIT, "new": {**LIMIT["new"], "published_on": "2026"}}
+    assert (await post(keepers, "policy", "/changes", **twice)).json()["errors"][0]["pointer"] == "/new/valid_from"
     await applied(keepers, DURATION)
     same = await post(keepers, "policy", "/changes", **{**DURATION, "new": {"working_days": 3}})
     assert (same.status_code, same.json()["code"]) == (422, "no_change")
