@@ -41,7 +41,7 @@ class IncidentQuery(AddressQuery):
     kind: IncidentKind | None = None
     step: Annotated[str | None, Field(max_length=60)] = None
     process_kind: Annotated[str | None, Field(max_length=40)] = None
-    process_id: Annotated[str | None, Field(max_length=120)] = None
+    process_id: Annotated[str | None, Field(max_length=200)] = None
     page: Annotated[int, Field(ge=1, le=10_000)] = 1
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 

@@ -64,6 +64,9 @@ async def test_the_desk_is_translated_accessible_and_found_from_the_board(site: 
     await page.wait_for_selector("#incidents-list tbody tr")
     assert await page.locator("#incidents-list tbody tr").count() == 2
     wrong = await check(page, lang)
+    await page.goto(f"/cases/{case}")
+    assert await page.locator("#case-incidents a").count() == 2
+    wrong += await check(page, lang)
     for incident in (first, decision):
         await page.goto(f"/incidents/{incident}")
         wrong += await check(page, lang)

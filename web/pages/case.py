@@ -7,13 +7,14 @@ from uuid import uuid4
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
 
-from api import copies
+from api import copies, incidents
 from api import processes as room
-from api.permissions import COMMENTS, process_actions
+from api.permissions import COMMENTS, INCIDENT_DESK, process_actions
 from api.problems import BadForm
 from runtime.settings import get_settings
 from schemas.api import CommandBody, ProcessItem, ProcessQuery, ProcessView, TaskItem
 from schemas.deadlines import LegalKind
+from schemas.incidents import IncidentQuery
 from schemas.process import Stage, StageState
 from store import notifications
 from store.database import reading, session
@@ -105,6 +106,11 @@ async def case(visit: Guest, process_id: str) -> Response:
         view = await room.get_process(s, visit.viewer, process_id)
         notice = await notifications.of_case(s, visit.viewer, process_id)
         colleagues = await choices.colleagues(s, visit.lang)
+        standing = (
+            (await incidents.list_incidents(s, visit.viewer, IncidentQuery(process_id=process_id))).items
+            if visit.viewer.has(*INCIDENT_DESK)
+            else []
+        )
     open_tasks = [t for t in view.tasks if t.closed_at is None]
     done = sorted(
         (t for t in view.tasks if t.closed_at is not None),
@@ -116,6 +122,7 @@ async def case(visit: Guest, process_id: str) -> Response:
         "case.html",
         case=view,
         notice=notice,
+        case_incidents=standing,
         may_copy=visit.viewer.has(*COMMENTS),
         colleagues=colleagues,
         columns=columns_of(view.stages, open_tasks),
