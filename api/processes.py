@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import engine, permissions, signatures, views
+from api import cut_offs, engine, permissions, signatures, views
 from api.completion import IdempotencyKey
 from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
 from api.sign_in import CurrentViewer
@@ -62,6 +62,7 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
         **views.process_fields(process, look, holders.get(process_id, [])),  # pyright: ignore[reportArgumentType]
         stages=[Stage.model_validate(x) for x in process.stages],
         deadlines=[views.deadline_view(Deadline.model_validate(d), moment) for d in process.deadlines],
+        cut_offs=await cut_offs.of_case(s, process, moment),
         tasks=[views.task_item(t, process, look) for t in tasks],
         timeline=[views.timeline_view(e, look, done_for) for e in await cases.timeline_of(s, process_id)],
         documents=[views.document_view(d) for d in await documents.of_process(s, process_id)],

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import comments, permissions, signatures, task_data, views
+from api import comments, cut_offs, permissions, signatures, task_data, views
 from api.problems import BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -92,6 +92,7 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
         context=prefill.context,
         documents=await slots(s, task, spec),
         deadlines=[views.deadline_view(Deadline.model_validate(d), look.moment(process)) for d in task.deadlines],
+        cut_offs=await cut_offs.of_task(s, task, process, look.moment(process)),
         comments=await comments.of_task(s, task, look),
         copies=[views.copy_view(c, look) for c in await copies.of_task(s, task.process_id, task.id)],
         draft=draft,

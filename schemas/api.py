@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from schemas.base import Body, Text
 from schemas.countersign import CountersignView
-from schemas.deadlines import DeadlineView
+from schemas.deadlines import CutOff, DeadlineView
 from schemas.process import Stage
 from schemas.steps import ReturnTarget
 
@@ -244,6 +244,7 @@ class TaskView(TaskItem):
     context: dict[str, Any] = {}
     documents: list[DocumentSlot] = []
     deadlines: list[DeadlineView] = []
+    cut_offs: list[CutOff] = []
     comments: list[CommentView] = []
     copies: list[CopyView] = []
     draft: dict[str, Any] | None = None
@@ -371,6 +372,7 @@ class ProcessView(ProcessItem):
 
     stages: list[Stage]
     deadlines: list[DeadlineView]
+    cut_offs: list[CutOff] = []
     tasks: list[TaskItem]
     timeline: list[TimelineView]
     documents: list[DocumentView] = []

@@ -169,7 +169,8 @@ class AgencyPolicy(Payload):
     title: Text
     mode: str = "http"  # portal | http
     calendar: str = "school"
-    staff_change_cutoff_day: int | None = None
+    staff_change_cutoff_day: int | None = None  # what is handed in later counts for the next month
+    staff_change_cutoff_shift: ShiftPolicy = ShiftPolicy.NONE
     norm_working_days: int
     chase_working_days: int
     insurances: list[str] = []
@@ -235,3 +236,25 @@ class DeadlineView(Payload):
     overdue: bool = False
     consequence: Text | None = None
     derivation: list[DerivationStep] = Field(default_factory=list[DerivationStep])
+
+
+class CutOff(Payload):
+    """An agency's cut-off of a month for staff changes. `hand_in_by`: the last working day on or before it;
+    `latest_start`: when our remaining steps must begin for it; `planned`: the day of the hand-in, done or expected;
+    `counts_for`: the month for which that hand-in counts, the next one when `late`."""
+
+    agency: str
+    title: Text
+    month: str
+    due: date
+    due_at: datetime
+    hand_in_by: date
+    latest_start: datetime
+    planned: date
+    handed_in: bool
+    late: bool
+    counts_for: str
+    says: Text
+    sample: bool = False
+    provisional: bool = False
+    derivation: list[DerivationStep] = []

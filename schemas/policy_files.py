@@ -97,6 +97,7 @@ class Agency(Sourced):
     calendar: str
     closes_at: Hour = "17:00"
     staff_change_cutoff_day: Annotated[int, Field(ge=1, le=31)] | None = None
+    staff_change_cutoff_shift: ShiftPolicy = ShiftPolicy.NONE
     norm_working_days: Annotated[int, Field(ge=0, le=250)]
     chase_working_days: Annotated[int, Field(ge=0, le=250)]
     insurances: list[Insurance] = []

@@ -54,6 +54,10 @@ async def test_the_picture_and_the_dates_are_those_of_the_api(site: Site, lang: 
         assert ("最迟开始" if lang == "zh" else "Latest start") in dates
         for step in deadline["derivation"]:
             assert step["text"][lang] in opened, step
+    assert [c["agency"] for c in api["cut_offs"]] == ["social_bureau", "medical_bureau"]
+    for cut in api["cut_offs"]:
+        assert cut["says"][lang] in dates
+        assert all(step["text"][lang] in opened for step in cut["derivation"])
 
 
 async def test_the_engines_own_page_is_linked_for_administrators_only(site: Site) -> None:
