@@ -281,9 +281,13 @@ async def _deadlines(s: AsyncSession, viewer: Viewer, person_id: str, month: str
 
 def _rule_view(rule: DeadlineRule) -> DeadlineRuleView:
     wants = "month" if rule.unit in _OF_MONTH else "day"
+    address = ("deadlines.yaml", f"rules[{rule.id}]")
     computable = rule.n is not None or rule.unit is Unit.LAST_WORKING_DAY_OF_MONTH
     return DeadlineRuleView(
-        **rule.model_dump(), event=deadlines.anchor_name(rule.anchor), wants=wants if computable else None
+        **rule.model_dump(),
+        event=deadlines.anchor_name(rule.anchor),
+        wants=wants if computable else None,
+        change_id=next((c.id for c in reversed(policies.in_force()) if (c.file, c.key) == address), None),
     )
 
 

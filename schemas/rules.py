@@ -164,10 +164,11 @@ class PersonMonth(Answer):
 
 class DeadlineRuleView(DeadlineRule):
     """A rule of `deadlines.yaml` with its event in words. `wants`: what is counted from: day, or month (a day serves as
-    well); null where the law names no number, so that no date can be computed."""
+    well); null where the law names no number, so that no date can be computed. `change_id` as in `LimitView`."""
 
     event: Text
     wants: str | None
+    change_id: int | None = None
 
 
 class DeadlineRules(Answer):

@@ -62,7 +62,10 @@ class FileTable:
                 return pick(self.lang, value.fields[name])
         if self.lang == "zh" and "zh" in value.fields:
             return str(value.fields["zh"])
-        return str(value.fields.get("en") or value.key or value.file)
+        if "en" in value.fields:
+            return str(value.fields["en"])
+        _, bracket, inner = value.key.rpartition("[")
+        return inner.rstrip("]") if bracket else value.key or value.file
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from axe_playwright_python.async_playwright import Axe
 from sqlalchemy import select
 
 from runtime import clock
-from schemas.enrolment import LineRequest
+from schemas.enrolment import ForeignHire, LineRequest
 from store import policies, premium_lines, rule_tables
 from store.database import session
+from store.sealed import seal, unseal
 from store.tables.people import Hire
 from tests.web.conftest import Site
 from tests.web.office import open_case
@@ -37,7 +39,9 @@ async def owing(number: int) -> str:
     async with session() as s:
         hire = await s.scalar(select(Hire).where(Hire.process_id == case))
         assert hire is not None
-        hire.contract_start = clock.today().replace(month=8, day=1)
+        record = ForeignHire.model_validate(unseal(hire.record))
+        hire.contract_start = clock.today() - timedelta(days=70)
+        hire.record = seal(record.model_copy(update={"contract_start": hire.contract_start}).model_dump(mode="json"))
         request = LineRequest(
             process_id=case,
             person_id=hire.person_id,
