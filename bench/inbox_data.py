@@ -1,12 +1,9 @@
 """Millions of tasks in a few minutes: people, cases and tasks of a large office, made by the database itself.
 
-The shares are those of an office in the middle of a month: which kinds of tasks are open, whose they are, how many
-  are
-in hand, when they are due. Rows have the size of the
-  product's own (specs and deadlines are made by its models), names
-come with pinyin and initials, and a few names are common. The same seed gives the same rows. Triggers and indexes
-  are off
-while rows come in; groups and tallies are made by the statements of the migration.
+The shares are those of an office in the middle of a month: which kinds of tasks are open, whose they are, how many are
+in hand, when they are due. Rows have the size of the product's own (specs and deadlines are made by its models), names
+come with pinyin and initials, and a few names are common. The same seed gives the same rows. Triggers, keys and indexes
+are off while rows come in and made afterwards; tallies are counted by the statements of the migration.
 """
 
 import json
