@@ -305,8 +305,8 @@ def report(small: Office, large: Office, compared: int, page: list[str], args: a
         f"{large.open:,} open and {args.closed:,} closed tasks ({large.size}) "
         f"beside {small.open:,} and {4 * small.open:,}. {args.times * args.rounds} questions of each kind to each, "
         f"in turns, a search every {SEARCH_EVERY}; the first fifth of a round is not counted. "
-        f"{len(large.answer[QUESTIONS[0]])} first pages and {len(large.answer[QUESTIONS[2]])} searches were counted; p99 of "
-        "few is nearly the slowest one.",
+        f"{len(large.answer[QUESTIONS[0]])} first pages and {len(large.answer[QUESTIONS[2]])} searches were counted; "
+        "p99 of few is nearly the slowest one.",
         "",
         *table(small, large),
         "",
