@@ -188,15 +188,16 @@ async def test_the_list_for_payroll_is_text_and_adds_up(office: Office) -> None:
     assert sum(amounts[:-1]) == amounts[-1] == Decimal(bill.person_total) > 0
 
 
-async def test_payroll_confirms_for_everyone(office: Office) -> None:
+@pytest.mark.parametrize("how", ["this_month", "next_month", "receivable"])
+async def test_payroll_confirms_for_everyone(office: Office, how: str) -> None:
     bill = await office.billed(await office.case(), await office.case())
     await pay(office, bill.bill_id)
-    decision = BillDecision(bill_id=bill.bill_id, submission_id="", actor="payroll", outcome="next_month")
+    decision = BillDecision(bill_id=bill.bill_id, submission_id="", actor="payroll", outcome=how)
     await run(withholding_list, BillArg(bill_id=bill.bill_id))
     await run(record_withholding, decision)
     async with db.session() as s:
         rows = await vouchers.list_withholdings(s, bill.bill_id)
-    assert [(w.how, w.confirmed_by) for w in rows] == [("next_month", "payroll")] * 2
+    assert [(w.how, w.confirmed_by) for w in rows] == [(how, "payroll")] * 2
     assert sum(w.amount for w in rows) == Decimal(bill.person_total)
 
 
