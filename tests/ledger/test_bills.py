@@ -4,6 +4,7 @@ import asyncio
 import io
 from datetime import date
 from decimal import Decimal
+from itertools import count
 
 import openpyxl
 import pytest
@@ -243,20 +244,22 @@ async def test_a_voucher_that_does_not_match_the_withholding_is_refused(office: 
     assert refused.value.type == "PartsDiffer" and refused.value.non_retryable
 
 
+ROUNDS = count(1)  # each example makes a bill of its own in the same month
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     people=st.lists(
         st.tuples(st.decimals(min_value="1", max_value="90000", places=2), st.sampled_from(["business", "physics"])),
         min_size=1,
         max_size=4,
-    ),
-    number=st.integers(min_value=1, max_value=10**9),
+    )
 )
 async def test_bill_voucher_and_withholding_agree_to_the_cent(
-    office: Office, people: list[tuple[Decimal, str]], number: int
+    office: Office, people: list[tuple[Decimal, str]]
 ) -> None:
     cases: list[CaseArg] = [await office.case(monthly_wage=wage, org_unit=college) for wage, college in people]
-    bill = await office.billed(*cases, number=number)
+    bill = await office.billed(*cases, number=next(ROUNDS))
     assert bill.persons == len(cases)
     async with db.session() as s:
         split = await vouchers.split(s, bill.bill_id)
