@@ -80,6 +80,17 @@ async def test_name_or_number_unlike_the_record_is_said_to_the_clerk(
     assert all(f["severity"] == "watch" and f["message"]["zh"] and f["message"]["en"] for f in named.values())
 
 
+async def test_a_start_by_hand_under_another_name_is_named(office: Any) -> None:
+    case = await office.case()
+    async with session() as s:
+        (await s.get_one(Process, case)).state = "cancelled"  # no case counts, the person is still on record
+    other = hire(name="Berta Beispiel").model_dump(mode="json", exclude_none=True)
+    clerk = await office.sign_in("clerk")
+    answer = await clerk.post("/api/v1/processes", json={"kind": "enrolment", "input": other}, headers=key())
+    assert answer.status_code == 422, answer.text
+    assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [("/input/name", "name_differs")]
+
+
 async def test_medical_is_never_exempt(office: Any) -> None:
     task = await office.task(await office.case())
     wrong = await answered(office, task, "clerk", "approve", {"exempt": ["medical", "pension"]})
