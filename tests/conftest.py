@@ -196,11 +196,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 class ByFile(LoadScopeScheduling):
-    """Side by side, each file is one worker's, for it shares what its fixtures made; all of e2e shares one product."""
+    """Side by side, each file is one worker's, for it shares what its fixtures made; e2e has one product a user."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "tests/e2e" if path.startswith("tests/e2e/") else path
+        if not path.startswith("tests/e2e/"):
+            return path
+        return "e2e ordinary" if nodeid.rstrip("]").endswith("ordinary") or "[ordinary" in nodeid else "e2e root"
 
 
 @pytest.hookimpl(optionalhook=True)
