@@ -41,7 +41,7 @@ def compute(calculation: Calculation[Any, Any], given: Any) -> Any:
     except Refused as refused:
         raise BadForm(faults=[(refused.pointer, refused.code, refused.text)]) from refused
     except PolicyError as gap:
-        raise NotComputable(gap.text, faults=[("", "no_value", gap.text)]) from gap
+        raise NotComputable(gap.text, faults=[(calculation.pointer_of(gap), "no_value", gap.text)]) from gap
 
 
 def compute_from(calculation: Calculation[Any, Any], data: Any) -> dict[str, Any]:

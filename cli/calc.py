@@ -54,7 +54,7 @@ def calc(name: Name = None, schema: Schema = False) -> None:
     except Refused as refused:
         _refuse(refused.pointer, refused.text)
     except PolicyError as gap:
-        _refuse("", gap.text)
+        _refuse(calculation.pointer_of(gap), gap.text)
     else:
         typer.echo(json.dumps(answer.model_dump(mode="json"), ensure_ascii=False, indent=2))
         return

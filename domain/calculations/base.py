@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from domain import benefit_tables, policy, premium_tables, tables
 from domain.benefits import BenefitRules
 from domain.calendar import WorkCalendar, work_calendar
-from domain.contributions import ContributionTables
+from domain.contributions import ContributionTables, PolicyGap
 from domain.deadlines import FilingTable
 from domain.differences import MakeUpPractice
 from domain.enrolment_checks import Country
@@ -23,7 +23,7 @@ from domain.exemptions import TreatyTable
 from domain.identity import Patterns
 from domain.late_fee import LateFeeRate
 from domain.medical_years import LocalMedicalYears
-from domain.policy import Texts
+from domain.policy import PolicyError, Texts
 from domain.procedures import ProcedureTables
 from domain.retirement import RetirementRules
 from domain.undeclared import UndeclaredFactor
@@ -131,7 +131,8 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Calculation(Generic[I, O]):
-    """One calculation. `run` raises `Refused` or PolicyError, each with a sentence in both languages."""
+    """One calculation. `run` raises `Refused` or PolicyError, each with a sentence in both languages. `dated_by`: the
+    field with the day or month for which the rules may hold no value ("" where there is none)."""
 
     name: str
     title: Text
@@ -139,6 +140,11 @@ class Calculation(Generic[I, O]):
     input: type[I]
     output: type[O]
     run: Callable[[I, Context], O]
+    dated_by: str = ""
+
+    def pointer_of(self, error: PolicyError) -> str:
+        """The field to which a fault of the rules is told: none when a file is broken."""
+        return f"/{self.dated_by}" if self.dated_by and isinstance(error, PolicyGap) else ""
 
     @property
     def examples(self) -> list[dict[str, Any]]:

@@ -89,4 +89,5 @@ CALCULATION = Calculation(
     ContributionInput,
     ContributionAnswer,
     run,
+    dated_by="period",
 )

@@ -42,4 +42,5 @@ CALCULATION = Calculation(
     LateFeeInput,
     LateFeeAnswer,
     run,
+    dated_by="paid",
 )

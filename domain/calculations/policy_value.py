@@ -55,4 +55,5 @@ CALCULATION = Calculation(
     PolicyValueInput,
     PolicyValueAnswer,
     run,
+    dated_by="period",
 )

@@ -37,4 +37,5 @@ CALCULATION = Calculation(
     UndeclaredInput,
     UndeclaredAnswer,
     run,
+    dated_by="month",
 )

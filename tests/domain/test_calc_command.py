@@ -55,6 +55,20 @@ def test_a_bad_input_is_named_in_both_languages_with_exit_code_2(given: Any, sai
     assert len(lines) >= 2 and lines[0].startswith("✗ ") and lines[1].startswith("  ")
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "field"),
+    [
+        ("contribution", {"declared": "3000", "period": "2019-01"}, "period"),
+        ("undeclared", {"last_month": "100.00", "month": "1999-01"}, "month"),
+        ("late-fee", {"owed": "100.00", "due": "1999-01-15", "paid": "1999-02-15"}, "paid"),
+    ],
+)
+def test_a_time_for_which_the_rules_hold_no_value_is_named_by_its_field(name: str, given: Any, field: str) -> None:
+    found = run(name, given=given)
+    assert found.exit_code == 2
+    assert found.stderr.startswith(f"✗ {field}: "), found.stderr
+
+
 def test_an_unknown_name_offers_near_ones() -> None:
     found = run("add_day", given=DAYS)
     assert found.exit_code == 2
