@@ -6,6 +6,7 @@ The stand-in takes the same updates and writes the same projection as a worker d
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -247,10 +248,10 @@ async def office(database: Settings) -> AsyncIterator[Office]:
     engine.use_client(None)
 
 
-@pytest.fixture(scope="session")
-def agencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The simulated authorities, one server for all tests here."""
-    with running(tmp_path_factory.mktemp("agencies")) as started:
+@pytest.fixture
+def agencies(tmp_path: Path) -> Iterator[Running]:
+    """Authorities of this test alone: those of other tests know a first case of the year, and what became of it."""
+    with running(tmp_path / "agencies") as started:
         yield started
 
 

@@ -5,10 +5,8 @@ real activities and books, by a program that knows only the contract.
 payment day's closing on the clerk chooses between paying now with a fee and next month's payment; both lead to the end.
 """
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -16,7 +14,7 @@ from sqlalchemy import select
 from api import starts
 from domain.times import at, last_day, month_of, months_between
 from runtime import clock
-from simulators.launch import Running, running
+from simulators.launch import Running
 from store import ledger
 from store.database import session
 from store.demo_clock import KEY
@@ -37,13 +35,6 @@ DAYS: dict[str, tuple[str, list[str]]] = {  # the choices asked for: none before
 PAYMENT_DAY = 25  # Sichuan's, inclusive, until 17:00
 UNPUBLISHED = date(2026, 12, 31)  # from here on dates lie in a year without a published calendar
 QUESTION = "enrolment.payment_month"
-
-
-@pytest.fixture
-def agencies(tmp_path: Path) -> Iterator[Running]:
-    """Authorities without a memory of another day: several days lie in the same month of the same payments."""
-    with running(tmp_path / "agencies") as started:
-        yield started
 
 
 async def put_today_on(instant: datetime) -> None:

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from api import engine, starts
+from runtime.namespace import prepare
 from runtime.settings import Settings
 from simulators.launch import Running
 from store import incidents
@@ -144,9 +145,10 @@ class Mended:
 async def test_a_case_that_stands_still_is_found_whatever_else_is_broken(
     office: Office, client: Client, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    queue = database.temporal_namespace = database.temporal_task_queue  # what other tests left running is elsewhere
+    client = await prepare(database)
     engine.use_client(client)
     cases = [await office.case(), await office.case(id_number="X2222222")]
-    queue = database.temporal_task_queue
     unsandboxed = UnsandboxedWorkflowRunner()
     admin = await office.sign_in("admin")
     good = halted._last_failure  # pyright: ignore[reportPrivateUsage]

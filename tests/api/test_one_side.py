@@ -2,19 +2,17 @@
 payment. Real servers, real books, the demo's clock moved over the days."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import httpx2
-import pytest
 from sqlalchemy import select
 
 from api import engine, starts
 from cli.demo_clock import fast_forward
 from domain.times import at
-from simulators.launch import Running, running
+from simulators.launch import Running
 from store import demo_clock, ledger
 from store.database import session
 from store.tables.ledger import Bill, BillLine
@@ -25,13 +23,6 @@ from tests.api.test_any_day import put_today_on
 from tests.contract import Json
 
 QUESTION = "enrolment.partial_payment"
-
-
-@pytest.fixture
-def agencies(tmp_path: Path) -> Iterator[Running]:
-    """Authorities of this test alone: those of other tests know a first case of the year, and have approved it."""
-    with running(tmp_path / "agencies") as started:
-        yield started
 
 
 async def test_the_approved_side_is_paid_and_the_open_one_follows_as_back_payment(
