@@ -26,8 +26,8 @@ setup: $(STAMPS)/project $(STAMPS)/pages  ## 安装依赖(第二次不花时间)
 up: setup  ## 启动全部服务，Ctrl-C 停止 Start everything, Ctrl-C stops it
 	@exec $(BIN)/baoqi up --data $(DATA)
 
-# Most tests wait for servers more than they compute: three side by side on two processors.
-WORKERS ?= 3
+# Most tests wait for servers more than they compute: two side by side on two processors.
+WORKERS ?= 2
 test: setup  ## 全部测试，然后 make check All tests, then make check
 	$(BIN)/python -m pytest -n $(WORKERS)
 	@$(MAKE) --no-print-directory check

@@ -27,7 +27,7 @@ def working(n: int) -> str:
 
 async def first_task(client: httpx2.AsyncClient, **query: str) -> dict[str, Any]:
     """The first task that this person could take; waits for it."""
-    for _ in range(80):
+    for _ in range(400):
         items = (await client.get("/api/v1/tasks", params={"view": "group", **query})).json()["items"]
         if items:
             return (await client.get(f"/api/v1/tasks/{items[0]['id']}")).json()

@@ -25,7 +25,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 async def listed(http: httpx2.AsyncClient, wanted: int, **query: str) -> list[dict[str, Any]]:
     """The desk's list, once it has so many lines."""
-    for _ in range(200):
+    for _ in range(600):
         page = (await http.get(DESK, params=query)).json()
         if page["total"] == wanted:
             assert len(page["items"]) == wanted
@@ -49,7 +49,7 @@ async def test_bureaus_that_are_away_one_is_done_by_hand_the_other_retried(
     await starts.start_pending([case])
     program = await Program.of(school)
     clerk, admin = await school.sign_in("clerk"), await school.sign_in("admin")
-    for _ in range(100):
+    for _ in range(400):
         await program.round()
         if "enrolment.verification" in [item["kind"] for item in program.done]:
             break
@@ -162,7 +162,7 @@ async def test_a_case_that_stands_still_is_found_whatever_else_is_broken(
     handles = [await client.start_workflow("Halting", id=case, task_queue=queue) for case in cases]
     nobody = await client.start_workflow("Halting", id=f"nobody-{queue}", task_queue=queue)
     async with Worker(client, task_queue=queue, workflows=[Halting], workflow_runner=unsandboxed):
-        for _ in range(100):
+        for _ in range(400):
             mine = {handle.id for handle in (*handles, nobody)}
             if mine <= {e.id async for e in client.list_workflows(halted.HALTED)}:
                 break
@@ -174,7 +174,7 @@ async def test_a_case_that_stands_still_is_found_whatever_else_is_broken(
     await halted.sweep_incidents()
     assert (await listed(admin, 1))[0]["id"] == item["id"]
     async with Worker(client, task_queue=queue, workflows=[Mended], workflow_runner=unsandboxed):
-        for _ in range(100):
+        for _ in range(400):
             if not mine & {e.id async for e in client.list_workflows(halted.HALTED)}:
                 break
             await asyncio.sleep(0.3)

@@ -113,7 +113,7 @@ async def told(process_id: str, kind: str) -> int:
 
 
 async def until(true: Callable[[], Any]) -> None:
-    for _ in range(200):
+    for _ in range(600):
         if await true():
             return
         await asyncio.sleep(0.1)

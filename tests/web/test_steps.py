@@ -51,7 +51,7 @@ async def begin(**changes: Any) -> str:
 
 async def open_task(page: Any, words: str) -> str:
     """Waits for a task by its title in the inbox and opens it; returns its address."""
-    for _ in range(60):
+    for _ in range(300):
         await page.goto("/inbox?view=all")
         link = page.locator(f"#inbox tbody a:has-text('{words}')")
         if await link.count():

@@ -97,7 +97,7 @@ class Office:
 
     async def task(self, kind: str, *, where: Callable[[TaskSnapshot], bool] = lambda t: True) -> TaskSnapshot:
         """Waits until a task of this kind is open."""
-        for _ in range(400):
+        for _ in range(2400):  # a minute, for a machine that does much else
             found = [t for t in self.open_tasks() if t.spec.kind == kind and where(t)]
             if found:
                 return found[0]
@@ -107,7 +107,7 @@ class Office:
 
     async def settle(self, condition: Callable[[], bool]) -> None:
         """Waits until the projection shows what the test expects."""
-        for _ in range(400):
+        for _ in range(2400):  # a minute, for a machine that does much else
             if condition():
                 return
             await asyncio.sleep(0.025)

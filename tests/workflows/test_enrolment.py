@@ -132,7 +132,7 @@ async def test_cancelling_at_any_moment_ends_the_case(stage: Open, moment: int) 
         await to_bureaus(office, handle)
         await asyncio.sleep(0.03 * moment)
         await handle.execute_update("cancel", ProcessCommand(reason="离职", actor="clerk", ground="left"))
-        for _ in range(200):
+        for _ in range(1200):
             for task in office.open_tasks():
                 assert task.spec.kind == "registration.undo"
                 await complete(handle, task)

@@ -116,7 +116,7 @@ async def one_case(seed: int, stage: Open) -> tuple[str, Any]:
     async with stage(office, max_cached_workflows=rng.choice([1, 100])) as s:
         handle = await s.begin(at=begin)
         await people(rng, office, handle)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await handle.result()
         return handle.id, await handle.fetch_history()
 
