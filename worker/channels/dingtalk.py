@@ -18,13 +18,16 @@ import httpx2
 
 from runtime import clock
 from runtime.settings import Settings
-from worker.channels import Down, Later, Letter, Refused, Send, for_a_group, for_the_reader
+from worker.channels import Down, Letter, Send, for_a_group, for_the_reader
+from worker.channels.application import Application, Codes
 from worker.channels.http import ask, client, said
 
-_TOKEN_GONE = (40014, 42001, 88)
-_NO_SUCH_MEMBER = (33012, 60121, 40035)
-# 310000: the robot's signature, keyword or address is wrong; 130101, 410100, 90018: too many messages.
-_CHANNEL = (300001, 300005, 310000, 400013, 130101, 410100, 90018, 40001, 40089)
+CODES = Codes(
+    token_gone=(40014, 42001, 88),
+    no_such_member=(33012, 60121, 40035),
+    # 310000: the robot's signature, keyword or address is wrong; 130101, 410100, 90018: too many messages.
+    channel=(300001, 300005, 310000, 400013, 130101, 410100, 90018, 40001, 40089),
+)
 
 
 def signature(secret: str, milliseconds: int) -> str:
@@ -38,8 +41,7 @@ async def channel(settings: Settings) -> AsyncIterator[Send]:
     """Hands letters to the application, or to the robot when there is no application."""
     async with client() as http:
         if settings.dingtalk_app_key:
-            application = _Application(http, settings)
-            yield application.send
+            yield _Application(http, settings, settings.dingtalk_url).send
         else:
             yield _robot(http, settings)
 
@@ -53,7 +55,7 @@ def _robot(http: httpx2.AsyncClient, settings: Settings) -> Send:
             "text": {"content": f"@{letter.address} {for_a_group(letter)}"},
             "at": {"atUserIds": [letter.address], "isAtAll": False},
         }
-        _check(await ask(http, "POST", signed(url, secret, clock.real_now()), json=body))
+        CODES.check(await ask(http, "POST", signed(url, secret, clock.real_now()), json=body))
 
     return say
 
@@ -66,32 +68,18 @@ def signed(url: str, secret: str, now: datetime) -> str:
     return str(httpx2.URL(url).copy_merge_params({"timestamp": milliseconds, "sign": signature(secret, milliseconds)}))
 
 
-class _Application:
-    """One run of the application."""
+class _Application(Application):
+    codes = CODES
 
-    def __init__(self, http: httpx2.AsyncClient, settings: Settings) -> None:
-        self.http, self.settings = http, settings
-        self.root = settings.dingtalk_url.rstrip("/")
-        self.token = ""
-
-    async def send(self, letter: Letter) -> None:
-        if not self.token:
-            await self._sign_in()
-        answer = await self._post(letter)
-        if answer.get("errcode") in _TOKEN_GONE:
-            await self._sign_in()
-            answer = await self._post(letter)
-        _check(answer)
-
-    async def _sign_in(self) -> None:
+    async def sign_in(self) -> str:
         secret = self.settings.dingtalk_app_secret.get_secret_value()
         query = {"appkey": self.settings.dingtalk_app_key, "appsecret": secret}
         answer = await ask(self.http, "GET", f"{self.root}/gettoken", params=query)
         if answer.get("errcode", 0) != 0 or not answer.get("access_token"):
             raise Down(said(answer.get("errcode"), answer.get("errmsg")))
-        self.token = str(answer["access_token"])
+        return str(answer["access_token"])
 
-    async def _post(self, letter: Letter) -> dict[str, Any]:
+    async def post(self, letter: Letter) -> dict[str, Any]:
         # The same letter has the same content: that is what DingTalk compares.
         body = {
             "agent_id": self.settings.dingtalk_agent_id,
@@ -100,15 +88,3 @@ class _Application:
         }
         url = f"{self.root}/topapi/message/corpconversation/asyncsend_v2"
         return await ask(self.http, "POST", url, params={"access_token": self.token}, json=body)
-
-
-def _check(answer: dict[str, Any]) -> None:
-    code = answer.get("errcode")
-    if code == 0:
-        return
-    words = said(code, answer.get("errmsg"))
-    if code in _NO_SUCH_MEMBER:
-        raise Refused(words)
-    if code in _CHANNEL or code in _TOKEN_GONE:
-        raise Down(words)
-    raise Later(words)

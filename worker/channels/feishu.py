@@ -18,13 +18,18 @@ import httpx2
 
 from runtime import clock
 from runtime.settings import Settings
-from worker.channels import Down, Later, Letter, Refused, Send, for_a_group, for_the_reader
+from worker.channels import Down, Letter, Send, for_a_group, for_the_reader
+from worker.channels.application import Application, Codes
 from worker.channels.http import body_of, client, said, send
 
-_TOKEN_GONE = (99991661, 99991663, 99991664, 99991668)
-_NO_SUCH_MEMBER = (230001, 230013, 230029, 230053, 99992351, 99992352, 99992360, 99992361)
-# 19021: the robot's signature; 19022, 19024: its list of addresses or its keyword; the rest: too many, or not allowed.
-_CHANNEL = (9499, 11232, 19001, 19021, 19022, 19024, 10003, 10014, 230006, 230020, 99991400, 99991672)
+CODES = Codes(
+    token_gone=(99991661, 99991663, 99991664, 99991668),
+    no_such_member=(230001, 230013, 230029, 230053, 99992351, 99992352, 99992360, 99992361),
+    # 19021: the robot's signature; 19022, 19024: its list of addresses or its keyword; the rest: too many, not allowed.
+    channel=(9499, 11232, 19001, 19021, 19022, 19024, 10003, 10014, 230006, 230020, 99991400, 99991672),
+    code_in=("code", "StatusCode"),
+    words_in=("msg", "StatusMessage"),
+)
 _WRONG = 500
 
 
@@ -44,8 +49,7 @@ async def channel(settings: Settings) -> AsyncIterator[Send]:
     """Hands letters to the application, or to the robot when there is no application."""
     async with client() as http:
         if settings.feishu_app_id:
-            application = _Application(http, settings)
-            yield application.send
+            yield _Application(http, settings, settings.feishu_url).send
         else:
             yield _robot(http, settings)
 
@@ -59,37 +63,23 @@ def _robot(http: httpx2.AsyncClient, settings: Settings) -> Send:
         if secret:
             seconds = int(clock.real_now().timestamp())
             body = {"timestamp": str(seconds), "sign": signature(secret, seconds), **body}
-        _check(await _asked(http, url, json=body))
+        CODES.check(await _asked(http, url, json=body))
 
     return say
 
 
-class _Application:
-    """One run of the application."""
+class _Application(Application):
+    codes = CODES
 
-    def __init__(self, http: httpx2.AsyncClient, settings: Settings) -> None:
-        self.http, self.settings = http, settings
-        self.root = settings.feishu_url.rstrip("/")
-        self.token = ""
-
-    async def send(self, letter: Letter) -> None:
-        if not self.token:
-            await self._sign_in()
-        answer = await self._post(letter)
-        if answer.get("code") in _TOKEN_GONE:
-            await self._sign_in()
-            answer = await self._post(letter)
-        _check(answer)
-
-    async def _sign_in(self) -> None:
+    async def sign_in(self) -> str:
         secret = self.settings.feishu_app_secret.get_secret_value()
         body = {"app_id": self.settings.feishu_app_id, "app_secret": secret}
         answer = await _asked(self.http, f"{self.root}/open-apis/auth/v3/tenant_access_token/internal", json=body)
         if answer.get("code") != 0 or not answer.get("tenant_access_token"):
             raise Down(said(answer.get("code"), answer.get("msg")))
-        self.token = str(answer["tenant_access_token"])
+        return str(answer["tenant_access_token"])
 
-    async def _post(self, letter: Letter) -> dict[str, Any]:
+    async def post(self, letter: Letter) -> dict[str, Any]:
         body = {
             "receive_id": letter.address,
             "msg_type": "text",
@@ -111,15 +101,3 @@ async def _asked(http: httpx2.AsyncClient, url: str, **request: Any) -> dict[str
     if answer.status_code >= _WRONG:
         raise Down(f"HTTP {answer.status_code}")
     return body_of(answer)
-
-
-def _check(answer: dict[str, Any]) -> None:
-    code = answer.get("code", answer.get("StatusCode"))
-    if code == 0:
-        return
-    words = said(code, answer.get("msg", answer.get("StatusMessage")))
-    if code in _NO_SUCH_MEMBER:
-        raise Refused(words)
-    if code in _CHANNEL or code in _TOKEN_GONE:
-        raise Down(words)
-    raise Later(words)

@@ -5,22 +5,23 @@ same within four hours (`enable_duplicate_check`), so a letter handed over again
 a webhook whose key is its secret, 20 messages a minute, no check of duplicates.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx2
-
 from runtime.settings import Settings
-from worker.channels import Down, Later, Letter, Refused, Send, for_a_group, for_the_reader
+from worker.channels import Down, Letter, Refused, Send, for_a_group, for_the_reader
+from worker.channels.application import Application, Codes
 from worker.channels.http import ask, client, said
 
 DUPLICATES_SECONDS = 4 * 3600
-_TOKEN_GONE = (40014, 42001, 41001)
-# Nobody of that name, or not within the application's reach: asking again changes nothing.
-_NO_SUCH_MEMBER = (60111, 81013, 40003, 46004)
-# Secret, agent or key wrong, address of this server not allowed, too many messages: it is the channel's.
-_CHANNEL = (40001, 40013, 40056, 40091, 45009, 45033, 60020, 93000, 93008)
+CODES = Codes(
+    token_gone=(40014, 42001, 41001),
+    # Nobody of that name, or not within the application's reach: asking again changes nothing.
+    no_such_member=(60111, 81013, 40003, 46004),
+    # Secret, agent or key wrong, address of this server not allowed, too many messages: it is the channel's.
+    channel=(40001, 40013, 40056, 40091, 45009, 45033, 60020, 93000, 93008),
+)
 _BYTES = 2048  # of a text message
 
 
@@ -29,48 +30,29 @@ async def channel(settings: Settings) -> AsyncIterator[Send]:
     """Hands letters to the application, or to the robot when there is no application."""
     async with client() as http:
         if settings.wecom_corp_id:
-            application = _Application(http, settings)
-            yield application.send
+            yield _Application(http, settings, settings.wecom_url).send
         else:
             robot = settings.wecom_robot_url.get_secret_value()
 
             async def say(letter: Letter) -> None:
                 text = {"content": for_a_group(letter), "mentioned_list": [letter.address]}
-                _check(await ask(http, "POST", robot, json={"msgtype": "text", "text": text}))
+                CODES.check(await ask(http, "POST", robot, json={"msgtype": "text", "text": text}))
 
             yield say
 
 
-class _Application:
-    """One run of the application: its token is asked for once, and again when WeCom says that it has gone."""
+class _Application(Application):
+    codes = CODES
 
-    def __init__(self, http: httpx2.AsyncClient, settings: Settings) -> None:
-        self.http, self.settings = http, settings
-        self.root = settings.wecom_url.rstrip("/")
-        self.token = ""
-
-    async def send(self, letter: Letter) -> None:
-        if not self.token:
-            await self._sign_in()
-        answer = await self._post(letter)
-        if answer.get("errcode") in _TOKEN_GONE:
-            await self._sign_in()
-            answer = await self._post(letter)
-        _check(answer)
-        if answer.get("invaliduser") or answer.get("unlicenseduser"):
-            raise Refused(
-                "企业微信中没有此成员，或不在应用可见范围内。 WeCom knows no such member, or not this application."
-            )
-
-    async def _sign_in(self) -> None:
+    async def sign_in(self) -> str:
         secret = self.settings.wecom_secret.get_secret_value()
         query = {"corpid": self.settings.wecom_corp_id, "corpsecret": secret}
         answer = await ask(self.http, "GET", f"{self.root}/cgi-bin/gettoken", params=query)
         if answer.get("errcode", 0) != 0 or not answer.get("access_token"):
             raise Down(said(answer.get("errcode"), answer.get("errmsg")))
-        self.token = str(answer["access_token"])
+        return str(answer["access_token"])
 
-    async def _post(self, letter: Letter) -> dict[str, Any]:
+    async def post(self, letter: Letter) -> dict[str, Any]:
         # The same letter is the same request to the byte: that is what WeCom compares.
         body = {
             "touser": letter.address,
@@ -83,20 +65,14 @@ class _Application:
         query = {"access_token": self.token}
         return await ask(self.http, "POST", f"{self.root}/cgi-bin/message/send", params=query, json=body)
 
+    def look_into(self, answer: Mapping[str, Any]) -> None:
+        if answer.get("invaliduser") or answer.get("unlicenseduser"):
+            raise Refused(
+                "企业微信中没有此成员，或不在应用可见范围内。 WeCom knows no such member, or not this application."
+            )
+
 
 def _cut(text: str) -> str:
     """WeCom cuts at a number of bytes; here at a character before it."""
     whole = text.encode()
     return text if len(whole) <= _BYTES else whole[: _BYTES - 3].decode(errors="ignore") + "…"
-
-
-def _check(answer: dict[str, Any]) -> None:
-    code = answer.get("errcode")
-    if code == 0:
-        return
-    words = said(code, answer.get("errmsg"))
-    if code in _NO_SUCH_MEMBER:
-        raise Refused(words)
-    if code in _CHANNEL or code in _TOKEN_GONE:
-        raise Down(words)
-    raise Later(words)
