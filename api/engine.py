@@ -56,6 +56,14 @@ async def client() -> Client:
     return _client
 
 
+def link(process_id: str) -> str | None:
+    """Where an administrator sees the workflow itself; None when the address of Temporal's pages is not known."""
+    settings = get_settings()
+    if not settings.temporal_ui_url:
+        return None
+    return f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{settings.temporal_namespace}/workflows/{process_id}"
+
+
 async def update(process_id: str, name: str, argument: Any, update_id: str, result: type[T]) -> T:
     """Sends an update and waits for its result, at most `update_timeout_seconds`.
 

@@ -15,7 +15,6 @@ from api.completion import IdempotencyKey
 from api.problems import BadForm, KeyMissing, NotAllowed, NotAllowedNow, NotFound, TaskClosed, Unavailable
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
-from runtime.settings import get_settings
 from schemas.api import CompleteBody
 from schemas.base import Text
 from schemas.incident_steps import Way, step_of, ways_for
@@ -92,15 +91,8 @@ def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -
         decided_by_name=look.users.get(row.decided_by or ""),
         actions=ways(viewer, row),
         fault=incident_words.fault(row) if admin else None,
-        engine_url=_engine_url(row.process_id) if admin else None,
+        engine_url=engine.link(row.process_id) if admin else None,
     )
-
-
-def _engine_url(process_id: str) -> str | None:
-    settings = get_settings()
-    if not settings.temporal_ui_url:
-        return None
-    return f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{settings.temporal_namespace}/workflows/{process_id}"
 
 
 async def decide(viewer: Viewer, incident_id: str, body: DecideBody, key: str | None) -> IncidentItem:

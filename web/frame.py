@@ -23,6 +23,7 @@ from api.permissions import INCIDENT_DESK
 from api.problems import CsrfMissing, NotSignedIn, language_of
 from api.sign_in import identify
 from runtime import clock
+from runtime.addresses import page_of
 from schemas.base import Text
 from store import inbox_counts, users
 from store.database import reading
@@ -109,17 +110,6 @@ def with_query(path: str, query: str, **changes: str | None) -> str:
     values = {k: v for k, v in parse_qsl(query) if k not in changes}
     values |= {k: v for k, v in changes.items() if v}
     return f"{path}?{urlencode(values)}" if values else path
-
-
-def page_of(path: str) -> str:
-    """The page that shows what an address of the API lists: `/processes?overdue=true` -> `/cases?overdue=true`."""
-    plain = path.removeprefix("/api/v1")
-    parts = urlsplit(plain)
-    if parts.path == "/processes" or parts.path.startswith("/processes/"):
-        plain = "/cases" + plain.removeprefix("/processes")
-    elif parts.path == "/tasks":
-        plain = "/inbox" + plain.removeprefix("/tasks")
-    return plain
 
 
 def words(lang: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import asyncio
 
 from domain.delivery import CHANNELS
 from runtime import clock
+from runtime.addresses import page_of
 from runtime.logging import logger
 from runtime.settings import Settings, get_settings
 from store import channels, outbox
@@ -27,7 +28,6 @@ OPENERS: dict[str, Opener] = {
     "sms": sms.channel,
 }
 AT_ONCE = 200  # letters of a channel in one run; the rest comes with the next
-PAGES = {"/processes/": "/cases/"}  # addresses of the API -> the page that shows the same
 log = logger(__name__)
 
 
@@ -95,13 +95,13 @@ def letter_of(parcel: Parcel, settings: Settings) -> Letter:
     """The parcel as a channel gets it: one message with its page, or a digest with the page of each."""
     if len(parcel.items) == 1:
         text, link = parcel.items[0]
-        links = (_page(link, settings),) if link else ()
+        links = (settings.base_url + page_of(link),) if link else ()
     else:
         text = "\n".join(
-            f"{n}. {body.strip()}\n{_page(link, settings) if link else ''}"
+            f"{n}. {body.strip()}\n{settings.base_url + page_of(link) if link else ''}"
             for n, (body, link) in enumerate(parcel.items, start=1)
         )
-        links = (_page("/messages", settings),)
+        links = (f"{settings.base_url}/messages",)
     return Letter(
         id=parcel.ids[0],
         key=parcel.key,
@@ -112,10 +112,3 @@ def letter_of(parcel: Parcel, settings: Settings) -> Letter:
         at=parcel.created_at,
         repeat=parcel.repeat,
     )
-
-
-def _page(link: str, settings: Settings) -> str:
-    for room, page in PAGES.items():
-        if link.startswith(room):
-            link = page + link.removeprefix(room)
-    return f"{settings.base_url}{link}"

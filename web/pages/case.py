@@ -7,12 +7,11 @@ from uuid import uuid4
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
 
-from api import copies, incidents
+from api import copies, engine, incidents
 from api import processes as room
 from api.permissions import COMMENTS, INCIDENT_DESK, process_actions
 from api.problems import BadForm
-from runtime.settings import get_settings
-from schemas.api import CommandBody, ProcessItem, ProcessQuery, ProcessView, TaskItem
+from schemas.api import CommandBody, ProcessItem, ProcessQuery, TaskItem
 from schemas.deadlines import LegalKind
 from schemas.incidents import IncidentQuery
 from schemas.process import Stage, StageState
@@ -131,7 +130,7 @@ async def case(visit: Guest, process_id: str) -> Response:
         commands=[c for c in ("suspend", "resume", "cancel") if c in view.actions],
         decidable=[d for d in view.deadlines if d.met_at is None and d.legal_kind is not LegalKind.INTERNAL],
         key=uuid4().hex,
-        temporal_url=_temporal_url(visit, view),
+        temporal_url=engine.link(view.id) if visit.viewer.has("admin") else None,
     )
 
 
@@ -147,14 +146,6 @@ def columns_of(stages: list[Stage], open_tasks: list[TaskItem]) -> list[dict[str
             }
         )
     return found
-
-
-def _temporal_url(visit: Visit, view: ProcessView) -> str:
-    """Where an administrator sees the workflow itself."""
-    settings = get_settings()
-    if not visit.viewer.has("admin") or not settings.temporal_ui_url:
-        return ""
-    return f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{settings.temporal_namespace}/workflows/{view.id}"
 
 
 @router.post("/cases/{process_id}/{command}")
