@@ -18,7 +18,16 @@ from api.messages_of_fields import message_of
 from api.problems import Problem
 from domain import policy, policy_changes, policy_findings, policy_impact
 from domain.policy import PolicyError
-from domain.policy_impact import AmountChange, FeeChange, FeeRules, RetirementChange, RetirementTables
+from domain.policy_impact import (
+    AmountChange,
+    Arrears,
+    DueLine,
+    FeeChange,
+    FeeRules,
+    Insured,
+    RetirementChange,
+    RetirementTables,
+)
 from runtime import clock
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
@@ -193,13 +202,20 @@ async def _retirements(s: AsyncSession, rules: Changed, today: date) -> list[Ret
     return policy_impact.retirements_changed(await insured(s, rules.tables_before, today), old, new)
 
 
+def _of(found: Arrears | DueLine | Insured, names: Mapping[str, str]) -> dict[str, str]:
+    """The fields of `OfPerson`."""
+    return {
+        "person_id": found.person_id,
+        "name": names.get(found.person_id, ""),
+        "process_id": found.process_id,
+        "case_no": found.case_no,
+    }
+
+
 def _fee(change: FeeChange, names: Mapping[str, str]) -> ChangedFee:
     owed = change.arrears
     return ChangedFee(
-        person_id=owed.person_id,
-        name=names.get(owed.person_id, ""),
-        process_id=owed.process_id,
-        case_no=owed.case_no,
+        **_of(owed, names),
         levy=owed.levy,
         month=owed.month,
         owed=str(owed.owed),
@@ -215,10 +231,7 @@ def _fee(change: FeeChange, names: Mapping[str, str]) -> ChangedFee:
 def _retirement(change: RetirementChange, names: Mapping[str, str]) -> ChangedMonths:
     one = change.insured
     return ChangedMonths(
-        person_id=one.person_id,
-        name=names.get(one.person_id, ""),
-        process_id=one.process_id,
-        case_no=one.case_no,
+        **_of(one, names),
         old_retire=change.old_month,
         new_retire=change.new_month,
         old_months=change.old_minimum,
@@ -229,10 +242,7 @@ def _retirement(change: RetirementChange, names: Mapping[str, str]) -> ChangedMo
 def _amount(change: AmountChange, names: Mapping[str, str]) -> ChangedAmount:
     line = change.line
     return ChangedAmount(
-        person_id=line.person_id,
-        name=names.get(line.person_id, ""),
-        process_id=line.process_id,
-        case_no=line.case_no,
+        **_of(line, names),
         month=line.month,
         insurance=line.insurance,
         old_unit=str(change.old_unit),

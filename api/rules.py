@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +19,7 @@ from api.calculations import NotComputable
 from api.problems import BadForm, NotAllowed, NotFound
 from api.sign_in import CurrentViewer
 from domain import deadlines, policy_origin, rule_values
-from domain.contributions import WORK_INJURY, ContributionTables, PolicyGap, Rate
+from domain.contributions import WORK_INJURY, BillingLine, ContributionTables, Limit, PolicyGap, Rate
 from domain.times import day_of, month_of
 from runtime import clock
 from schemas.base import Text
@@ -110,45 +110,35 @@ def _value_view(value: rule_values.RuleValue) -> RuleValueView:
         levy=line.levy,
         limits=line.limits,
         law=line.source,
-        limit=None
-        if limit is None
-        else LimitView(
-            floor=limit.floor,
-            cap=limit.cap,
-            scheme=limit.scheme,
-            locality=limit.locality,
-            valid_from=limit.valid_from,
-            valid_to=limit.valid_to,
-            published_on=limit.published_on,
-            source=" ".join(s for s in (limit.doc, limit.source) if s),
-            confidence=limit.confidence,
-            sample=limit.sample or line.sample,
-            review_by=limit.review_by,
-            change_id=policy_origin.of_row(limit, "contribution_limits.csv", policies.in_force()),
-        ),
+        limit=None if limit is None else LimitView(floor=limit.floor, cap=limit.cap, **_where_from(limit, line)),
         rate=None
         if rate is None
-        else RateView(
-            unit_rate=rate.unit,
-            person_rate=rate.person,
-            scheme=rate.scheme,
-            locality=rate.locality,
-            valid_from=rate.valid_from,
-            valid_to=rate.valid_to,
-            published_on=rate.published_on,
-            source=rate.source,
-            confidence=rate.confidence,
-            sample=rate.sample or line.sample,
-            review_by=rate.review_by,
-            change_id=policy_origin.of_row(rate, _rate_file(rate), policies.in_force()),
-        ),
+        else RateView(unit_rate=rate.unit, person_rate=rate.person, **_where_from(rate, line)),
         flags=list(value.flags),
         gaps=list(value.gaps),
     )
 
 
-def _rate_file(rate: Rate) -> str:
-    return "work_injury_rates.csv" if rate.insurance == WORK_INJURY else "contribution_rates.csv"
+def _where_from(row: Limit | Rate, line: BillingLine) -> dict[str, Any]:
+    """The fields of `DatedView`."""
+    return {
+        "scheme": row.scheme,
+        "locality": row.locality,
+        "valid_from": row.valid_from,
+        "valid_to": row.valid_to,
+        "published_on": row.published_on,
+        "source": " ".join(s for s in (row.doc, row.source) if s) if isinstance(row, Limit) else row.source,
+        "confidence": row.confidence,
+        "sample": row.sample or line.sample,
+        "review_by": row.review_by,
+        "change_id": policy_origin.of_row(row, _file_of(row), policies.in_force()),
+    }
+
+
+def _file_of(row: Limit | Rate) -> str:
+    if isinstance(row, Limit):
+        return "contribution_limits.csv"
+    return "work_injury_rates.csv" if row.insurance == WORK_INJURY else "contribution_rates.csv"
 
 
 def _sources(item: RuleValueView) -> list[str]:

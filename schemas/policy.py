@@ -146,13 +146,18 @@ class MovedDeadline(BaseModel):
     automatic: bool
 
 
-class ChangedAmount(BaseModel):
-    """The premium of one person, month and insurance by the rules in force and by the changed ones, in yuan."""
+class OfPerson(BaseModel):
+    """Whom a line of a preview is about, and in which case."""
 
     person_id: str
     name: str
     process_id: str
     case_no: str
+
+
+class ChangedAmount(OfPerson):
+    """The premium of one person, month and insurance by the rules in force and by the changed ones, in yuan."""
+
     month: str
     insurance: str
     old_unit: str
@@ -162,13 +167,9 @@ class ChangedAmount(BaseModel):
     difference: str
 
 
-class ChangedFee(BaseModel):
+class ChangedFee(OfPerson):
     """The late fee on what one case owes for a past month, if it were paid on `paid_on`, in yuan."""
 
-    person_id: str
-    name: str
-    process_id: str
-    case_no: str
     levy: str
     month: str
     owed: str
@@ -180,13 +181,9 @@ class ChangedFee(BaseModel):
     difference: str
 
 
-class ChangedMonths(BaseModel):
+class ChangedMonths(OfPerson):
     """When somebody reaches the statutory month of retirement ("YYYY-MM"), and the months of contribution needed."""
 
-    person_id: str
-    name: str
-    process_id: str
-    case_no: str
     old_retire: str
     new_retire: str
     old_months: int

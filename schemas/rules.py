@@ -21,39 +21,34 @@ class ReferenceView(Answer):
     address: str
 
 
-class LimitView(Answer):
-    """Floor and cap in yuan a month. `published_on`: day, month or year of the notice as the source says; empty where
-    it does not. `change_id`: the change of the rules that brought it, null when it was shipped."""
+class DatedView(Answer):
+    """A value, and where it comes from. `published_on`: day, month or year of the notice as the source says; empty
+    where it does not. `change_id`: the change of the rules that brought it, null when it was shipped."""
+
+    scheme: str
+    locality: str
+    valid_from: date
+    valid_to: date | None
+    published_on: str
+    source: str
+    confidence: str
+    sample: bool
+    review_by: date | None
+    change_id: int | None = None
+
+
+class LimitView(DatedView):
+    """Floor and cap in yuan a month."""
 
     floor: Yuan
     cap: Yuan
-    scheme: str
-    locality: str
-    valid_from: date
-    valid_to: date | None
-    published_on: str
-    source: str
-    confidence: str
-    sample: bool
-    review_by: date | None
-    change_id: int | None = None
 
 
-class RateView(Answer):
-    """Shares of the base: of the unit and of the person. `change_id` as in `LimitView`."""
+class RateView(DatedView):
+    """Shares of the base: of the unit and of the person."""
 
     unit_rate: Rate
     person_rate: Rate
-    scheme: str
-    locality: str
-    valid_from: date
-    valid_to: date | None
-    published_on: str
-    source: str
-    confidence: str
-    sample: bool
-    review_by: date | None
-    change_id: int | None = None
 
 
 class RuleValueView(Answer):
