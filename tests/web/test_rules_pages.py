@@ -83,9 +83,11 @@ async def test_by_keyboard_and_without_script(site: Site) -> None:
         assert person is not None
     await page.fill("#person-q", "a")
     await page.press("#person-q", "Enter")
+    await page.wait_for_url(re.compile(r"\?q=a"))
     assert await page.locator("main tbody a").count() >= 2
     await page.fill("#person-q", str(hire_values(1, clock.today())["id_number"]))
     await page.press("#person-q", "Enter")
+    await page.wait_for_url(re.compile("/rules/persons/."))
     assert page.url.endswith(f"/rules/persons/{first}"), "a number leads to the person and stands in no address"
     assert "360.88" in await page.inner_text("#lines")
     await page.goto(f"/rules/persons/{first}?month=2024-13")
@@ -93,6 +95,7 @@ async def test_by_keyboard_and_without_script(site: Site) -> None:
     await page.goto("/rules/deadlines?rule=DL-REG-FOR")
     await page.fill("#anchor", "2026-09")
     await page.press("#anchor", "Enter")
+    await page.wait_for_url(re.compile("anchor=2026-09"))
     assert "2026-11-24" in await page.inner_text("#faults") and await page.input_value("#anchor") == "2026-09"
     employee = await site.visitor("employee", script=False)
     answer = await employee.goto(f"/rules/persons/{first}")
