@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from embedded.postgres import embedded_postgres
+from embedded.ports import Ports
+from embedded.postgres import Postgres, embedded_postgres
 from embedded.processes import Child, ChildFailed, Launch, Leftovers, birth_of
 from runtime.settings import Settings
 
@@ -108,23 +109,39 @@ async def test_a_damaged_list_of_leftovers_stops_nobody(tmp_path: Path) -> None:
     assert await Leftovers(tmp_path / "pids.json").end() == []
 
 
+async def serving(server: Postgres) -> Child:
+    child = await Child.start(server.launch())
+    await child.wait_ready()
+    return child
+
+
+async def prepared(folder: Path, tmp_path: Path) -> Postgres:
+    """A server whose data lie in a folder that nobody else may enter."""
+    folder.mkdir(mode=0o700)
+    settings = Settings(data_dir=folder / "data")
+    settings.data_dir.mkdir()
+    port = Ports(tmp_path / "ports.json").choose("postgres", 30000 + os.getpid() % 9000)
+    server = embedded_postgres(settings, port)
+    await asyncio.to_thread(server.prepare)
+    return server
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root must become somebody else")
 async def test_root_serves_postgres_below_a_closed_folder_without_opening_it(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    settings = Settings(data_dir=closed / "data")
-    settings.data_dir.mkdir()
-    from embedded.ports import Ports
-
-    server = embedded_postgres(settings, Ports(tmp_path / "ports.json").choose("postgres", 30000 + os.getpid() % 9000))
-    await asyncio.to_thread(server.prepare)
-    child = await Child.start(server.launch())
-    await child.wait_ready()
+    server = await prepared(closed, tmp_path)
+    child = await serving(server)
     await server.ensure_database()
     assert Path(f"/proc/{child.pid}").stat().st_uid != 0
     assert closed.stat().st_mode & 0o777 == 0o700
+    await child.stop()
+    assert child.process.returncode == 0
 
-    # Killed hard, the pid file left behind naming a stranger: it starts all the same, data in place.
+
+async def test_postgres_killed_hard_beside_a_strangers_pid_starts_with_its_data(tmp_path: Path) -> None:
+    server = await prepared(tmp_path / "closed", tmp_path)
+    child = await serving(server)
+    await server.ensure_database()
     dsn = server.database_url.replace("postgresql+psycopg", "postgresql")
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         await connection.execute("CREATE TABLE kept (x int)")
@@ -134,8 +151,7 @@ async def test_root_serves_postgres_below_a_closed_folder_without_opening_it(tmp
     lines = pid_file.read_text().splitlines()
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
     await asyncio.to_thread(server.prepare)
-    child = await Child.start(server.launch())
-    await child.wait_ready()
+    child = await serving(server)
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         assert await (await connection.execute("SELECT count(*) FROM kept")).fetchone() == (0,)
     await child.stop()
