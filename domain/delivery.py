@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from domain.calendar import WorkCalendar
-from domain.times import SHANGHAI, at, day_of, hour
+from domain.times import SHANGHAI, at, day_of
 from schemas.base import Text
 
 MAIL, WECOM, DINGTALK, FEISHU, SMS = "mail", "wecom", "dingtalk", "feishu", "sms"
@@ -91,11 +91,6 @@ def quiet_until(wishes: Wishes, moment: datetime) -> datetime | None:
     if not inside:
         return None
     return datetime.combine(local.date() + timedelta(days=days), last, SHANGHAI).astimezone(moment.tzinfo)
-
-
-def hour_or_none(text: str | None) -> time | None:
-    """ "22:00" -> 22:00, empty -> None. ValueError for anything else."""
-    return hour(text) if text else None
 
 
 # --- what may stand in it --------------------------------------------------------------------------------------------

@@ -255,18 +255,6 @@ async def give_back(session: AsyncSession, ids: tuple[int, ...]) -> None:
     )
 
 
-async def again(session: AsyncSession, channel: str) -> int:
-    """What failed for good, or is in a pause, is tried again at once; returns how many."""
-    found = await session.execute(
-        update(Outgoing)
-        .where(Outgoing.channel == channel, or_(Outgoing.state == FAILED, Outgoing.state == PENDING))
-        .values(state=PENDING, next_at=None, error=None)
-        .returning(Outgoing.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(found.all())
-
-
 async def waiting(session: AsyncSession) -> int:
     """How many messages wait to be sent."""
     return (
