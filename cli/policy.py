@@ -61,7 +61,7 @@ def address_of(change: PolicyChange) -> str:
 
 def _brought_by(finding: Finding, texts: Mapping[str, str], changes: list[PolicyChange]) -> str:
     """Which change brought the value that a finding speaks of."""
-    if finding.kind not in ("review", "gap") or finding.line is None:
+    if not changes or finding.kind not in ("review", "gap") or finding.line is None:
         return ""
     value = next((v for v in policy_findings.values(finding.file, texts) if v.line == finding.line), None)
     change = policy_origin.origin(value, changes) if value is not None else None

@@ -8,7 +8,7 @@ which month a registration counts, and so whether premiums have to be paid back.
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from domain.calendar import work_calendar
+from domain.calendar import WorkCalendar, work_calendar
 from domain.deadlines import add_to_month, internal_step, provisional_step, shifted
 from domain.slack import WORKDAY_STARTS, days_needed, latest_start
 from domain.times import add_to_month as month_after
@@ -41,7 +41,7 @@ def cut_off(
     due, moved, _ = shifted(agency.staff_change_cutoff_shift, counted.day, calendar, {})
     due_at = at(due, calendar.closes_at)
     hand_in_by = calendar.last_working_day_on_or_before(due)
-    planned = handed_in_at or _planned(now, days_needed(steps, policy.durations), policy)
+    planned = handed_in_at or _planned(now, days_needed(steps, policy.durations), school)
     late = planned > due_at
     missing = calendar.missing_years(min(hand_in_by, counted.day), due)
     head = DerivationStep(
@@ -71,10 +71,9 @@ def cut_off(
     )
 
 
-def _planned(now: datetime, needed: int, policy: PolicySnapshot) -> datetime:
+def _planned(now: datetime, needed: int, school: WorkCalendar) -> datetime:
     """The instant from which the hand-in can be expected when work begins now: the last of the working days needed,
     today among them when it is one."""
-    school = work_calendar(policy.calendar("school"))
     first = school.next_working_day(day_of(now), include_self=True)
     day = school.add_working_days(first, needed - 1) if needed > 1 else first
     return max(now, at(day, WORKDAY_STARTS))

@@ -118,7 +118,7 @@ def values(name: str, texts: Texts) -> list[Value]:
             kind = " ".join(keys)
             last[kind] = max([last.get(kind, ""), *dates])
             found.append(Value(name, " ".join(keys + dates), line, fields, said, bool(dates)))
-        return [replace(v, stays=v.dated and last[_kind(v)] == v.said["valid_from"]) for v in found]
+        return [replace(v, stays=v.dated and last[stem(v)] == v.said["valid_from"]) for v in found]
     loaded = load_mapping(texts, name)
     node = yaml.compose(texts[name], Loader=LOADER)
     return list(_entries(name, "", loaded, node, {}, dated=False))
@@ -291,9 +291,10 @@ def review_overdue(value: Value, today: date) -> bool:
     return by is not None and by < today and not _ended(value, today)
 
 
-def _kind(value: Value) -> str:
-    """The key of a dated row without its date."""
-    return value.key.removesuffix(str(value.said.get("valid_from", ""))).rstrip()
+def stem(value: Value) -> str:
+    """The key without the day from which it holds: the same for all rows that tell one thing for different dates."""
+    day = str(value.said.get("valid_from") or "")
+    return value.key.replace(f"[{day}]", "[]") if "[" in value.key else value.key.removesuffix(day).rstrip()
 
 
 def _ended(value: Value, today: date) -> bool:

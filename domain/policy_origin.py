@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from domain.contributions import Limit, Rate
 from domain.policy_changes import CALENDAR, ident, key_columns
-from domain.policy_findings import Value
+from domain.policy_findings import Value, stem
 from schemas.policy import ChangeKind, PolicyChange
 
 
@@ -61,11 +61,5 @@ def series(value: Value, values: Iterable[Value]) -> list[Value]:
     """The rows of the same table or list that tell the same thing for other dates (and the value), the newest first."""
     if not value.dated:
         return [v for v in values if v.key == value.key]
-    found = [v for v in values if _stem(v) == _stem(value)]
+    found = [v for v in values if stem(v) == stem(value)]
     return sorted(found, key=lambda v: str(v.said.get("valid_from") or ""), reverse=True)
-
-
-def _stem(value: Value) -> str:
-    """The key without the day from which it holds."""
-    day = str(value.said.get("valid_from") or "")
-    return value.key.replace(f"[{day}]", "[]") if "[" in value.key else value.key.removesuffix(day)

@@ -31,16 +31,25 @@ class Charged:
     process_id: str | None
 
 
+def _reads_all(viewer: Viewer) -> bool:
+    return any(hat.has(*OFFICES) for hat in viewer.hats)
+
+
+def _own_id(viewer: Viewer) -> str | None:
+    """The person whom an employee reads about: themselves."""
+    return viewer.person_id if viewer.has("employee") else None
+
+
 def readable(viewer: Viewer) -> ColumnElement[bool]:
     """The lines of the ledger that the viewer may read."""
-    if any(hat.has(*OFFICES) for hat in viewer.hats):
+    if _reads_all(viewer):
         return true()
     allowed: list[ColumnElement[bool]] = [false()]
     units = _colleges(viewer)
     if units:
         allowed.append(PremiumLine.org_unit.in_(units))
-    if viewer.has("employee") and viewer.person_id:
-        allowed.append(PremiumLine.person_id == viewer.person_id)
+    if own := _own_id(viewer):
+        allowed.append(PremiumLine.person_id == own)
     return or_(*allowed)
 
 
@@ -55,22 +64,22 @@ def may_search(viewer: Viewer) -> bool:
 
 def _person_readable(viewer: Viewer) -> ColumnElement[bool]:
     """People of whom the viewer may read at least the record or a line."""
-    if any(hat.has(*OFFICES) for hat in viewer.hats):
+    if _reads_all(viewer):
         return true()
     allowed: list[ColumnElement[bool]] = [
         exists().where(PremiumLine.person_id == Person.id, readable(viewer)),
         exists().where(Hire.person_id == Person.id, Hire.valid, _hire_readable(viewer)),
     ]
-    if viewer.has("employee") and viewer.person_id:
-        allowed.append(Person.id == viewer.person_id)
+    if own := _own_id(viewer):
+        allowed.append(Person.id == own)
     return or_(*allowed)
 
 
 def _hire_readable(viewer: Viewer) -> ColumnElement[bool]:
-    if any(hat.has(*OFFICES) for hat in viewer.hats):
+    if _reads_all(viewer):
         return true()
-    own = Hire.person_id == viewer.person_id if viewer.has("employee") and viewer.person_id else false()
-    return or_(Hire.org_unit.in_(_colleges(viewer)), own)
+    own = _own_id(viewer)
+    return or_(Hire.org_unit.in_(_colleges(viewer)), Hire.person_id == own if own else false())
 
 
 async def person(session: AsyncSession, viewer: Viewer, person_id: str) -> Person | None:

@@ -255,6 +255,13 @@ def agencies(tmp_path: Path) -> Iterator[Running]:
         yield started
 
 
+async def add_policy_administrators() -> None:
+    """Two, because nobody approves what they proposed."""
+    async with session() as s:
+        for name in ("policy", "policy2"):
+            await create_user(s, name, PASSWORD, name_zh=name, name_en=name, roles=["policy"])
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def school(office: Office, client: Client, database: Settings, agencies: Running) -> AsyncIterator[Office]:
     """The office with a real engine behind it: Temporal, the worker's workflows and activities, the authorities.

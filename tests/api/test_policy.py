@@ -17,8 +17,7 @@ from store.database import session
 from store.tables.ledger import PremiumLine
 from store.tables.office import Audit
 from store.tables.policy import PolicyChangeRow
-from store.users import create_user
-from tests.api.conftest import PASSWORD, Office
+from tests.api.conftest import Office, add_policy_administrators
 
 LIMIT = {
     "file": "contribution_limits.csv", "kind": "row", "key": "", "reason": "上限公布", "source": "川人社发〔2026〕99号",
@@ -37,9 +36,7 @@ DURATION = {
 @pytest.fixture
 async def keepers(office: Office) -> Office:
     """Two policy administrators beside the office."""
-    async with session() as s:
-        for name in ("policy", "policy2"):
-            await create_user(s, name, PASSWORD, name_zh=name, name_en=name, roles=["policy"])
+    await add_policy_administrators()
     return office
 
 

@@ -21,8 +21,7 @@ from store.database import session
 from store.policy_orders import DONE, PENDING
 from store.tables.policy import PolicyOrder
 from store.tables.processes import Process, ReminderRow, Task, Timeline
-from store.users import create_user
-from tests.api.conftest import PASSWORD, Office
+from tests.api.conftest import Office, add_policy_administrators
 from tests.api.test_any_day import put_today_on
 from tests.api.test_policy import applied, get, post, proposed
 
@@ -49,9 +48,7 @@ def dates(process: Process) -> dict[str, tuple[date, date, bool]]:
 @pytest.fixture
 async def keepers(school: Office) -> Office:
     """Two policy administrators beside the office."""
-    async with session() as s:
-        for name in ("policy", "policy2"):
-            await create_user(s, name, PASSWORD, name_zh=name, name_en=name, roles=["policy"])
+    await add_policy_administrators()
     return school
 
 

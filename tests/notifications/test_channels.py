@@ -162,6 +162,17 @@ async def test_a_channel_from_a_wrong_secret_to_a_signed_message(
     assert gone not in str(found[channel, "rung/2"].error)
 
 
+async def dies_before_the_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose worker dies after the channel took the message and before it is marked."""
+
+    async def dies(*_: Any, **__: Any) -> None:
+        raise ConnectionError("the worker died here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "mark", dies)
+        await deliver()
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_after_a_crash_between_send_and_mark_nothing_is_lost_and_as_little_as_possible_doubled(
     way: str, office: Settings, messenger: Messenger, machine: list[datetime], monkeypatch: pytest.MonkeyPatch
@@ -170,13 +181,7 @@ async def test_after_a_crash_between_send_and_mark_nothing_is_lost_and_as_little
     channel = set_up(office, way)
     await wants("clerk", [channel], {channel: WAYS[way][2]})
     await tell("clerk", "rung/1")
-
-    async def dies(*_: Any, **__: Any) -> None:
-        raise ConnectionError("the worker died here")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(outbox, "mark", dies)
-        await deliver()
+    await dies_before_the_mark(monkeypatch)
     row = (await rows())[channel, "rung/1"]
     assert (row.state, row.sent_at) == ("pending", None) and len(messenger.taken) == 1
     assert await deliver() == 0
@@ -194,13 +199,7 @@ async def test_a_mail_after_a_crash_has_the_same_id(
 ) -> None:
     await open_case()
     await tell("clerk", "rung/1")
-
-    async def dies(*_: Any, **__: Any) -> None:
-        raise ConnectionError("the worker died here")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(outbox, "mark", dies)
-        await deliver()
+    await dies_before_the_mark(monkeypatch)
     machine[0] += timedelta(minutes=1)
     assert await deliver() == 1
     assert len({m["Message-ID"] for m in mail_server.mails}) == 1 < len(mail_server.mails)
