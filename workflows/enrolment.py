@@ -16,7 +16,7 @@ from temporalio import workflow
 from schemas.base import Text
 from schemas.calls import CaseArg, LateFeeArg, PaymentScope
 from schemas.deadlines import Deadline
-from schemas.enrolment import CaseBooks, EnrolmentFacts, LineRequest
+from schemas.enrolment import EnrolmentFacts, LineRequest
 from schemas.process import ProcessCommand, ProcessStart, Stage, StageState
 from schemas.tasks import TaskSpec
 from workflows.human_task import HumanTask, Returned
@@ -45,7 +45,7 @@ class Enrolment(Process):
         self.person_id = start.subject or ""
         self.facts: EnrolmentFacts
         self.registrations: dict[str, Registration] = {}
-        self.books = CaseBooks()
+        self._written: set[str] = set()  # levies whose premium lines are in the ledger
         self._months: dict[str, str] = {}  # decisions: month whose payment day had passed -> month of payment
         self._month_decision = asyncio.Lock()
         self._first_paid: str | None = None  # the month in which the side that came first is paid
@@ -233,7 +233,11 @@ class Enrolment(Process):
         return self.deadline("DL-PAY-OTHER", month, as_id=f"DL-PAY-OTHER@{month}", authority="tax_office")
 
     async def _pay(self, agency: str, not_same_month: bool) -> None:
-        """Writes the premium lines of one agency's insurances and waits until the tax payment has paid them."""
+        """Writes the premium lines of one agency's insurances and waits until the tax payment has paid them.
+
+        What the ledger answers is kept by the branch that asked: two branches ask at the same time, an older answer may
+        arrive after a newer one, and it may not say of the other levy that nothing is left to pay.
+        """
         levy = self._levy(agency)
         insurances = [i for i in self.policy.agency(agency).insurances if i in self.facts.insurances]
         self.enter("tax_payment", *self._paying.values())
@@ -245,7 +249,7 @@ class Enrolment(Process):
         if not_same_month:
             self.flag("not_same_month")
         seen = self.wakes
-        self.books = await self.calls.write_lines(
+        books = await self.calls.write_lines(
             LineRequest(
                 process_id=self.id,
                 person_id=self.person_id,
@@ -255,18 +259,19 @@ class Enrolment(Process):
                 not_same_month=not_same_month,
             )
         )
+        self._written.add(levy)
         scope = PaymentScope(unit=UNIT, levy=levy, month=month)
         await self.calls.start_tax_payment(scope)
         self._paying[levy] = scope.process_id
         self.wait_on("tax_payment", *self._paying.values())
         n = 0
-        while self.books.unpaid.get(levy, 0) > 0:
+        while books.unpaid.get(levy, 0) > 0:
             n += 1
             woken = await self._woken(seen)
             if woken == seen:
                 await self.calls.start_tax_payment(scope)  # should its start ever have been lost
             seen = woken
-            self.books = await self.calls.case_books(self._case(), f"paid/{levy}/{n}")
+            books = await self.calls.case_books(self._case(), f"paid/{levy}/{n}")
         title = self.policy.agency(agency).title
         self.note(
             "paid",
@@ -316,7 +321,7 @@ class Enrolment(Process):
         total = Decimal(0)
         for agency in AGENCIES:
             levy = self._levy(agency)
-            if self.registrations[agency].approved and not self.books.written.get(levy):
+            if self.registrations[agency].approved and levy not in self._written:
                 arg = LateFeeArg(process_id=self.id, levy=levy, payment_month=payment_month, paid_on=paid_on)
                 total += Decimal((await self.calls.late_fee_estimate(arg)).amount)
         return str(total)
@@ -339,11 +344,11 @@ class Enrolment(Process):
         """Until finance has settled every bill on which this case has a line."""
         async with self.stage("reimbursement", "reimbursement"):
             n, seen = 1, self.wakes
-            self.books = await self.calls.case_books(self._case(), f"settled/{n}")
-            while self.books.unsettled:
+            books = await self.calls.case_books(self._case(), f"settled/{n}")
+            while books.unsettled:
                 seen = await self._woken(seen)
                 n += 1
-                self.books = await self.calls.case_books(self._case(), f"settled/{n}")
+                books = await self.calls.case_books(self._case(), f"settled/{n}")
 
     # --- cancelling -------------------------------------------------------------------------------------------------
 
@@ -360,7 +365,7 @@ class Enrolment(Process):
         """Registrations are taken back by tasks at both agencies; lines not yet billed are reversed."""
         await asyncio.gather(*(r.undo() for r in self.registrations.values()))
         if self.registrations:
-            self.books = await self.calls.reverse_lines(self._case())
+            await self.calls.reverse_lines(self._case())
         for stage in self.stages:
             if stage.state is StageState.ACTIVE:
                 self.leave(stage.code, StageState.CANCELLED)

@@ -75,6 +75,7 @@ class Office:
         self.frozen = False
         self.fail: dict[str, list[Exception]] = {}
         self.slow: dict[str, float] = {}
+        self.late: dict[str, float] = {}  # an answer that is under way for so long after it was made
         self.tax_scopes: list[PaymentScope] = []
         self.client: Client | None = None
         self.task_queue = ""
@@ -111,7 +112,10 @@ class Office:
             if condition():
                 return
             await asyncio.sleep(0.025)
-        raise AssertionError("the office never came to the expected state")
+        stages = {
+            t.process.id: {s.code: (s.state.value, s.waits) for s in t.process.stages} for t in self.transitions
+        }
+        raise AssertionError(f"the office never came to the expected state; stages: {stages}; calls: {self.calls[-20:]}")
 
     def kinds(self, process_id: str) -> list[str]:
         return [e.kind for e in self.timeline[process_id]]
@@ -209,7 +213,9 @@ class Office:
     async def write_lines(self, arg: LineRequest) -> CaseBooks:
         await self._called(f"write_lines:{arg.levy}:{arg.payment_month}")
         self.lines.setdefault(arg.levy, len(arg.insurances))
-        return self._books()
+        books = self._books()
+        await asyncio.sleep(self.late.get(f"write_lines:{arg.levy}", 0))
+        return books
 
     def _books(self) -> CaseBooks:
         unsettled = [b for b, status in self.bills.items() if status == "paid"]

@@ -55,6 +55,21 @@ async def test_the_whole_way_from_materials_to_closed(stage: Open) -> None:
         assert office.transitions[-1].process.flags == []
 
 
+async def test_an_old_answer_of_the_ledger_does_not_say_that_the_other_levy_is_paid(stage: Open) -> None:
+    """Both branches write at the same time: what the medical one heard was true before the social one wrote."""
+    office = Office()
+    async with stage(office) as s:
+        month = "2026-09"
+        office.slow[f"write_lines:social:{month}"] = 0.5
+        office.late["write_lines:medical"] = 1.5  # and it arrives after the social one's answer
+        office.slow[f"start_tax_payment:social:{month}"] = 2.5
+        handle = await s.begin(at=START)
+        await to_bureaus(office, handle)
+        both = [f"tax_payment-school-{levy}-{month}" for levy in ("medical", "social")]
+        await office.settle(lambda: sorted(stage_of(office, "tax_payment").waits) == both)
+        assert "paid" not in office.kinds(handle.id)
+
+
 async def test_verification_returns_once_with_all_defects_and_the_college_answers(stage: Open) -> None:
     office = Office()
     async with stage(office) as s:
