@@ -4,6 +4,7 @@ A verification returns once, with all defects, by its own outcome; the college m
 bureau's branch sends the case here through `workflows/reentry.py`. The statutory date runs on all the while.
 """
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
@@ -27,6 +28,18 @@ class Record:
     def __init__(self, case: "Enrolment") -> None:
         self._case = case
         self._rounds = 0
+        self._writing = asyncio.Lock()
+
+    async def apply(self, submission_id: str, key: str) -> None:
+        """Takes a form over into the record; the case goes on with the record as it then is.
+
+        One form at a time: both bureaus' branches correct the record, and the answer to the earlier correction, coming
+        after the answer to the later one, would put the old record back.
+        """
+        case = self._case
+        arg = AppliedForm(process_id=case.id, person_id=case.person_id, submission_id=submission_id)
+        async with self._writing:
+            case.facts = await case.calls.apply_record(arg, key)
 
     async def make(self, back: Returned | None = None, agency: str | None = None) -> None:
         """From the materials, or from the step to which the case goes back, to the approved record.
@@ -54,7 +67,8 @@ class Record:
             certificate=result.data.get("certificate", "none"),
             actor=result.actor,
         )
-        case.facts = await case.calls.record_exemption(decision)
+        async with self._writing:
+            case.facts = await case.calls.record_exemption(decision)
 
     async def materials(
         self, defects: list[dict[str, str]], back: Returned | None = None, agency: str | None = None
@@ -86,8 +100,7 @@ class Record:
                     former=back.former if back else None,
                 )
             )
-        applied = AppliedForm(process_id=case.id, person_id=case.person_id, submission_id=result.submission_id)
-        case.facts = await case.calls.apply_record(applied, f"materials/{n}")
+        await self.apply(result.submission_id, f"materials/{n}")
 
     async def _verification(self, back: Returned | None, agency: str | None) -> TaskResult:
         case = self._case

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from temporalio import workflow
 
 from schemas.base import Text
-from schemas.calls import AppliedForm, RegistrationArg, RegistrationEvent
+from schemas.calls import RegistrationArg, RegistrationEvent
 from schemas.deadlines import Deadline
 from schemas.incident_steps import Way
 from schemas.process import StageState
@@ -305,8 +305,7 @@ class Registration:
             data={"code": code} if code else None,
             return_to=self._targets(),
         )
-        arg = AppliedForm(process_id=self.case.id, person_id=self.case.person_id, submission_id=result.submission_id)
-        self.case.facts = await self.case.calls.apply_record(arg, f"{self.agency}/{self.attempt}")
+        await self.case.record.apply(result.submission_id, f"{self.agency}/{self.attempt}")
         self.case.plan_registrations()
 
     async def undo(self) -> None:

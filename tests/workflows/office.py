@@ -112,10 +112,10 @@ class Office:
             if condition():
                 return
             await asyncio.sleep(0.025)
-        stages = {
-            t.process.id: {s.code: (s.state.value, s.waits) for s in t.process.stages} for t in self.transitions
-        }
-        raise AssertionError(f"the office never came to the expected state; stages: {stages}; calls: {self.calls[-20:]}")
+        stages = {t.process.id: {s.code: (s.state.value, s.waits) for s in t.process.stages} for t in self.transitions}
+        raise AssertionError(
+            f"the office never came to the expected state; stages: {stages}; calls: {self.calls[-20:]}"
+        )
 
     def kinds(self, process_id: str) -> list[str]:
         return [e.kind for e in self.timeline[process_id]]

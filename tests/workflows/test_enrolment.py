@@ -6,10 +6,12 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from schemas.calls import PollAnswer
+from schemas.calls import AppliedForm, PollAnswer
+from schemas.enrolment import EnrolmentFacts
 from schemas.process import ProcessCommand, Stage, Wake
 from tests.workflows.office import Office, complete, shanghai
 
@@ -117,6 +119,43 @@ async def test_each_bureau_refuses_twice_and_the_old_due_date_stands(stage: Open
             filled = [c for c in office.calls if c.startswith(f"fill_application:{agency}")]
             assert filled == [f"fill_application:{agency}:{n}" for n in (1, 2, 3)]
         assert office.kinds(handle.id).count("refused") == 4
+
+
+class Corrected(Office):
+    """The second correction brings another date of the permit; the answer to the first is long under way."""
+
+    @activity.defn(name="apply_record")
+    async def apply_record(self, arg: AppliedForm) -> EnrolmentFacts:
+        await self._called("corrected")
+        answered = self.facts
+        match self.calls.count("corrected"):
+            case 2:  # the first is the college's own form
+                await asyncio.sleep(1.5)
+            case 3:
+                answered = self.facts = self.facts.model_copy(update={"permit_issued": date(2026, 9, 16)})
+        return answered
+
+
+async def test_two_corrections_at_once_leave_the_later_record(stage: Open) -> None:
+    office = Corrected()
+    twice = [PollAnswer(state="refused", code="R03"), PollAnswer(state="refused", code="R03")]
+    office.answers = {a: list(twice) for a in ("social_bureau", "medical_bureau")}
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        await to_bureaus(office, handle)
+        first = [
+            await office.task("registration.correction", where=lambda t, a=agency: t.spec.authority == a)
+            for agency in ("social_bureau", "medical_bureau")
+        ]
+        await asyncio.gather(*(complete(handle, task) for task in first))
+        again = [
+            await office.task(
+                "registration.correction",
+                where=lambda t, a=agency: t.spec.authority == a and t.id not in {x.id for x in first},
+            )
+            for agency in ("social_bureau", "medical_bureau")
+        ]
+        assert [t.deadlines[0].due.isoformat() for t in again] == ["2026-10-16"] * 2
 
 
 async def test_cancel_undoes_the_registrations_by_tasks(stage: Open) -> None:
