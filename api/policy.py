@@ -162,6 +162,7 @@ async def apply(s: AsyncSession, viewer: Viewer, change_id: int) -> ChangeView:
         fees=seen.fees,
         fee_difference=seen.fee_difference,
         people_months=seen.people_months,
+        lines_not_computable=seen.lines_not_computable,
     )
     await policy_changes.number(
         s,

@@ -25,6 +25,7 @@ from domain.policy_impact import (
     FeeChange,
     FeeRules,
     Insured,
+    NotComputable,
     RetirementChange,
     RetirementTables,
 )
@@ -37,6 +38,7 @@ from schemas.policy import (
     ChangedMonths,
     ChangeKind,
     MovedDeadline,
+    NotComputableLine,
     PersonDifference,
     PolicyChange,
     Preview,
@@ -150,6 +152,7 @@ async def preview(s: AsyncSession, rules: Changed) -> Preview:
     retiring = await _retirements(s, rules, today)
     concerned = {c.line.person_id for c in differing}
     concerned |= {c.arrears.person_id for c in fees} | {c.insured.person_id for c in retiring}
+    concerned |= {c.person_id for c in (*no_line, *no_fee)}
     names = await people.names_of(s, list(concerned))
     persons = _persons(differing, fees, names)
     unit, person = sum((c.unit for c in differing), ZERO), sum((c.person for c in differing), ZERO)
@@ -169,29 +172,32 @@ async def preview(s: AsyncSession, rules: Changed) -> Preview:
         person_difference=str(person),
         fee_difference=str(fee),
         total_difference=str(unit + person + fee),
-        not_computable=no_line + no_fee,
+        lines_not_computable=len(no_line) + len(no_fee),
         findings=list(rules.findings),
         deadlines=moves[:LISTED],
         persons=persons[:LISTED],
         amounts=[_amount(c, names) for c in differing[:LISTED]],
         late_fees=[_fee(c, names) for c in fees[:LISTED]],
         retirements=[_retirement(c, names) for c in retiring[:LISTED]],
+        not_computable=[_unknown(c, names) for c in [*no_line, *no_fee][:LISTED]],
     )
 
 
-async def _amounts(s: AsyncSession, rules: Changed, today: date) -> tuple[list[AmountChange], int]:
+async def _amounts(s: AsyncSession, rules: Changed, today: date) -> tuple[list[AmountChange], list[NotComputable]]:
     old, new = rules.tables_before.contributions, rules.tables_after.contributions
     if old == new:
-        return [], 0
-    lines = await due_lines(s, rules.tables_before, today)
-    return await asyncio.to_thread(policy_impact.amounts_changed, lines, old, new, today)
+        return [], []
+    lines, unknown = await due_lines(s, rules.tables_before, today)
+    differing, gaps = await asyncio.to_thread(policy_impact.amounts_changed, lines, old, new, today)
+    schemes = {scheme for scheme, _ in rules.tables_before.categories.values()}
+    return differing, [*gaps, *policy_impact.touched(unknown, sorted(schemes), old, new, today)]
 
 
-async def _fees(s: AsyncSession, rules: Changed, today: date) -> tuple[list[FeeChange], int]:
+async def _fees(s: AsyncSession, rules: Changed, today: date) -> tuple[list[FeeChange], list[NotComputable]]:
     old = FeeRules(rules.tables_before.late_fees, rules.before)
     new = FeeRules(rules.tables_after.late_fees, rules.after)
     if old.rates == new.rates and old.snapshot.version == new.snapshot.version:
-        return [], 0
+        return [], []
     return await asyncio.to_thread(policy_impact.fees_changed, await arrears(s, today), old, new, today)
 
 
@@ -202,7 +208,7 @@ async def _retirements(s: AsyncSession, rules: Changed, today: date) -> list[Ret
     return policy_impact.retirements_changed(await insured(s, rules.tables_before, today), old, new)
 
 
-def _of(found: Arrears | DueLine | Insured, names: Mapping[str, str]) -> dict[str, str]:
+def _of(found: Arrears | DueLine | Insured | NotComputable, names: Mapping[str, str]) -> dict[str, str]:
     """The fields of `OfPerson`."""
     return {
         "person_id": found.person_id,
@@ -210,6 +216,12 @@ def _of(found: Arrears | DueLine | Insured, names: Mapping[str, str]) -> dict[st
         "process_id": found.process_id,
         "case_no": found.case_no,
     }
+
+
+def _unknown(found: NotComputable, names: Mapping[str, str]) -> NotComputableLine:
+    return NotComputableLine(
+        **_of(found, names), month=found.month, insurance=found.insurance, levy=found.levy, reason=found.reason
+    )
 
 
 def _fee(change: FeeChange, names: Mapping[str, str]) -> ChangedFee:

@@ -15,7 +15,7 @@ from decimal import Decimal
 import numpy as np
 
 from domain.bulk_contributions import BulkLine, cents, month_lines, yuan
-from domain.contributions import ContributionTables, PolicyGap
+from domain.contributions import ContributionTables, LineTerms, PolicyGap, line_terms
 from domain.deadlines import compute
 from domain.late_fee import LateFeeRate, estimate
 from domain.recount import recounted, with_published_years
@@ -25,6 +25,8 @@ from schemas.deadlines import Deadline, PolicySnapshot
 from schemas.policy import MovedDeadline
 
 _BECAUSE = Text(zh="预览", en="preview")
+_IN_FORCE = Text(zh="现行规则：", en="By the rules in force:")
+_CHANGED = Text(zh="变更后的规则：", en="By the changed rules:")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,20 @@ class DueLine:
     insurance: str
     scheme: str
     declared: Decimal
+
+
+@dataclass(frozen=True)
+class NotComputable:
+    """A line or a late fee whose difference nobody can tell, and why. `insurance` is empty where a whole levy is meant,
+    as for a fee."""
+
+    process_id: str
+    case_no: str
+    person_id: str
+    month: str
+    insurance: str
+    reason: Text
+    levy: str = ""
 
 
 @dataclass(frozen=True)
@@ -209,28 +225,60 @@ def _in_order(moves: list[MovedDeadline]) -> list[MovedDeadline]:
 
 def amounts_changed(
     lines: Iterable[DueLine], old: ContributionTables, new: ContributionTables, known_on: date
-) -> tuple[list[AmountChange], int]:
-    """The lines whose amounts differ between two sets of tables as known on a day, and how many could not be computed
-    because one of the two has no value for them."""
+) -> tuple[list[AmountChange], list[NotComputable]]:
+    """The lines whose amounts differ between two sets of tables as known on a day, and those that could not be computed
+    because a table has no value for them."""
     groups: dict[tuple[str, str, str], list[DueLine]] = defaultdict(list)
     for line in lines:
         groups[line.month, line.scheme, line.insurance].append(line)
     found: list[AmountChange] = []
-    missing = 0
+    missing: list[NotComputable] = []
     for (month, scheme, insurance), members in groups.items():
         declared = cents(m.declared for m in members)
         sides: list[BulkLine] = []
-        gaps = 0
-        for tables in (old, new):
+        reason: Text | None = None
+        for tables, whose in ((old, _IN_FORCE), (new, _CHANGED)):
             try:
                 sides += month_lines(declared, month, [insurance], scheme, known_on, tables)
-            except PolicyGap:
-                gaps += 1
-        if gaps == 1:
-            missing += len(members)
-        elif not gaps:
+            except PolicyGap as gap:
+                reason = reason or _said(whose, gap.text)
+        if reason is None:
             found += _changes(members, *sides)
+        else:
+            missing += [NotComputable(m.process_id, m.case_no, m.person_id, month, insurance, reason) for m in members]
     return sorted(found, key=lambda c: (c.line.case_no, c.line.month, c.line.insurance)), missing
+
+
+def touched(
+    lines: Iterable[NotComputable], schemes: Iterable[str], old: ContributionTables, new: ContributionTables, on: date
+) -> list[NotComputable]:
+    """Those of the lines that the change may touch: the terms of their month and insurance differ for some scheme, or
+    there are none for any."""
+    every = list(schemes)
+    known: dict[tuple[str, str], bool] = {}
+    found: list[NotComputable] = []
+    for line in lines:
+        if not line.insurance:  # nothing can be written for the levy at all
+            found.append(line)
+            continue
+        key = line.month, line.insurance
+        if key not in known:
+            sides = [(_terms(*key, s, on, old), _terms(*key, s, on, new)) for s in every]
+            known[key] = any(before != after for before, after in sides) or not any(before for before, _ in sides)
+        if known[key]:
+            found.append(line)
+    return found
+
+
+def _terms(month: str, insurance: str, scheme: str, known_on: date, tables: ContributionTables) -> list[LineTerms]:
+    try:
+        return line_terms(month, [insurance], scheme, known_on, tables)
+    except PolicyGap:
+        return []
+
+
+def _said(whose: Text, reason: Text) -> Text:
+    return Text(zh=whose.zh + reason.zh, en=f"{whose.en} {reason.en}")
 
 
 def _changes(members: Sequence[DueLine], old: BulkLine, new: BulkLine) -> list[AmountChange]:
@@ -244,13 +292,15 @@ def _changes(members: Sequence[DueLine], old: BulkLine, new: BulkLine) -> list[A
     ]
 
 
-def fees_changed(owing: Iterable[Arrears], old: FeeRules, new: FeeRules, today: date) -> tuple[list[FeeChange], int]:
-    """The late fees on what is overdue today that differ, and how many could not be computed because one side has no
+def fees_changed(
+    owing: Iterable[Arrears], old: FeeRules, new: FeeRules, today: date
+) -> tuple[list[FeeChange], list[NotComputable]]:
+    """The late fees on what is overdue today that differ, and those that could not be computed because there is no
     rate. They are estimated as paid today, or on the day on which another rate begins if that is later."""
     paid_on = max(today, _first_difference(old.rates, new.rates) or today)
     days: dict[str, tuple[date, date]] = {}
     found: list[FeeChange] = []
-    missing = 0
+    missing: list[NotComputable] = []
     for item in owing:
         if item.month not in days:
             days[item.month] = old.payment_day(item.month), new.payment_day(item.month)
@@ -258,14 +308,17 @@ def fees_changed(owing: Iterable[Arrears], old: FeeRules, new: FeeRules, today: 
         if today <= min(due):
             continue
         fees: list[Decimal] = []
-        for rules, day in zip((old, new), due, strict=True):
+        reason: Text | None = None
+        for rules, day, whose in ((old, due[0], _IN_FORCE), (new, due[1], _CHANGED)):
             try:
                 fees.append(estimate(item.owed, day, paid_on, rules.rates).amount)
-            except PolicyGap:
-                continue
-        if len(fees) == 1:
-            missing += 1
-        elif fees and fees[0] != fees[1]:
+            except PolicyGap as gap:
+                reason = reason or _said(whose, gap.text)
+        if reason is not None:
+            missing.append(
+                NotComputable(item.process_id, item.case_no, item.person_id, item.month, "", reason, item.levy)
+            )
+        elif fees[0] != fees[1]:
             found.append(FeeChange(item, paid_on, *due, *fees))
     return sorted(found, key=lambda c: (c.arrears.case_no, c.arrears.month, c.arrears.levy)), missing
 

@@ -93,6 +93,7 @@ class Impact(BaseModel):
     fees: int = 0
     fee_difference: str = "0.00"
     people_months: int = 0
+    lines_not_computable: int = 0
 
 
 class ChangeView(BaseModel):
@@ -147,7 +148,8 @@ class MovedDeadline(BaseModel):
 
 
 class OfPerson(BaseModel):
-    """Whom a line of a preview is about, and in which case."""
+    """Whom a line of a preview is about, and in which case. `case_no` is empty for a line of a month's list, which no
+    case wrote."""
 
     person_id: str
     name: str
@@ -181,6 +183,16 @@ class ChangedFee(OfPerson):
     difference: str
 
 
+class NotComputableLine(OfPerson):
+    """A premium line or late fee that cannot be computed by the one or the other rules. `insurance` is empty where a
+    whole levy is meant."""
+
+    month: str
+    insurance: str
+    levy: str
+    reason: Text
+
+
 class ChangedMonths(OfPerson):
     """When somebody reaches the statutory month of retirement ("YYYY-MM"), and the months of contribution needed."""
 
@@ -206,7 +218,8 @@ class Preview(BaseModel):
     """What a change would do; nothing is written. Lists are cut at a length, the counts are whole.
 
     `deadlines_automatic` of the deadlines move or become final by themselves, the others when their case takes the
-    rules over. `not_computable`: premium lines and late fees for which the old or the new rules have no value.
+    rules over. `not_computable`: premium lines and late fees of which nobody can tell the difference, each with the
+    reason; they are in none of the sums.
     `people` are those whose amounts in yuan differ, `people_months` those who retire later or earlier, or who need more
     or fewer contribution months by then.
     """
@@ -225,13 +238,14 @@ class Preview(BaseModel):
     person_difference: str
     fee_difference: str
     total_difference: str
-    not_computable: int
+    lines_not_computable: int
     findings: list[Text]
     deadlines: list[MovedDeadline]
     persons: list[PersonDifference]
     amounts: list[ChangedAmount]
     late_fees: list[ChangedFee]
     retirements: list[ChangedMonths]
+    not_computable: list[NotComputableLine]
 
 
 class ValueView(BaseModel):

@@ -215,6 +215,6 @@ async def imports_of(session: AsyncSession, actor: str, limit: int = 20) -> list
         .where(ImportRow.import_id.in_(counts))
         .group_by(ImportRow.import_id, ImportRow.outcome)
     )
-    for import_id, outcome, number in (await session.execute(query)).tuples():
+    for import_id, outcome, number in await session.execute(query):
         counts[import_id][outcome] = number
     return [(i, counts[i.id]) for i in found]

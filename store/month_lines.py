@@ -21,12 +21,13 @@ from store.premium_lines import UNIT, lock
 
 CHUNK = 5000
 _COLUMNS = (
-    "process_id, person_id, levy, insurance, base, unit_rate, person_rate, unit_amount, person_amount, org_unit, "
-    "flags, explanation_zh, explanation_en, source"
+    "process_id, person_id, levy, insurance, declared, scheme, base, unit_rate, person_rate, unit_amount, "
+    "person_amount, org_unit, flags, explanation_zh, explanation_en, source"
 )
 _STAGE = text(
-    "CREATE TEMPORARY TABLE month_lines (process_id text, person_id text, levy text, insurance text, base numeric, "
-    "unit_rate numeric, person_rate numeric, unit_amount numeric, person_amount numeric, org_unit text, flags text[], "
+    "CREATE TEMPORARY TABLE month_lines (process_id text, person_id text, levy text, insurance text, "
+    "declared numeric, scheme text, base numeric, unit_rate numeric, person_rate numeric, unit_amount numeric, "
+    "person_amount numeric, org_unit text, flags text[], "
     "explanation_zh text, explanation_en text, source text) ON COMMIT DROP"
 )
 _SHARED = "unit, premium_month, payment_month, correction, voids, created_by, created_at"
@@ -77,7 +78,7 @@ async def write_month(
             lines = month_lines(wages, month, insurances, scheme, known_on, loaded.contributions)
             for line in lines:
                 async with cursor.copy(f"COPY month_lines ({_COLUMNS}) FROM STDIN") as copy:
-                    for chunk in _rows(line, people, month):
+                    for chunk in _rows(line, people, month, scheme):
                         await copy.write(chunk)
     written = await session.execute(
         _WRITE, {"unit": UNIT, "month": month, "payment_month": payment_month, "actor": actor, "now": now}
@@ -86,7 +87,7 @@ async def write_month(
     return written.rowcount  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _rows(line: BulkLine, people: Sequence[InsuredMonth], month: str) -> Iterator[str]:
+def _rows(line: BulkLine, people: Sequence[InsuredMonth], month: str, scheme: str) -> Iterator[str]:
     """The rows of one insurance in COPY's text form, some thousands at a time."""
     terms = line.terms
     sentences = [
@@ -101,8 +102,9 @@ def _rows(line: BulkLine, people: Sequence[InsuredMonth], month: str) -> Iterato
     source = _field(f"{terms.limit_source}；{terms.rate.source}")
     templates = [
         (
-            "{process}\t{who}\t" + f"{terms.line.levy}\t{terms.line.insurance}\t{{base}}\t{rates}\t{{unit}}\t{{person}}"
-            f"\t{{org}}\t{flags.replace('{', '{{').replace('}', '}}')}\t{_field(s.zh)}\t{_field(s.en)}\t"
+            "{process}\t{who}\t" + f"{terms.line.levy}\t{terms.line.insurance}\t{{declared}}\t{_field(scheme)}\t"
+            f"{{base}}\t{rates}\t{{unit}}\t{{person}}\t{{org}}\t{flags.replace('{', '{{').replace('}', '}}')}\t"
+            f"{_field(s.zh)}\t{_field(s.en)}\t"
             f"{source.replace('{', '{{').replace('}', '}}')}\n"
         ).format
         for s in sentences

@@ -1,20 +1,23 @@
 """What of the books a change of the rules touches: the open deadlines of open cases, the premium lines, what is owed
 past its day, and who will retire.
 
-Reads only. Lines are those in force, and those that an open enrolment would write today; a wage leaves this module only
+Reads only. Lines are all those in force, whether a case wrote them or a month's list, and those that an open enrolment
+would write today; what cannot be computed is named with the reason and never left out. A wage leaves this module only
 inside a `DueLine`, a month of birth only inside an `Insured`. What a change does to them is computed by
 `domain/policy_impact.py`.
 """
 
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.contributions import PolicyGap
-from domain.policy_impact import Arrears, DueLine, Insured, OpenDeadline
+from domain.policy_impact import Arrears, DueLine, Insured, NotComputable, OpenDeadline
 from domain.times import month_of, months_between
+from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
 from schemas.enrolment import KIND as ENROLMENT
 from schemas.enrolment import ForeignHire
@@ -28,6 +31,14 @@ from store.tables.processes import Process, Task
 
 LEVIES = ("social", "medical")
 PENSION = "pension"
+OF_THE_AGENCY = Text(
+    zh="按经办机构的账单登记，没有本校的申报工资，须以机构下次账单为准。",
+    en="Booked from the agency's bill, without a declared wage of ours; the agency's next bill decides.",
+)
+NO_WAGE = Text(
+    zh="该行未记载申报工资，也没有参保记录，请按原始申报表人工核算。",
+    en="The line holds no declared wage and there is no record of enrolment; compute it by hand from the declaration.",
+)
 
 
 async def open_deadlines(
@@ -47,7 +58,7 @@ async def open_deadlines(
         .where(*wanted, Task.closed_at.is_(None), *_holding(Task, provisional))
     )
     found: dict[tuple[str, str], OpenDeadline] = {}
-    rows = [(*row, "") for row in cases.tuples()] + list(tasks.tuples())
+    rows = [(*row, "") for row in cases] + [(*row,) for row in tasks]
     for process_id, case_no, stored, state in rows:
         for deadline in (Deadline.model_validate(d) for d in stored if d.get("met_at") is None):
             frozen = state == TaskState.SUSPENDED.value and deadline.legal_kind is LegalKind.INTERNAL
@@ -60,54 +71,84 @@ def _holding(table: type[Process | Task], provisional: bool) -> list[ColumnEleme
     return [table.deadlines.contains([{"provisional": True}])] if provisional else []
 
 
-async def due_lines(session: AsyncSession, tables: RuleTables, today: date) -> list[DueLine]:
-    """Every premium line in force as it was first written, and what open enrolments would write if they paid today."""
-    written = list(
-        (
-            await session.execute(
-                select(
-                    PremiumLine.process_id, PremiumLine.levy, PremiumLine.premium_month, PremiumLine.insurance
-                ).where(PremiumLine.correction == 0, *in_force())
-            )
-        ).tuples()
-    )
-    begun = {(process_id, levy) for process_id, levy, _, _ in written}
-    of_case: dict[str, list[tuple[str, str]]] = {}
-    for process_id, _, month, insurance in written:
-        of_case.setdefault(process_id, []).append((month, insurance))
-    hires = await session.execute(
+async def due_lines(
+    session: AsyncSession, tables: RuleTables, today: date
+) -> tuple[list[DueLine], list[NotComputable]]:
+    """Every premium line in force as it was first written, and what open enrolments would write if they paid today; and
+    the lines of which nobody knows by what wage they were computed."""
+    hires: dict[str, tuple[Hire, str, bool]] = {}
+    rows = await session.execute(
         select(Hire, Process.case_no, Process.closed_at, Process.kind)
         .join(Process, Process.id == Hire.process_id)
         .where(Hire.valid)
     )
+    for hire, case_no, closed_at, kind in rows:
+        hires[hire.process_id] = hire, case_no, closed_at is None and kind == ENROLMENT
     found: list[DueLine] = []
-    for hire, case_no, closed_at, kind in hires.tuples():
-        due = of_case.get(hire.process_id, [])
-        if closed_at is None and kind == ENROLMENT:
-            levies = [levy for levy in LEVIES if (hire.process_id, levy) not in begun]
-            due = due + _to_write(hire, levies, tables, month_of(today))
+    unknown: list[NotComputable] = []
+    begun: set[tuple[str, str]] = set()
+    lines = await session.execute(
+        select(
+            PremiumLine.process_id,
+            func.coalesce(Process.case_no, ""),
+            PremiumLine.person_id,
+            PremiumLine.premium_month,
+            PremiumLine.insurance,
+            PremiumLine.levy,
+            PremiumLine.scheme,
+            PremiumLine.declared,
+            PremiumLine.corrects,
+        )
+        .outerjoin(Process, Process.id == PremiumLine.process_id)
+        .where(PremiumLine.correction == 0, *in_force())
+        .order_by(PremiumLine.id)
+    )
+    for process_id, named, person_id, month, insurance, levy, scheme, declared, corrects in lines:
+        begun.add((process_id, levy))
+        whose = process_id, named, person_id, month, insurance
+        hire = hires[process_id][0] if process_id in hires else None
+        if declared is not None and scheme is not None:
+            found.append(DueLine(*whose, scheme, declared))
+        elif corrects is not None:
+            unknown.append(NotComputable(*whose, OF_THE_AGENCY))
+        elif hire is not None:  # written before lines kept their wage
+            found.append(DueLine(*whose, tables.categories[hire.category][0], _wage(hire)))
+        else:
+            unknown.append(NotComputable(*whose, NO_WAGE))
+    for hire, case_no, running in hires.values():
+        levies = [levy for levy in LEVIES if (hire.process_id, levy) not in begun] if running else []
+        due, gaps = _to_write(hire, levies, tables, month_of(today))
         if due:
-            record = ForeignHire.model_validate(unseal(hire.record))
-            scheme, _ = tables.categories[hire.category]
-            found += [
-                DueLine(hire.process_id, case_no, hire.person_id, month, insurance, scheme, record.monthly_wage)
-                for month, insurance in due
-            ]
-    return found
+            scheme, wage = tables.categories[hire.category][0], _wage(hire)
+            found += [DueLine(hire.process_id, case_no, hire.person_id, *line, scheme, wage) for line in due]
+        unknown += [
+            NotComputable(hire.process_id, case_no, hire.person_id, month_of(today), "", reason, levy)
+            for levy, reason in gaps
+        ]
+    return found, unknown
 
 
-def _to_write(hire: Hire, levies: Iterable[str], tables: RuleTables, month: str) -> list[tuple[str, str]]:
-    """(month, insurance) as `premium_lines.premiums` would write them when paid in `month`."""
+def _wage(hire: Hire) -> Decimal:
+    return ForeignHire.model_validate(unseal(hire.record)).monthly_wage
+
+
+def _to_write(
+    hire: Hire, levies: Iterable[str], tables: RuleTables, month: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, Text]]]:
+    """(month, insurance) as `premium_lines.premiums` would write them when paid in `month`; and the levies for which
+    it would find no line to write, with the reason."""
     _, groups = tables.categories[hire.category]
     first = month_of(hire.contract_start)
     found: list[tuple[str, str]] = []
+    gaps: list[tuple[str, Text]] = []
     for levy in levies:
         try:
             insurances = tables.contributions.of_levy(hire.insurances or groups, levy)
-        except PolicyGap:
-            continue  # a category whose insurances have no line yet: nothing can be written for it
+        except PolicyGap as gap:
+            gaps.append((levy, gap.text))
+            continue
         found += [(m, i) for m in months_between(first, max(first, month)) for i in insurances]
-    return found
+    return found, gaps
 
 
 async def arrears(session: AsyncSession, today: date) -> list[Arrears]:
@@ -115,13 +156,13 @@ async def arrears(session: AsyncSession, today: date) -> list[Arrears]:
     rows = await session.execute(
         select(
             PremiumLine.process_id,
-            Process.case_no,
+            func.coalesce(Process.case_no, ""),
             PremiumLine.person_id,
             PremiumLine.levy,
             PremiumLine.premium_month,
             func.sum(PremiumLine.unit_amount + PremiumLine.person_amount),
         )
-        .join(Process, Process.id == PremiumLine.process_id)
+        .outerjoin(Process, Process.id == PremiumLine.process_id)
         .outerjoin(BillLine, BillLine.line_id == PremiumLine.id)
         .outerjoin(Bill, Bill.id == BillLine.bill_id)
         .where(
@@ -137,7 +178,7 @@ async def arrears(session: AsyncSession, today: date) -> list[Arrears]:
             PremiumLine.premium_month,
         )
     )
-    return [Arrears(*row) for row in rows.tuples()]
+    return [Arrears(*row) for row in rows]
 
 
 async def insured(session: AsyncSession, tables: RuleTables, today: date) -> list[Insured]:
@@ -149,7 +190,7 @@ async def insured(session: AsyncSession, tables: RuleTables, today: date) -> lis
         .order_by(Hire.id)
     )
     found: dict[str, Insured] = {}
-    for hire, case_no in hires.tuples():
+    for hire, case_no in hires:
         _, groups = tables.categories[hire.category]
         if PENSION in tables.contributions.expand(hire.insurances or groups):
             record = ForeignHire.model_validate(unseal(hire.record))

@@ -120,7 +120,7 @@ async def behind(session: AsyncSession, version: str) -> list[Process]:
 async def counts(session: AsyncSession) -> dict[str, int]:
     """How many orders are in which state."""
     rows = await session.execute(select(PolicyOrder.state, func.count()).group_by(PolicyOrder.state))
-    return dict(rows.tuples().all())
+    return {str(row[0]): int(row[1]) for row in rows}
 
 
 async def open_by_version(session: AsyncSession) -> dict[str, int]:
@@ -130,7 +130,7 @@ async def open_by_version(session: AsyncSession) -> dict[str, int]:
         .where(Process.closed_at.is_(None), Process.policy_version != "")
         .group_by(Process.policy_version)
     )
-    return dict(rows.tuples().all())
+    return {str(row[0]): int(row[1]) for row in rows}
 
 
 async def cases_of(session: AsyncSession, version: str, limit: int) -> list[tuple[str, str]]:
@@ -141,7 +141,7 @@ async def cases_of(session: AsyncSession, version: str, limit: int) -> list[tupl
         .order_by(Process.started_at, Process.id)
         .limit(limit)
     )
-    return list(rows.tuples())
+    return [(a, b) for a, b in rows]
 
 
 async def of_change(session: AsyncSession, change_id: int, limit: int) -> list[tuple[PolicyOrder, str]]:
@@ -153,4 +153,4 @@ async def of_change(session: AsyncSession, change_id: int, limit: int) -> list[t
         .order_by(PolicyOrder.id)
         .limit(limit)
     )
-    return list(rows.tuples())
+    return [(a, b) for a, b in rows]

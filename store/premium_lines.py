@@ -76,6 +76,7 @@ async def write_lines(session: AsyncSession, request: LineRequest) -> None:
     await lock(session)
     row = await people.hire_row(session, request.process_id)
     now = await process_now(session, request.process_id)
+    scheme, _ = rule_tables.load().categories[row.category]
     for amount in await premiums(session, request.process_id, request.levy, request.payment_month, request.insurances):
         explanation = amount.explain()
         await session.execute(
@@ -88,6 +89,8 @@ async def write_lines(session: AsyncSession, request: LineRequest) -> None:
                 premium_month=amount.month,
                 payment_month=request.payment_month,
                 insurance=amount.insurance,
+                declared=amount.declared,
+                scheme=scheme,
                 base=amount.base,
                 unit_rate=amount.unit_rate,
                 person_rate=amount.person_rate,
@@ -167,6 +170,8 @@ async def add_correction(
         correction=0 if last is None else last + 1,
         corrects=line.id,
         voids=voids,
+        declared=None if other else line.declared,
+        scheme=None if other else line.scheme,
         base=ZERO if other else line.base,
         unit_rate=ZERO if other else line.unit_rate,
         person_rate=ZERO if other else line.person_rate,

@@ -90,7 +90,7 @@ def differences(change: ChangeView, lang: str) -> list[Difference]:
 
 
 # The lists of a preview: name, which count opens it.
-LISTS = ("moved", "final", "late", "tight", "people", "lines", "fees", "retirements")
+LISTS = ("moved", "final", "late", "tight", "people", "lines", "fees", "retirements", "not_computable")
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ def tiles(preview: Preview) -> list[Tile]:
         Tile("lines", preview.lines),
         Tile("fees", preview.fees),
         Tile("retirements", preview.people_months),
+        Tile("not_computable", preview.lines_not_computable, "at_risk" if preview.lines_not_computable else ""),
     ]
 
 
@@ -132,4 +133,5 @@ def rows(preview: Preview, name: str) -> list[Any]:
         "lines": preview.amounts,
         "fees": preview.late_fees,
         "retirements": preview.retirements,
+        "not_computable": preview.not_computable,
     }[name]

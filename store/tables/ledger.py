@@ -34,6 +34,8 @@ class PremiumLine(Base):
     correction: Mapped[int] = mapped_column(default=0)
     corrects: Mapped[int | None] = mapped_column(ForeignKey("premium_lines.id"))
     voids: Mapped[bool] = mapped_column(default=False)
+    declared: Mapped[Decimal | None] = mapped_column(Money)  # the wage behind the base; none where the agency said it
+    scheme: Mapped[str | None]  # of which limits and rates were taken
     base: Mapped[Decimal] = mapped_column(Money)
     unit_rate: Mapped[Decimal] = mapped_column(Share)
     person_rate: Mapped[Decimal] = mapped_column(Share)

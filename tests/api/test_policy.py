@@ -292,7 +292,7 @@ async def test_the_preview_of_a_limit_is_what_is_written_then(keepers: Office) -
     await write(written)
     number = await proposed(keepers, LIMIT)
     seen = (await get(keepers, "policy2", f"/changes/{number}/preview")).json()
-    assert (seen["people"], seen["lines"], seen["deadlines_moved"], seen["not_computable"]) == (1, 1, 0, 0)
+    assert (seen["people"], seen["lines"], seen["deadlines_moved"], seen["lines_not_computable"]) == (1, 1, 0, 0)
     [amount] = seen["amounts"]
     assert (amount["process_id"], amount["month"], amount["insurance"]) == (written, month, "pension")
     assert (amount["old_unit"], amount["old_person"]) == ("2880.00", "1440.00")  # 18000 between floor and cap

@@ -18,7 +18,7 @@ WAGES = ("3999.50", "4699.00", "18000.00", "23493.49", "60000.00")
 SHOWN = (
     "levy", "premium_month", "payment_month", "insurance", "correction", "corrects", "voids", "base", "unit_rate",
     "person_rate", "unit_amount", "person_amount", "org_unit", "unit", "flags", "explanation_zh", "explanation_en",
-    "source", "reason", "created_by",
+    "source", "reason", "created_by", "declared", "scheme",
 )  # fmt: skip
 
 
