@@ -23,7 +23,8 @@ from api.spreadsheets.cells import (
     text_of,
 )
 from api.spreadsheets.headings import Header, find_headers, label, normalise, vocabulary
-from api.spreadsheets.lists import kind_of_row, left_out
+from api.spreadsheets.lists import kind_of_row, left_out, people_of
+from api.spreadsheets.other_columns import refuse_rivals
 from api.spreadsheets.reader import MAX_ROWS, Cell, Sheet, SpreadsheetError, Workbook
 from api.spreadsheets.units import Unit, find_unit
 from schemas.base import Text
@@ -114,7 +115,7 @@ def parse(workbook: Workbook, units: list[Unit]) -> People:
     """Reads all people of a file, from every sheet with a whole header.
 
     Errors: as `find_headers`; no_header and columns_missing also for a further sheet that holds people who stand in no
-    other (nobody is left out in silence); no_rows, too_many_rows.
+    other (nobody is left out in silence); columns_ambiguous, no_rows, too_many_rows.
     """
     headers = find_headers(workbook)
     whole = [h for h in headers if not h.missing]
@@ -154,6 +155,7 @@ def _parse_table(header: Header, units: list[Unit], notes: list[Text], *, alone:
                 en=f"The header is in {where.en}; the title rows above it were skipped.",
             )
         )
+    refuse_rivals(header, people_of(header))
     skipped: list[int] = []
     for number, cells in sheet.numbered()[header.index + 1 :]:
         kind = kind_of_row(cells, header.columns)

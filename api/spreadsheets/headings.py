@@ -1,28 +1,27 @@
 """Headings: which column holds which field, in which sheet, under which header row.
 
-The words are data (`policies/import_columns.yaml`); nothing here knows a row or a value.
+The words are data (`policies/import_columns.yaml`); nothing here knows a row or a value. Invariant: nothing is chosen
+between two columns for one field, or two fields for one heading, without a better heading that says so.
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, cast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import cast
 
-import yaml
-
-import policies
+from api.spreadsheets.heading_parts import fields_of, parts_in, vocabulary
 from api.spreadsheets.reader import Cell, Sheet, SpreadsheetError, Workbook
 from schemas.base import Text
 
 HEADER_SEARCH_ROWS = 30
 HEADER_MIN_FIELDS = 5
-
-
-@cache
-def vocabulary() -> dict[str, Any]:
-    """The data file of headings and words."""
-    return cast("dict[str, Any]", yaml.safe_load(policies.path("import_columns.yaml").read_text(encoding="utf-8")))
+LONGEST_HEADING = 60
+TEMPLATE, LISTED, BY_PARTS = 0, 1, 2  # how good a heading is: ours, a known word, understood by its parts
+WITHOUT_BRACKETS, SECOND = 3, 9  # added; and a column that is read only beside or instead of a better one
+_SAYS_NO_MORE = {"date", "month", "held"}  # in brackets: (日/月/年), (元/月), (有/无)
+_NAMED_AT_MOST = 12
 
 
 def fields() -> dict[str, list[str]]:
@@ -40,9 +39,15 @@ def normalise(heading: str) -> str:
     return re.sub(r"[\s*:;,.、·・_\-—()\[\]{}【】〔〕《》<>#\"'“”/\\]", "", text)
 
 
-def _without_brackets(heading: str) -> str:
+def _without_brackets(heading: str) -> str | None:
+    """The heading without what stands in brackets; None where there are none, or where they say what is meant:
+    签发日期(护照) is no 签发日期."""
     text = unicodedata.normalize("NFKC", heading)
-    return normalise(re.sub(r"[(\[【〔][^)\]】〕]*[)\]】〕]", "", text))
+    outside, inside = _BRACKETS.sub(" ", text), " ".join(_BRACKETS.findall(text))
+    return outside if inside and parts_in(inside) - _SAYS_NO_MORE <= parts_in(outside) else None
+
+
+_BRACKETS = re.compile(r"[(\[【〔][^)\]】〕]*[)\]】〕]")
 
 
 @cache
@@ -54,33 +59,117 @@ def _ranks() -> dict[str, list[tuple[int, str]]]:
     return ranks
 
 
-def match_headings(cells: list[Cell]) -> dict[str, int]:
-    """Which field stands in which column: the best word first, each field and each column once."""
-    candidates: list[tuple[int, int, str]] = []
-    for index, cell in enumerate(cells):
-        if not isinstance(cell, str) or len(cell) > 60:
+@cache
+def _second() -> set[str]:
+    return {normalise(word) for words in vocabulary()["second"].values() for word in words}
+
+
+@cache
+def _ignored() -> set[str]:
+    return {normalise(word) for word in vocabulary()["ignored"]}
+
+
+@lru_cache(maxsize=8192)
+def _reading(heading: str) -> tuple[int, tuple[str, ...]]:
+    """How good a heading is, and the fields that it may mean; no fields: it is not understood."""
+    second = SECOND if normalise(heading) in _second() else 0
+    for text, weaker in ((heading, second), (_without_brackets(heading), second + WITHOUT_BRACKETS)):
+        if text is None:
             continue
-        for penalty, key in ((0, normalise(cell)), (100, _without_brackets(cell))):
-            candidates += [(rank + penalty, index, name) for rank, name in _ranks().get(key, [])]
-    found: dict[str, int] = {}
-    for _, index, name in sorted(candidates):
-        if name not in found and index not in found.values():
-            found[name] = index
-    return found
+        listed = _ranks().get(normalise(text), [])
+        ours = tuple(name for rank, name in listed if rank == 0)
+        if listed:
+            return (TEMPLATE if ours else LISTED) + weaker, ours or tuple(dict.fromkeys(name for _, name in listed))
+        if found := fields_of(text):
+            return BY_PARTS + weaker, tuple(found)
+    return SECOND, ()
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the headings of one row are.
+
+    `columns`: field -> column. Of the others: `rivals` say the same as the column that was taken and just as well
+    (field -> columns); `surplus` are understood, but a better heading gives the field (column -> field); `unclear` may
+    mean several fields (column -> fields); `unknown` are not understood.
+    """
+
+    columns: dict[str, int] = field(default_factory=dict[str, int])
+    rivals: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    surplus: dict[int, str] = field(default_factory=dict[int, str])
+    unclear: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
+    unknown: list[int] = field(default_factory=list[int])
+
+
+def match_headings(cells: list[Cell]) -> Match:
+    """Which field stands in which column: the best heading of a field first, each field and each column once."""
+    match = Match()
+    several: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+    offers: dict[str, list[tuple[int, int]]] = {}
+    for index, heading in _headings(cells):
+        strength, names = _reading(heading)
+        if not names:
+            if normalise(heading) not in _ignored():
+                match.unknown.append(index)
+        elif len(names) == 1:
+            offers.setdefault(names[0], []).append((strength, index))
+        else:
+            several.setdefault((strength, names), []).append(index)
+    for name, columns in offers.items():
+        best, match.columns[name] = min(columns)
+        for strength, index in sorted(columns)[1:]:
+            if strength == best < SECOND:
+                match.rivals.setdefault(name, []).append(index)
+            else:
+                match.surplus[index] = name
+    for (strength, names), columns in sorted(several.items()):
+        _assign_one_of(match, names, columns, listed=strength % WITHOUT_BRACKETS < BY_PARTS)
+    return match
+
+
+def _assign_one_of(match: Match, names: tuple[str, ...], columns: list[int], *, listed: bool) -> None:
+    """A listed word that fits several fields (姓名) is the one that no other column gives, the required one first. What
+    is only understood by its parts (有效期至) is asked back."""
+    free = [name for name in names if name not in match.columns]
+    needed = [name for name in free if name in vocabulary()["required"]]
+    chosen = (needed if len(needed) == 1 else free) if listed else []
+    if len(chosen) == 1:
+        match.columns[chosen[0]] = columns[0]
+        if columns[1:]:
+            match.rivals[chosen[0]] = columns[1:]
+    elif free:
+        match.unclear.update(dict.fromkeys(columns, names))
+    else:
+        match.surplus.update(dict.fromkeys(columns, names[0]))
+
+
+def _headings(cells: list[Cell]) -> Iterator[tuple[int, str]]:
+    for index, cell in enumerate(cells):
+        if isinstance(cell, str) and len(cell) <= LONGEST_HEADING and normalise(cell):
+            yield index, cell
 
 
 @dataclass(frozen=True)
 class Header:
-    """A header that was found: its sheet, its index in the sheet's rows, and field -> column index."""
+    """A header that was found: its sheet, its index in the sheet's rows, and what its headings are."""
 
     sheet: Sheet
     index: int
-    columns: dict[str, int]
+    match: Match
+
+    @property
+    def columns(self) -> dict[str, int]:
+        return self.match.columns
 
     @property
     def missing(self) -> list[str]:
         """Required fields without a column."""
         return [name for name in vocabulary()["required"] if name not in self.columns]
+
+    def heading(self, index: int) -> str:
+        """A heading of the file in one line, cut where it is long."""
+        text = " ".join(str(self.sheet.rows[self.index][index]).split())
+        return text if len(text) <= LONGEST_HEADING else text[: LONGEST_HEADING - 1] + "…"
 
 
 def find_headers(workbook: Workbook) -> list[Header]:
@@ -109,11 +198,36 @@ def find_headers(workbook: Workbook) -> list[Header]:
 
 
 def columns_missing(header: Header) -> SpreadsheetError:
-    """The refusal of a list whose header is not whole."""
-    zh = "、".join(label(f).zh for f in header.missing)
-    en = ", ".join(label(f).en for f in header.missing)
+    """The refusal of a list whose header is not whole: what is lacking, and which headings were not understood."""
+    zh = "、".join(f"“{label(f).zh}”" for f in header.missing)
+    en = ", ".join(f"{label(f).zh} ({label(f).en})" for f in header.missing)
+    said = [unclear(header.heading(i), names) for i, names in header.match.unclear.items()]
+    unknown = [header.heading(i) for i in header.match.unknown]
+    if unknown:
+        more = len(unknown) > _NAMED_AT_MOST
+        names = [f"“{n}”" for n in unknown[:_NAMED_AT_MOST]]
+        names_en = [repr(n) for n in unknown[:_NAMED_AT_MOST]]
+        said.append(
+            Text(
+                zh=f"没有读懂的列名：{'、'.join(names)}{'等' if more else ''}。如其中有缺少的列，请改为上述列名；",
+                en=f"Headings that were not understood: {', '.join(names_en)}{' and more' if more else ''}. If a "
+                "missing column is among them, give it the heading above;",
+            )
+        )
+    ask = Text(zh="请补充缺少的列后重新上传。", en="Add the missing columns and upload the file again.")
+    if unknown:
+        ask = Text(zh="否则请补充该列，然后重新上传。", en="otherwise add the column. Then upload the file again.")
     return SpreadsheetError(
         "columns_missing",
-        f"工作表“{header.sheet.name}”缺少以下列：{zh}。请补充这些列后再上传。",
-        f"Sheet {header.sheet.name!r} lacks these columns: {en}. Add them and upload the file again.",
+        f"工作表“{header.sheet.name}”缺少以下列：{zh}。" + "".join(t.zh for t in [*said, ask]),
+        f"Sheet {header.sheet.name!r} lacks these columns: {en}. " + " ".join(t.en for t in [*said, ask]),
+    )
+
+
+def unclear(heading: str, names: tuple[str, ...]) -> Text:
+    """What is said of a heading that may mean several fields."""
+    zh, en = "、".join(f"“{label(n).zh}”" for n in names), ", ".join(f"{label(n).zh} ({label(n).en})" for n in names)
+    return Text(
+        zh=f"列名“{heading}”可能是{zh}，请写明是哪一个。",
+        en=f"The heading {heading!r} may mean {en}: say which.",
     )

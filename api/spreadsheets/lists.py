@@ -19,7 +19,7 @@ def kind_of_row(cells: list[Cell], columns: dict[str, int]) -> str:
     filled = {name for name, index in columns.items() if index < len(cells) and text_of(cells[index])}
     if not any(text_of(c) for c in cells):
         return "blank"
-    if match_headings(cells).keys() >= {"id_number", "contract_start"}:
+    if match_headings(cells).columns.keys() >= {"id_number", "contract_start"}:
         return "other"  # the header once more, as on printed pages
     first = next((text_of(c) for c in cells if text_of(c)), "")
     if re.match(r"^(示例|例[::如]|样例|合计|总计|小计|填表|说明|注[::])", first):
@@ -33,7 +33,7 @@ def left_out(workbook: Workbook, headers: list[Header]) -> list[Text]:
     Errors: `SpreadsheetError` columns_missing or no_header for a sheet with people of its own that cannot be read.
     """
     whole = [h for h in headers if not h.missing]
-    known = {key for h in whole for row in _people(h) for key in _keys(row, h.columns)}
+    known = {key for h in whole for row in people_of(h) for key in _keys(row, h.columns)}
     notes: list[Text] = []
     if len(workbook.sheets) > 1:
         names, names_en = _named([h.sheet.name for h in whole])
@@ -46,7 +46,7 @@ def left_out(workbook: Workbook, headers: list[Header]) -> list[Text]:
     for header in headers:
         if not header.missing:
             continue
-        if any(_keys(row, header.columns)[0] not in known for row in _people(header)):
+        if any(_keys(row, header.columns)[0] not in known for row in people_of(header)):
             raise columns_missing(header)
         columns = "、".join(label(f).zh for f in header.missing)
         columns_en = ", ".join(label(f).en for f in header.missing)
@@ -85,7 +85,8 @@ def _named(names: list[str]) -> tuple[str, str]:
     return "、".join(f"“{n}”" for n in names), ", ".join(repr(n) for n in names)
 
 
-def _people(header: Header) -> list[list[Cell]]:
+def people_of(header: Header) -> list[list[Cell]]:
+    """The rows below a header that are people."""
     return [r for r in header.sheet.rows[header.index + 1 :] if kind_of_row(r, header.columns) == "person"]
 
 

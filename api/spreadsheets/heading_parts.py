@@ -1,0 +1,99 @@
+"""Headings that stand in no list, read by their parts: 居留证到期日 is a residence permit and an end.
+
+The words and what they mean together are data (`policies/import_columns.yaml`, `parts`). Invariants: a heading is read
+only when every word of it is known, so 合同编号 is no date and 配偶姓名 is no name; where the parts fit several fields,
+all of them are given and nothing is chosen.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from itertools import combinations
+from typing import Any, cast
+
+import yaml
+
+import policies
+
+Atoms = tuple[str, ...]
+MAX_ATOMS = 40
+_FILLERS, _MEANINGS = "fillers", "meanings"
+
+
+@cache
+def vocabulary() -> dict[str, Any]:
+    """The data file of headings and words."""
+    return cast("dict[str, Any]", yaml.safe_load(policies.path("import_columns.yaml").read_text(encoding="utf-8")))
+
+
+def atoms(heading: str) -> Atoms:
+    """What words are made of: each Chinese sign, and each run of Latin letters; other signs only separate."""
+    text = unicodedata.normalize("NFKC", heading).lower()
+    return tuple(re.findall(r"[a-z]+|\d+|[^\W\d_a-z]", text))
+
+
+@cache
+def _words() -> dict[Atoms, set[str]]:
+    """Each word with the parts that it stands for; a filler stands for none ('')."""
+    found: dict[Atoms, set[str]] = {}
+    for part, words in vocabulary()["parts"].items():
+        for word in words if part != _MEANINGS else ():
+            found.setdefault(atoms(word), set()).add("" if part == _FILLERS else part)
+    return found
+
+
+@cache
+def _meanings() -> dict[frozenset[str], list[str]]:
+    """Parts that together are a field, or several."""
+    found: dict[frozenset[str], list[str]] = {}
+    for field, wholes in vocabulary()["parts"][_MEANINGS].items():
+        for whole in wholes.split("|"):
+            needed = {part for part in whole.split() if not part.endswith("?")}
+            optional = sorted(part[:-1] for part in whole.split() if part.endswith("?"))
+            for size in range(len(optional) + 1):
+                for extra in combinations(optional, size):
+                    fields = found.setdefault(frozenset({*needed, *extra}), [])
+                    if field not in fields:
+                        fields.append(field)
+    return found
+
+
+def fields_of(heading: str) -> list[str]:
+    """The fields that a heading means by its parts; [] when it has a word that is not known or means nothing."""
+    found: list[str] = []
+    for parts in _cuts(atoms(heading)):
+        found += [field for field in _meanings().get(parts, []) if field not in found]
+    return found
+
+
+def parts_in(text: str) -> set[str]:
+    """All parts that some words of a text may stand for, known or not what the rest is."""
+    signs = atoms(text)
+    pieces = (signs[i:j] for i in range(len(signs)) for j in range(i + 1, len(signs) + 1))
+    return {part for piece in pieces for part in _words().get(piece, ()) if part}
+
+
+def _cuts(signs: Atoms) -> set[frozenset[str]]:
+    """The parts of each way to cut a heading into known words."""
+    if not signs or len(signs) > MAX_ATOMS:
+        return set()
+    reached: list[set[frozenset[str]]] = [{frozenset()}, *(set[frozenset[str]]() for _ in signs)]
+    for start, end, parts in _known(signs):
+        for before in reached[start]:
+            reached[end] |= {before | {part} if part else before for part in parts}
+    return reached[-1]
+
+
+@cache
+def _longest() -> int:
+    return max(map(len, _words()))
+
+
+def _known(signs: Atoms) -> Iterator[tuple[int, int, set[str]]]:
+    """Each known word of a heading with its place, by where it begins."""
+    longest = _longest()
+    for start in range(len(signs)):
+        for end in range(start + 1, min(start + longest, len(signs)) + 1):
+            if parts := _words().get(signs[start:end]):
+                yield start, end, parts
