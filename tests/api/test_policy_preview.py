@@ -1,4 +1,4 @@
-"""What a change touches in the books: every line of the ledger, with or without a case; what nobody can tell is named."""
+"""What a change touches in the books: every line of the ledger, with or without a case, and what nobody can tell."""
 
 from datetime import date
 from decimal import Decimal
