@@ -22,6 +22,7 @@ from schemas.forms import outcomes_of
 from schemas.tasks import DocumentRequest, TaskSpec
 from store import people, policies
 from store.tables.counting import RECOUNT
+from store.tables.words import FILL
 from store.users import token_hash
 
 SEED = 20261125
@@ -120,7 +121,7 @@ def load(dsn: str, open_tasks: int, closed_tasks: int, users: int, today: date) 
             _run(link, statement)
         for table in ("tasks", "processes"):
             _run(link, f"ALTER TABLE {table} ENABLE TRIGGER USER")
-        for statement in RECOUNT:
+        for statement in (*RECOUNT, *FILL):
             _run(link, statement)
         _run(link, "VACUUM (ANALYZE)")
 

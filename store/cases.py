@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from schemas.api import ProcessQuery
-from store import inbox_events, tallies, urgency
+from store import inbox_events, tallies, urgency, words
 from store.inbox import MONEY_KINDS, SEES_MONEY, instant_of, make_cursor, open_cursor, process_visible, sees_all
 from store.projection import AGENCIES
 from store.tables.counting import Tally
@@ -51,8 +51,7 @@ def filters(query: ProcessQuery, now: datetime) -> list[ColumnElement[bool]]:
         found.append(Process.active_stages.contains([query.stage]))
     if query.flag:
         found.append(Process.flags.contains([query.flag]))
-    if query.q:
-        found.extend(Process.search.contains(word, autoescape=True) for word in query.q.lower().split())
+    found.extend(words.of_process(query.q))
     if query.waiting_for:
         found.append(urgency.waiting_for(query.waiting_for))
     for wanted, condition in (

@@ -7,6 +7,7 @@ workflow owns. Queries are keyset-paged, so that a list does not jump while othe
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -31,11 +32,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from schemas.api import TaskQuery
-from store import urgency
+from store import urgency, words
 from store.tables.counting import TaskGroup
 from store.tables.desk import Copy
 from store.tables.processes import URGENCY_ORDER, Process, Task
 from store.users import Viewer
+from store.words import Word
 
 SEES_ALL = ("clerk", "supervisor", "head", "auditor", "admin")
 SEES_MONEY = ("payroll", "finance")
@@ -214,10 +216,9 @@ def in_view(viewer: Viewer, view: str) -> ColumnElement[bool]:
     return or_(*(part.condition for part in parts(viewer, view)))
 
 
-def filters(query: TaskQuery, now: datetime) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if query.q:
-        found.extend(Task.search.contains(word, autoescape=True) for word in query.q.lower().split())
+def filters(query: TaskQuery, now: datetime, said: Sequence[Word]) -> list[ColumnElement[bool]]:
+    """`said`: the words of `query.q`, as `words.read` knows them."""
+    found = words.of_task(said)
     for column, value in (
         (Task.kind, query.kind),
         (Task.process_kind, query.process_kind),
@@ -251,7 +252,8 @@ def of_view(view: str, *columns: Any) -> "Select[*tuple[Any, ...]]":
 
 async def page(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> Page:
     """One page of a view. BadCursor."""
-    rows = [(t, p) for t, p in await session.execute(page_statement(viewer, query, now))]
+    said = await words.read(session, query.q)
+    rows = [(t, p) for t, p in await session.execute(page_statement(viewer, query, now, said))]
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     last = rows[-1][0] if more else None
@@ -262,10 +264,12 @@ def _order(view: str) -> tuple[str, ...]:
     return ("closed_at", "id") if view == "done" else URGENCY_ORDER
 
 
-def page_statement(viewer: Viewer, query: TaskQuery, now: datetime) -> "Select[*tuple[Any, ...]]":
+def page_statement(
+    viewer: Viewer, query: TaskQuery, now: datetime, said: Sequence[Word] = ()
+) -> "Select[*tuple[Any, ...]]":
     """Tasks and processes of a page and one more: the head of each part, read in its order, and the head of these."""
     names, limit = _order(query.view), query.limit + 1
-    where = [*filters(query, now), *_after(query)]
+    where = [*filters(query, now, said), *_after(query)]
     heads: list[Any] = []
     for part in parts(viewer, query.view):
         head = of_view(query.view, *(getattr(Task, name) for name in names)).where(part.where, *where)

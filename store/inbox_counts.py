@@ -5,6 +5,7 @@ others hold what one person has in hand, started or was told of; they are counte
 of `store/inbox.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,10 +14,11 @@ from sqlalchemy import ColumnElement, and_, func, literal, select, true, union_a
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.api import TaskCounts, TaskQuery, TaskViewName
-from store import inbox, tallies, urgency
+from store import inbox, tallies, urgency, words
 from store.tables.counting import Tally
 from store.tables.processes import Task
 from store.users import Viewer
+from store.words import Word
 
 SUMMED: tuple[TaskViewName, ...] = ("group", "behalf", "done")
 COUNTED = ("mine", "started", "cc")
@@ -96,6 +98,7 @@ async def _looked_at(session: AsyncSession, statement: Any) -> Figures:
 async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> tuple[int, TaskCounts]:
     """The length of the asked list, how many tasks each view holds, and how urgent the asked view is without its
     urgency filters."""
+    said = await words.read(session, query.q)
     views: dict[str, Tallied | None] = {view: tallied(viewer, TaskQuery(view=view), now) for view in SUMMED}
     views["asked"] = tallied(viewer, query, now)
     sums = await _summed(session, {k: v for k, v in views.items() if v is not None}, now)
@@ -105,8 +108,8 @@ async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: d
     here = sums.get("asked")
     if here is None:
         calm = query.model_copy(update=dict.fromkeys(URGENCIES))
-        here = await _looked_at(session, _where(viewer, calm, now, *_figures(now)))
-    return await _total(session, viewer, query, now, here), TaskCounts(
+        here = await _looked_at(session, _where(viewer, calm, now, said, *_figures(now)))
+    return await _total(session, viewer, query, now, said, here), TaskCounts(
         **row._asdict(),
         **{view: sums[view].open for view in SUMMED},
         **{name: getattr(here, name) for name in URGENCIES},
@@ -122,12 +125,14 @@ def _count(viewer: Viewer, view: str, *more: ColumnElement[bool]) -> Any:
     return sum(parts[1:], parts[0])
 
 
-def _where(viewer: Viewer, query: TaskQuery, now: datetime, *columns: Any) -> Any:
+def _where(viewer: Viewer, query: TaskQuery, now: datetime, said: Sequence[Word], *columns: Any) -> Any:
     condition = inbox.in_view(viewer, query.view)
-    return inbox.of_view(query.view, *columns).where(condition, *inbox.filters(query, now))
+    return inbox.of_view(query.view, *columns).where(condition, *inbox.filters(query, now, said))
 
 
-async def _total(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime, here: Figures) -> int:
+async def _total(
+    session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime, said: Sequence[Word], here: Figures
+) -> int:
     """What one urgency leaves is known from the figures."""
     flags = [(name, getattr(query, name)) for name in URGENCIES if getattr(query, name) is not None]
     if not flags:
@@ -135,7 +140,7 @@ async def _total(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: d
     if len(flags) == 1:
         name, wanted = flags[0]
         return getattr(here, name) if wanted else here.open - getattr(here, name)
-    return (await session.execute(_where(viewer, query, now, func.count()))).scalar_one()
+    return (await session.execute(_where(viewer, query, now, said, func.count()))).scalar_one()
 
 
 async def waiting(session: AsyncSession, viewer: Viewer, now: datetime) -> tuple[int, int]:
@@ -150,7 +155,7 @@ async def kinds(session: AsyncSession, viewer: Viewer, view: TaskViewName, now: 
     """The kinds of tasks that a view holds, whatever else is filtered."""
     sums = tallied(viewer, TaskQuery(view=view), now)
     if sums is None:
-        return set(await session.scalars(_where(viewer, TaskQuery(view=view), now, Task.kind).distinct()))
+        return set(await session.scalars(_where(viewer, TaskQuery(view=view), now, (), Task.kind).distinct()))
     found = await tallies.kinds(session, sums.where)
     if sums.besides is not None and sums.sign > 0:
         found |= set(await session.scalars(select(Task.kind).where(sums.besides).distinct()))

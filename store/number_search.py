@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store import words
 from store.sealed import number_hash
 from store.tables.people import Person
 from store.tables.processes import Process
@@ -61,6 +62,5 @@ async def meaning(session: AsyncSession, text: str) -> Meaning:
     )
     if receipt is not None:
         return Meaning(process_id=receipt)
-    word = text.strip().lower()
-    case = await session.scalar(select(Process.id).where(Process.search.contains(word, autoescape=True)).limit(1))
+    case = await session.scalar(select(Process.id).where(*words.of_process(number.lower())).limit(1))
     return Meaning(personal=case is None)

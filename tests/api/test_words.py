@@ -1,0 +1,107 @@
+"""Search by words: the index of pieces finds exactly what looking at each word finds."""
+
+import random
+
+import pytest
+from sqlalchemy import func, select, text
+
+from runtime import clock
+from schemas.api import ProcessQuery, TaskQuery
+from store import cases, inbox, words
+from store.database import session
+from store.tables.processes import Process, Task
+from store.tables.words import CaseWords, TitleWords
+from tests.api.conftest import Office
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+NAMES = (
+    ("Anna Muster", "穆安娜"),
+    ("Boris Beispiel", "博乐思"),
+    ("Li Wei", "李伟"),
+    ("Li Weiguo", "李伟国"),
+    ("Ann Li", None),
+    ("O'Neil 100% _x", "欧阳_娜"),
+)
+
+
+async def _found(query: TaskQuery) -> set[str]:
+    async with session() as s:
+        said = await words.read(s, query.q)
+        where = inbox.filters(query, clock.now(), said)
+        return set(await s.scalars(select(Task.id).where(*where)))
+
+
+async def test_words_find_what_looking_at_every_task_finds(office: Office) -> None:
+    for n, (name, name_zh) in enumerate(NAMES):
+        case = await office.case(id_number=f"X{n}9887{n}", name=name, name_zh=name_zh)
+        await office.task(case, key=f"v/{n}")
+    async with session() as s:
+        known = {row.id: row.search for row in await s.execute(select(Task.id, Task.search))}
+        wordings = [w for said in known.values() for w in said.split()]
+    dice = random.Random(7)
+    asked = [
+        "李",
+        "李伟",
+        "wei",
+        "w",
+        "li wei",
+        "审核",
+        "审核 李伟",
+        "verify",
+        "%",
+        "_",
+        "'",
+        "100%",
+        "不存在",
+        "zzzzz",
+        "安 muster",
+    ]
+    for _ in range(150):
+        word = dice.choice(wordings)
+        start = dice.randrange(len(word))
+        asked.append(word[start : start + dice.randint(1, 6)])
+    hits = 0
+    for q in asked:
+        expected = {i for i, said in known.items() if all(w in said for w in q.lower().split())}
+        assert await _found(TaskQuery(q=q)) == expected, q
+        hits += bool(expected)
+        async with session() as s:
+            rows = list(await s.execute(select(Process.id, Process.search)))
+            theirs = {i for i, said in rows if all(w in said for w in q.lower().split())}
+            listed = await s.scalars(select(Process.id).where(*cases.filters(ProcessQuery(q=q), clock.now())))
+            assert set(listed) == theirs, q
+    assert hits > 100
+
+
+async def test_a_new_name_is_found_and_the_old_one_no_more(office: Office) -> None:
+    case = await office.case(id_number="X1234567", name="Old Name", name_zh="旧名字")
+    async with session() as s:
+        process = await s.get_one(Process, case)
+        process.search = process.search.replace("旧名字", "新名字")
+    async with session() as s:
+        for q, there in (("旧名字", 0), ("新名字", 1)):
+            where = words.of_process(q)
+            assert await s.scalar(select(func.count()).select_from(Process).where(*where)) == there
+
+
+async def test_titles_are_kept_once(office: Office) -> None:
+    for n in range(3):
+        await office.task(await office.case(id_number=f"Y123456{n}"), key=f"v/{n}")
+    async with session() as s:
+        titles = list(await s.scalars(select(TitleWords.words)))
+        assert len(titles) == len(set(titles)) == 1
+        assert await s.scalar(select(func.count()).select_from(CaseWords)) == 3
+
+
+async def test_a_rare_name_is_looked_up_by_the_index(office: Office) -> None:
+    """Without this the search is right and slow, which no small table shows."""
+    await office.task(await office.case(id_number="Z1234567", name="Anna Muster", name_zh="穆安娜"))
+    async with session() as s:
+        await s.execute(text("SET LOCAL enable_seqscan = off"))
+        statement = select(Process.id).where(*words.of_process("穆安"))
+        plan = "\n".join(
+            await s.scalars(
+                text("EXPLAIN " + str(statement.compile(s.bind, compile_kwargs={"literal_binds": True})))  # pyright: ignore[reportArgumentType]
+            )
+        )
+        assert "ix_case_words_grams" in plan, plan
