@@ -74,6 +74,7 @@ async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: Impo
             head={
                 "sheets": [{"sheet": t.sheet, "headings": t.headings} for t in people.tables],
                 "notes": [note.model_dump() for note in people.notes],
+                "unread": [_remark(r) for r in people.unread],
                 **({"file": base64.b64encode(content).decode()} if mode == "preview" else {}),
             },
             rows=[(r.candidate.row.key, r.outcome, r.process_id, _body(r)) for r in results],

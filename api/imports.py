@@ -150,29 +150,31 @@ async def view(viewer: Viewer, import_id: str, language: str) -> ImportView:
         filename=upload.filename,
         sheet="、".join(s["sheet"] for s in sheets),
         notes=[pick(Text(**note), language) for note in head["notes"]],
+        unread=_remarks(head.get("unread", []), language),  # uploads of before kept none
         counts={outcome: sum(v.outcome == outcome for v in views) for outcome in outcomes},
         rows=views,
     )
 
 
+def _remarks(stored: list[dict[str, Any]], language: str) -> list[RowRemark]:
+    return [
+        RowRemark(column=r["column"], code=r["code"], message=pick(Text(**r["text"]), language), field=r["field"])
+        for r in stored
+    ]
+
+
 def _row_view(
     outcome: str, process_id: str | None, body: dict[str, Any], language: str, several: bool
 ) -> ImportRowView:
-    def remarks(name: str) -> list[RowRemark]:
-        return [
-            RowRemark(column=r["column"], code=r["code"], message=pick(Text(**r["text"]), language), field=r["field"])
-            for r in body[name]
-        ]
-
     return ImportRowView(
         row=body["row"],
         sheet=body["sheet"] if several else "",
         name=body["name"],
         outcome=cast("RowOutcome", outcome),
         process_id=process_id,
-        repairs=remarks("repairs"),
-        faults=remarks("faults"),
-        watch=remarks("watch"),
+        repairs=_remarks(body["repairs"], language),
+        faults=_remarks(body["faults"], language),
+        watch=_remarks(body["watch"], language),
         changes=[RowChange(**change) for change in body["changes"]],
     )
 

@@ -97,6 +97,8 @@ def _upload(
     rows = cast("list[dict[str, Any]]", answer["rows"])
     for note in cast("list[str]", answer.get("notes", [])):
         console.print(note, markup=False, highlight=False)
+    for column in cast("list[dict[str, Any]]", answer.get("unread", [])):
+        console.print(column["message"], style="yellow", markup=False, highlight=False)
     # The process id is what other commands take: never cut, however narrow the window.
     process = Column("流程 process", no_wrap=True, min_width=21)
     table = Table("行 row", "姓名 name", "结果 outcome", process, Column("说明 remarks", overflow="fold"))

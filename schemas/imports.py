@@ -55,6 +55,7 @@ class ImportView(BaseModel):
     filename: str
     sheet: str
     notes: list[str] = []
+    unread: list[RowRemark] = Field(default=[], description="columns that are filled and were not read")
     counts: dict[str, int]
     rows: list[ImportRowView]
 

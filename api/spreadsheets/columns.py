@@ -24,7 +24,7 @@ from api.spreadsheets.cells import (
 )
 from api.spreadsheets.headings import Header, find_headers, label, normalise, vocabulary
 from api.spreadsheets.lists import kind_of_row, left_out, people_of
-from api.spreadsheets.other_columns import refuse_rivals
+from api.spreadsheets.other_columns import refuse_rivals, unread
 from api.spreadsheets.reader import MAX_ROWS, Cell, Sheet, SpreadsheetError, Workbook
 from api.spreadsheets.units import Unit, find_unit
 from schemas.base import Text
@@ -101,10 +101,12 @@ class Table:
 
 @dataclass
 class People:
-    """All lists of a file, in the order of its sheets; `notes` are remarks on the whole file."""
+    """All lists of a file, in the order of its sheets; `notes` are remarks on the whole file, `unread` those on filled
+    columns that were not read."""
 
     tables: list[Table]
     notes: list[Text] = field(default_factory=list[Text])
+    unread: list[Remark] = field(default_factory=list[Remark])
 
     @property
     def rows(self) -> list[Row]:
@@ -123,7 +125,7 @@ def parse(workbook: Workbook, units: list[Unit]) -> People:
     base = 0
     for header in whole:
         workbook.load_formulas(header.sheet)
-        table = _parse_table(header, units, people.notes, alone=len(whole) == 1, base=base)
+        table = _parse_table(header, units, people, alone=len(whole) == 1, base=base)
         people.tables.append(table)
         base += header.sheet.first_row + len(header.sheet.rows)
     if not people.rows:
@@ -143,9 +145,9 @@ def parse(workbook: Workbook, units: list[Unit]) -> People:
     return people
 
 
-def _parse_table(header: Header, units: list[Unit], notes: list[Text], *, alone: bool, base: int) -> Table:
+def _parse_table(header: Header, units: list[Unit], people: People, *, alone: bool, base: int) -> Table:
     sheet = header.sheet
-    headings = [text_of(c) for c in sheet.rows[header.index]]
+    notes, headings = people.notes, [text_of(c) for c in sheet.rows[header.index]]
     table = Table(sheet.name, sheet.first_row + header.index, headings, header.columns, [], alone, base)
     if header.index:
         where = table.place(table.header_row)
@@ -155,7 +157,11 @@ def _parse_table(header: Header, units: list[Unit], notes: list[Text], *, alone:
                 en=f"The header is in {where.en}; the title rows above it were skipped.",
             )
         )
-    refuse_rivals(header, people_of(header))
+    rows = people_of(header)
+    refuse_rivals(header, rows)
+    for heading, code, name, said in unread(header, rows):
+        here = Text(zh=f"工作表“{sheet.name}”：{said.zh}", en=f"Sheet {sheet.name!r}: {said.en}")
+        people.unread.append(Remark(heading, code, said if alone else here, name))
     skipped: list[int] = []
     for number, cells in sheet.numbered()[header.index + 1 :]:
         kind = kind_of_row(cells, header.columns)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import cast
 
+from api.spreadsheets.cells import text_of
 from api.spreadsheets.heading_parts import fields_of, parts_in, vocabulary
 from api.spreadsheets.reader import Cell, Sheet, SpreadsheetError, Workbook
 from schemas.base import Text
@@ -60,7 +61,8 @@ def _ranks() -> dict[str, list[tuple[int, str]]]:
 
 
 @cache
-def _second() -> set[str]:
+def second_words() -> set[str]:
+    """Headings that are read only where a better column is absent or empty, and compared with it otherwise."""
     return {normalise(word) for words in vocabulary()["second"].values() for word in words}
 
 
@@ -72,7 +74,9 @@ def _ignored() -> set[str]:
 @lru_cache(maxsize=8192)
 def _reading(heading: str) -> tuple[int, tuple[str, ...]]:
     """How good a heading is, and the fields that it may mean; no fields: it is not understood."""
-    second = SECOND if normalise(heading) in _second() else 0
+    if len(heading) > LONGEST_HEADING:
+        return SECOND, ()
+    second = SECOND if normalise(heading) in second_words() else 0
     for text, weaker in ((heading, second), (_without_brackets(heading), second + WITHOUT_BRACKETS)):
         if text is None:
             continue
@@ -137,7 +141,7 @@ def _assign_one_of(match: Match, names: tuple[str, ...], columns: list[int], *, 
         match.columns[chosen[0]] = columns[0]
         if columns[1:]:
             match.rivals[chosen[0]] = columns[1:]
-    elif free:
+    elif free or not listed:
         match.unclear.update(dict.fromkeys(columns, names))
     else:
         match.surplus.update(dict.fromkeys(columns, names[0]))
@@ -145,7 +149,7 @@ def _assign_one_of(match: Match, names: tuple[str, ...], columns: list[int], *, 
 
 def _headings(cells: list[Cell]) -> Iterator[tuple[int, str]]:
     for index, cell in enumerate(cells):
-        if isinstance(cell, str) and len(cell) <= LONGEST_HEADING and normalise(cell):
+        if isinstance(cell, str) and normalise(cell):
             yield index, cell
 
 
@@ -162,13 +166,19 @@ class Header:
         return self.match.columns
 
     @property
+    def free(self) -> list[str]:
+        """Fields that no column gives."""
+        return [name for name in fields() if name not in self.columns]
+
+    @property
     def missing(self) -> list[str]:
         """Required fields without a column."""
         return [name for name in vocabulary()["required"] if name not in self.columns]
 
     def heading(self, index: int) -> str:
         """A heading of the file in one line, cut where it is long."""
-        text = " ".join(str(self.sheet.rows[self.index][index]).split())
+        cell = self.sheet.rows[self.index][index]
+        text = " ".join(cell.split()) if isinstance(cell, str) else text_of(cell)
         return text if len(text) <= LONGEST_HEADING else text[: LONGEST_HEADING - 1] + "…"
 
 

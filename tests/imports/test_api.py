@@ -223,3 +223,15 @@ async def test_each_fault_of_a_record_is_pointed_at(app: FastAPI) -> None:
     assert await faults(phone="abc") == {"/input/phone": "phone_unreadable"}
     unknown = await http.post("/processes", json={"kind": "tax_payment", "input": {}})
     assert (unknown.status_code, unknown.json()["code"]) == (422, "kind_unknown")
+
+
+async def test_a_filled_column_that_was_not_read_is_named_in_the_answer(app: FastAPI) -> None:
+    http = await signed_in(app, "clerk")
+    [header, *people] = files.sample_rows()[:3]
+    renamed = ["证明材料" if h == "协议国参保证明" else h for h in header]
+    seen = (await upload(http, files.xlsx([renamed, *people]), "preview")).json()
+    assert [(c["column"], c["code"]) for c in seen["unread"]] == [("证明材料", "column_unknown")]
+    assert "2 行" in seen["unread"][0]["message"] and seen["counts"]["started"] == 2
+    english = (await http.get(f"/imports/{seen['id']}", headers={"Accept-Language": "en"})).json()
+    assert "was not read" in english["unread"][0]["message"]
+    assert (await upload(http, files.SAMPLE.read_bytes(), "preview")).json()["unread"] == []

@@ -72,6 +72,12 @@ async def test_start_from_the_command_line(running: Path, tmp_path: Path) -> Non
     assert same.exit_code == 2 and "duplicate_case" in same.output
     assert "未重复启动" in same.output and "nothing was started" in same.output
 
+    header, *people = files.sample_rows()[:2]
+    odd = tmp_path / "odd.xlsx"
+    odd.write_bytes(files.xlsx([["证明材料" if h == "协议国参保证明" else h for h in header], *people]))
+    unread = await run("import", "enrolment", odd, "--preview")
+    assert unread.exit_code == 0 and "列“证明材料”没有读取" in unread.output and "was not read" in unread.output
+
     made = tmp_path / "hires.xlsx"
     assert (await run("hires", "--rows", "12", "--out", made)).exit_code == 0
     fresh = await run("import", "enrolment", made, "--data", running)

@@ -172,3 +172,43 @@ def test_many_headings_that_are_not_understood_are_cut_short() -> None:
     with pytest.raises(reader.SpreadsheetError) as refusal:
         read(files.xlsx([header, *ROWS[1:]]))
     assert "等" in refusal.value.text.zh and len(refusal.value.text.zh) < 1000
+
+
+def unread(content: bytes) -> list[tuple[str, str]]:
+    return [(r.column, r.code) for r in columns.parse(reader.read(content, "a.xlsx"), UNITS).unread]
+
+
+def test_the_sample_leaves_no_column_unread() -> None:
+    assert columns.parse(reader.read(files.SAMPLE.read_bytes(), "a.xlsx"), UNITS).unread == []
+
+
+def test_a_filled_column_that_is_not_read_is_named() -> None:
+    [header, *people] = ROWS
+    lost = {"手机": "国内联系", "协议国参保证明": "证明材料"}
+    renamed = [lost.get(str(h), h) for h in header]
+    found = columns.parse(reader.read(files.xlsx([renamed, *people]), "a.xlsx"), UNITS).unread
+    assert [(r.column, r.code) for r in found] == [("国内联系", "column_unknown"), ("证明材料", "column_unknown")]
+    for text in (found[1].text.zh, found[1].text.en):
+        assert "证明材料" in text and "协议国参保证明" in text and "手机" in text and "2" in text
+    # Empty ones, ours for faults, and those that say nothing the case needs are left out in silence.
+    quiet = [[*header, "其他", "备注", "问题说明", "工号"], *[[*row, None, "x", "y", 7] for row in people]]
+    assert unread(files.xlsx(quiet)) == []
+
+
+def test_columns_beside_a_better_one_without_heading_or_with_several_meanings_are_named() -> None:
+    [header, *people] = ROWS
+    wide = [[*header, "部门", None, "截止日期", "国家"], *[[*row, "英语系", "x", row[4], row[4]] for row in people]]
+    assert unread(files.xlsx(wide)) == [
+        ("部门", "column_surplus"),
+        ("X", "column_unnamed"),
+        ("截止日期", "column_unclear"),
+    ]
+    same = [[*header, "部门"], *[[*row, row[header.index("所属学院")]] for row in people]]
+    assert unread(files.xlsx(same)) == []
+
+
+def test_an_unread_column_of_several_lists_names_its_sheet() -> None:
+    [header, *people] = ROWS
+    lists = {"甲": [[*header, "颜色"], [*people[0], "红"]]}
+    found = columns.parse(reader.read(files.xlsx([header, people[1]], title="乙", more=lists), "a.xlsx"), UNITS).unread
+    assert [r.text.zh.startswith("工作表“甲”") and "1 行" in r.text.zh for r in found] == [True]

@@ -111,6 +111,7 @@ def _result(view: ImportView) -> dict[str, Any]:
         "preview": view.mode == "preview",
         "good": view.counts.get("started", 0),
         "notes": view.notes,
+        "unread": [remark.message for remark in view.unread],
         "refused_url": f"/api/v1/imports/{view.id}/refused.xlsx"
         if any(r.outcome != "started" for r in view.rows)
         else "",

@@ -1,0 +1,28 @@
+"""The page on which lists are uploaded: what it says about a file."""
+
+from typing import Any
+
+import pytest
+
+from tests.imports import files
+from tests.web.conftest import Site
+
+pytestmark = pytest.mark.browser
+
+
+async def upload(page: Any, content: bytes, button: str = "preview", name: str = "hires.xlsx") -> None:
+    await page.goto("/start")
+    await page.set_input_files("#file", {"name": name, "mimeType": "application/vnd.ms-excel", "buffer": content})
+    await page.click(f"button[value={button}]")
+
+
+async def test_filled_columns_that_were_not_read_are_named(site: Site) -> None:
+    [header, *people] = files.sample_rows()[:3]
+    renamed = ["证明材料" if h == "协议国参保证明" else h for h in header]
+    page = await site.visitor("clerk")
+    await upload(page, files.xlsx([renamed, *people]))
+    said = await page.inner_text("#unread")
+    assert "证明材料" in said and "协议国参保证明" in said and "2 行" in said
+    await upload(page, files.SAMPLE.read_bytes())
+    await page.wait_for_selector("#result")
+    assert await page.locator("#unread").count() == 0
