@@ -63,12 +63,7 @@ async def post_import(
     """Reads a spreadsheet. `preview` says what would start, `good_rows` starts it."""
     if kind not in KINDS:
         raise ImportKindUnknown
-    try:
-        reader.check_size(file.size or 0)
-        content = await file.read(reader.MAX_BYTES + 1)
-    except reader.SpreadsheetError as error:
-        raise _problem(error) from error
-    return await take(viewer, file.filename or "", content, mode, language_of(request))
+    return await take(viewer, file.filename or "", await content_of(file), mode, language_of(request))
 
 
 @router.get("/{import_id}", response_model=ImportView)
@@ -90,6 +85,15 @@ async def get_refused(import_id: str, request: Request, viewer: CurrentViewer) -
     content = await refused_file(viewer, import_id, language_of(request))
     disposition = f'attachment; filename="refused-{import_id[:8]}.xlsx"'
     return Response(content, media_type=XLSX, headers={"Content-Disposition": disposition})
+
+
+async def content_of(file: UploadFile) -> bytes:
+    """An upload's bytes; BadSpreadsheet with its true size when it is too large, before anything of it is read."""
+    try:
+        reader.check_size(file.size or 0)
+    except reader.SpreadsheetError as error:
+        raise _problem(error) from error
+    return await file.read(reader.MAX_BYTES + 1)
 
 
 async def take(viewer: Viewer, filename: str, content: bytes, mode: ImportMode, language: str) -> ImportView:

@@ -7,6 +7,7 @@ anything is unpacked. Must not be done here: guess what a column means (`columns
 
 import csv
 import io
+import math
 import re
 import zipfile
 from dataclasses import dataclass, field
@@ -115,11 +116,11 @@ def read(content: bytes, filename: str) -> Workbook:
 def check_size(size: int) -> None:
     """Refuses a file above the limit; to be called with the announced size before the content is read."""
     if size > MAX_BYTES:
+        shown = f"{math.ceil(size / 1024 / 1024 * 10) / 10:g}"  # never the limit itself
         raise SpreadsheetError(
             "file_too_large",
-            f"文件有 {size / 1024 / 1024:.0f} MB，超过 {MAX_BYTES // 1024 // 1024} MB 的上限。"
-            "请删除图片和多余内容，或拆分后再上传。",
-            f"The file has {size / 1024 / 1024:.0f} MB, more than the limit of {MAX_BYTES // 1024 // 1024} MB. "
+            f"文件有 {shown} MB，超过 {MAX_BYTES // 1024 // 1024} MB 的上限。请删除图片和多余内容，或拆分后再上传。",
+            f"The file has {shown} MB, more than the limit of {MAX_BYTES // 1024 // 1024} MB. "
             "Remove pictures and surplus content, or split the file.",
             status=413,
         )

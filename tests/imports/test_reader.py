@@ -322,6 +322,14 @@ def test_bad_files_are_refused_by_name(content: bytes, name: str, code: str, sta
     assert len(refusal.value.text.zh) > 10 and len(refusal.value.text.en) > 10
 
 
+@pytest.mark.parametrize(("size", "shown"), [(50 * 1024**2, "50"), (20 * 1024**2 + 1, "20.1"), (2 * 1024**3, "2048")])
+def test_a_file_that_is_too_large_is_told_its_size(size: int, shown: str) -> None:
+    with pytest.raises(reader.SpreadsheetError) as refusal:
+        reader.check_size(size)
+    assert f"有 {shown} MB" in refusal.value.text.zh and f"has {shown} MB" in refusal.value.text.en
+    reader.check_size(reader.MAX_BYTES)
+
+
 def test_an_archive_that_unpacks_to_gigabytes_is_refused() -> None:
     bomb = files.with_part(files.SAMPLE.read_bytes(), "xl/media/x.bin", b"\x00" * (reader.MAX_UNPACKED_BYTES + 1))
     with pytest.raises(reader.SpreadsheetError) as refusal:

@@ -13,7 +13,6 @@ from api import imports, process_start
 from api.import_run import may_start
 from api.imports import BadSpreadsheet
 from api.problems import BadFile, NotAllowed, Problem
-from api.spreadsheets import reader
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
 from schemas.imports import ImportView, RowRemark
@@ -45,7 +44,7 @@ async def upload(visit: Guest) -> Response:
     try:
         if file is None:
             raise BadFile(_NO_FILE)
-        content = await file.read(reader.MAX_BYTES + 1)
+        content = await imports.content_of(file)
         mode = "good_rows" if form.get("mode") == "good_rows" else "preview"
         result = await imports.take(visit.viewer, file.filename or "", content, mode, visit.lang)
     except Problem as problem:
