@@ -19,8 +19,9 @@ from schemas.base import Text
 from schemas.bureaus import AgencyFiles
 from schemas.calls import RegistrationArg
 from schemas.enrolment import ForeignHire, Sex
-from store import documents, people, rule_tables
+from store import case_rules, documents, people
 from store import policies as rules
+from store.case_rules import CaseRules
 from store.database import session
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -38,14 +39,11 @@ def _agency_files(text: str) -> AgencyFiles:
     return parse_files(text)
 
 
-def insurances_at(agency: str, category: str, confirmed: list[str] | None) -> list[str]:
+def insurances_at(agency: str, category: str, confirmed: list[str] | None, by: CaseRules) -> list[str]:
     """The insurances applied for at one agency: of those it handles the ones that were confirmed, or before that the
     ones of the person's category (an agency also handles what only others have, such as the annuity)."""
-    handled = rules.snapshot().agency(agency).insurances
-    if confirmed is None:
-        loaded = rule_tables.load()
-        confirmed = loaded.contributions.expand(loaded.categories[category][1])
-    return [i for i in handled if i in confirmed]
+    paid = by.insurances(category) if confirmed is None else confirmed
+    return [i for i in by.handled[agency] if i in paid]
 
 
 def start_month(hire: ForeignHire) -> str:
@@ -87,7 +85,9 @@ async def fill_application(arg: RegistrationArg) -> str:
             text = Text(zh="该业务没有人员信息，无法填写申请表。", en="This case has no person's record to fill in.")
             raise ApplicationError(f"{text.zh} {text.en}", type="UnknownHire", non_retryable=True) from None
         try:
-            content = workbook(form, [file_record(hire, insurances_at(arg.agency, row.category, row.insurances))])
+            by = await case_rules.of_case(s, arg.process_id)
+            applied = insurances_at(arg.agency, row.category, row.insurances, by)
+            content = workbook(form, [file_record(hire, applied)])
         except IncompleteRecord as error:
             raise ApplicationError(str(error), type="IncompleteRecord", non_retryable=True) from None
         document = await documents.store(

@@ -20,7 +20,7 @@ from activities.bill_files import UnreadableBill, read_bill
 from runtime import clock
 from schemas.bureaus import ApplicationAnswer, BillAnswer, BillItemAnswer, PaymentAnswer
 from schemas.calls import PaymentScope, RegistrationArg
-from store import documents, people, registrations
+from store import case_rules, documents, people, registrations
 from store import policies as rules
 from store.database import session
 from store.tables.ledger import AgencyLine, Bill, BillLine, PremiumLine
@@ -98,7 +98,8 @@ async def application(arg: RegistrationArg) -> Application:
         except people.UnknownHire:
             message = "该业务没有人员信息，无法申报。This case has no person's record to apply with."
             raise ApplicationError(message, type="UnknownHire", non_retryable=True) from None
-    body = interface_body(hire, insurances_at(arg.agency, row.category, row.insurances))
+        by = await case_rules.of_case(s, arg.process_id)
+    body = interface_body(hire, insurances_at(arg.agency, row.category, row.insurances, by))
     return Application(body=body, offset_seconds=await offset_of(arg.process_id))
 
 

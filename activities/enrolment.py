@@ -1,7 +1,8 @@
 """The record behind an enrolment: facts for the workflow, corrected values, the confirmed exemption.
 
 Invariants: no personal data in what goes back (dates, codes and ids only); the same call again changes nothing; nothing
-is exempt that no agreement exempts, whatever was confirmed.
+is exempt that no agreement exempts, whatever was confirmed; agreements and insurances are those of the case's version
+(`store/case_rules.py`), what the checks notice is by the rules of today.
 """
 
 from datetime import datetime
@@ -14,7 +15,7 @@ from domain import enrolment_checks, exemptions
 from domain.exemptions import TreatyTable
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.enrolment import Certificate, EnrolmentFacts, ForeignHire, HireKind
-from store import people, projection, rule_tables, submissions, watch_dates
+from store import case_rules, people, projection, rule_tables, submissions, watch_dates
 from store.database import session
 from store.premium_lines import process_now, shanghai_day
 from store.tables.people import Hire
@@ -25,8 +26,8 @@ CERTIFICATE_DUE = "certificate_due"  # policies/watch_rules.yaml
 async def _facts(s: AsyncSession, row: Hire) -> EnrolmentFacts:
     hire = people.clear(row)
     today = shanghai_day(await process_now(s, row.process_id))
-    loaded = rule_tables.load()
-    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, loaded.checks)
+    rules = await case_rules.of_case(s, row.process_id)
+    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, rule_tables.load().checks)
     return EnrolmentFacts(
         country=row.country,
         permit_issued=row.permit_issued,
@@ -37,24 +38,21 @@ async def _facts(s: AsyncSession, row: Hire) -> EnrolmentFacts:
         certificate=Certificate(row.certificate),
         org_unit=row.org_unit,
         category=row.category,
-        insurances=row.insurances if row.insurances is not None else _all_insurances(row),
+        insurances=row.insurances if row.insurances is not None else rules.insurances(row.category),
         findings=[f.code for f in findings],
         today=today,
     )
 
 
-def _all_insurances(row: Hire) -> list[str]:
-    """Every insurance of the hire's category, in the order of the bill."""
-    loaded = rule_tables.load()
-    _, groups = loaded.categories[row.category]
-    return loaded.contributions.expand(groups)
-
-
 @activity.defn(name="load_enrolment_facts")
 async def load_enrolment_facts(arg: CaseArg) -> EnrolmentFacts:
-    """What the case may know of the hire."""
+    """What the case may know of the hire. What is paid is what the case's rules say now, without what was confirmed to
+    be exempt: a case that takes over rules reads its facts again."""
     async with session() as s:
-        return await _facts(s, await people.hire_row(s, arg.process_id))
+        row = await people.hire_row(s, arg.process_id)
+        if row.exempt is not None:
+            row.insurances = (await case_rules.of_case(s, arg.process_id)).insurances(row.category, row.exempt)
+        return await _facts(s, row)
 
 
 @activity.defn(name="apply_record")
@@ -86,11 +84,10 @@ async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
         await projection.carried(s, arg)
         now = await process_now(s, arg.process_id)
         row = await _with_certificate(s, arg, now)
-        treaties = rule_tables.load().treaties
-        every = _all_insurances(row)
-        exempt = set(arg.exempt) & _exemptible(treaties)
-        row.exempt = [i for i in every if i in exempt]
-        row.insurances = [i for i in every if i not in exempt]
+        rules = await case_rules.of_case(s, arg.process_id)
+        exempt = set(arg.exempt) & _exemptible(rules.treaties)
+        row.exempt = [i for i in rules.insurances(row.category) if i in exempt]
+        row.insurances = rules.insurances(row.category, row.exempt)
         await s.flush()
         if arg.certificate == Certificate.PENDING.value:
             proposal = exemptions.propose(
@@ -100,7 +97,7 @@ async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
                 row.permit_issued,
                 row.contract_start,
                 shanghai_day(now),
-                treaties,
+                rules.treaties,
             )
             if proposal.certificate_by is not None:
                 await people.watch(s, arg.person_id, arg.process_id, CERTIFICATE_DUE, proposal.certificate_by)

@@ -18,7 +18,7 @@ from runtime import clock
 from runtime.settings import get_settings
 from schemas.calls import BillArg, PaymentScope, WakeCases
 from schemas.process import ProcessOpened, ProcessStart, Wake
-from store import demo_clock, policies, projection
+from store import case_rules, demo_clock, policies, projection
 from store.database import session
 from store.people import ENDED, search_text
 from store.tables.ledger import Bill, BillLine, PremiumLine
@@ -33,6 +33,7 @@ async def open_process(start: ProcessStart) -> ProcessOpened:
     async with session() as s:
         await policies.refresh(s)
         snapshot = policies.snapshot()
+        await case_rules.keep(s, snapshot)
         base = await projection.revision_of(s, start.process_id)
     return ProcessOpened(policy=snapshot.model_dump(mode="json"), revision_base=base)
 
@@ -41,8 +42,11 @@ async def open_process(start: ProcessStart) -> ProcessOpened:
 async def load_policy(start: ProcessStart) -> ProcessOpened:
     """The rules in force now, for a case that takes them over; nothing else of the case changes."""
     activity.logger.info("%s takes over the rules", start.process_id)
-    await policies.refresh()
-    return ProcessOpened(policy=policies.snapshot().model_dump(mode="json"))
+    async with session() as s:
+        await policies.refresh(s)
+        snapshot = policies.snapshot()
+        await case_rules.keep(s, snapshot)
+    return ProcessOpened(policy=snapshot.model_dump(mode="json"))
 
 
 @activity.defn(name="start_tax_payment")

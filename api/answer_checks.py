@@ -16,7 +16,7 @@ from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
 from schemas.tax_payment import PaymentForm
-from store import ledger, people, rule_tables
+from store import case_rules, ledger, people, rule_tables
 from store.tables.processes import Process, Task
 
 Fault = tuple[str, str, Text]
@@ -30,7 +30,7 @@ async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: 
     if isinstance(form, ForeignHire):
         return await _record(s, process, form)
     if isinstance(form, ApproveForm):
-        return _exemption(form)
+        return await _exemption(s, process, form)
     if isinstance(form, PaymentForm):
         return await _payment(s, task, form)
     return []
@@ -65,9 +65,10 @@ async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[
     return found
 
 
-def _exemption(form: ApproveForm) -> list[Fault]:
-    """Only what some agreement exempts can be exempt: never medical, never work injury."""
-    possible = sorted({i for t in rule_tables.load().treaties.treaties.values() for i in t.exempt})
+async def _exemption(s: AsyncSession, process: Process, form: ApproveForm) -> list[Fault]:
+    """Only what some agreement of the case's version exempts can be exempt: never medical, never work injury."""
+    treaties = (await case_rules.of_version(s, process.policy_version)).treaties
+    possible = sorted({i for t in treaties.treaties.values() for i in t.exempt})
     wrong = [i for i in form.exempt if i not in possible]
     if not wrong:
         return []

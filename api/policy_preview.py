@@ -205,7 +205,7 @@ async def _retirements(s: AsyncSession, rules: Changed, today: date) -> list[Ret
     old, new = (RetirementTables(t.checks.ages, t.retirement) for t in (rules.tables_before, rules.tables_after))
     if old == new:
         return []
-    return policy_impact.retirements_changed(await insured(s, rules.tables_before, today), old, new)
+    return policy_impact.retirements_changed(await insured(s, today), old, new)
 
 
 def _of(found: Arrears | DueLine | Insured | NotComputable, names: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from domain.times import day_of
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import TaskSpec
-from store import people, policies, rule_tables, submissions, users
+from store import case_rules, people, policies, rule_tables, submissions, users
 from store.tables.office import Document
 from store.tables.people import Hire
 from store.tables.processes import Process, Task
@@ -111,7 +111,7 @@ async def _verification(ask: Ask) -> Prefill:
 
 
 async def exemption(ask: Ask, hire: ForeignHire) -> ExemptionProposal:
-    """What the treaty data propose for this hire."""
+    """What the treaty data propose for this hire, by the agreements of the case's version."""
     return propose(
         hire.country,
         hire.hire_kind,
@@ -119,7 +119,7 @@ async def exemption(ask: Ask, hire: ForeignHire) -> ExemptionProposal:
         hire.permit_issued,
         hire.contract_start,
         ask.today,
-        rule_tables.load().treaties,
+        (await case_rules.of_version(ask.session, ask.process.policy_version)).treaties,
     )
 
 

@@ -103,19 +103,26 @@ class ContributionTables:
     def expand(self, insurances: Iterable[str]) -> list[str]:
         """Insurances as lines, in the order of the bill: groups such as medical_maternity replaced by their members, a
         member that shares a line by that line."""
-        shared = {part: line.insurance for line in self.lines.values() for part in line.shares}
-        wanted = {shared.get(i, i) for name in insurances for i in self.groups.get(name, (name,))}
-        unknown = sorted(wanted - set(self.lines))
-        if unknown:
-            raise PolicyGap(
-                f"billing_lines.yaml 中没有险种：{'、'.join(unknown)}。",
-                f"billing_lines.yaml has no insurance {', '.join(unknown)}.",
-            )
-        return [i for i in self.lines if i in wanted]
+        return expand(insurances, self.lines, self.groups)
 
     def of_levy(self, insurances: Iterable[str], levy: str) -> list[str]:
         """The insurances paid on one levy (social, medical)."""
         return [i for i in self.expand(insurances) if self.lines[i].levy == levy]
+
+
+def expand(
+    insurances: Iterable[str], lines: Mapping[str, BillingLine], groups: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """See `ContributionTables.expand`. PolicyGap for an insurance that no bill knows."""
+    shared = {part: line.insurance for line in lines.values() for part in line.shares}
+    wanted = {shared.get(i, i) for name in insurances for i in groups.get(name, (name,))}
+    unknown = sorted(wanted - set(lines))
+    if unknown:
+        raise PolicyGap(
+            f"billing_lines.yaml 中没有险种：{'、'.join(unknown)}。",
+            f"billing_lines.yaml has no insurance {', '.join(unknown)}.",
+        )
+    return [i for i in lines if i in wanted]
 
 
 class Dated(Protocol):

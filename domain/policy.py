@@ -5,6 +5,7 @@ what one case carries in its history; its version is the hash of the texts it wa
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -36,6 +37,7 @@ SNAPSHOT_FILES = (
     "process_settings.yaml",
     "materials.yaml",
 )
+CASE_FILES = ("treaties.yaml", "categories.yaml")  # what a case keeps beside its snapshot, and the groups of insurances
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast where libyaml is
 MODES = ("portal", "http")
 CONDITIONS = (
@@ -217,9 +219,12 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
     if years is not None:
         found = [c.model_copy(update={"years": [y for y in c.years if y.year in years]}) for c in found]
     mode_text = ",".join(f"{a.id}={a.mode}" for a in agencies)
+    groups = json.dumps(load_mapping(texts, "billing_lines.yaml").get("groups"), sort_keys=True)
+    kept = _digest(*(text_of(texts, n) for n in CASE_FILES), groups)
     try:
         return PolicySnapshot(
-            version=_digest(*(text_of(texts, n) for n in SNAPSHOT_FILES), mode_text),
+            version=_digest(*(text_of(texts, n) for n in SNAPSHOT_FILES), mode_text, kept),
+            case_rules=kept,
             calendars=found,
             rules=rules,
             ladder=ladder(texts),

@@ -33,8 +33,7 @@ def contribution_tables(texts: Texts, risk_class: int | None = None) -> Contribu
     """Limits, rates (those of work injury for a risk class, by default the school's), billing lines. PolicyError when
     broken."""
     settings = load_mapping(texts, "billing_lines.yaml")
-    items = load_list(texts, "billing_lines.yaml", "lines")
-    lines = {line.insurance: line for line in (_guard("billing_lines.yaml", i, _line) for i in items)}
+    lines, groups = billing_lines(texts)
     wanted = str(risk_class or settings.get("work_injury_class"))
     injury = [r for _, r in _rows(texts, "work_injury_rates.csv") if r["class"] == wanted]
     if not injury:
@@ -48,9 +47,17 @@ def contribution_tables(texts: Texts, risk_class: int | None = None) -> Contribu
         limits=_each(texts, "contribution_limits.csv", _limit),
         rates=rates,
         lines=lines,
-        groups={k: tuple(v) for k, v in cast("dict[str, list[str]]", settings.get("groups") or {}).items()},
+        groups=groups,
         localities=tuple(cast("list[str]", settings["localities"])),
     )
+
+
+def billing_lines(texts: Texts) -> tuple[dict[str, BillingLine], dict[str, tuple[str, ...]]]:
+    """Insurances as they stand on a bill, in its order, and the groups that stand for several of them."""
+    name = "billing_lines.yaml"
+    lines = {line.insurance: line for line in (_guard(name, i, _line) for i in load_list(texts, name, "lines"))}
+    groups = cast("dict[str, list[str]]", load_mapping(texts, name).get("groups") or {})
+    return lines, {k: tuple(v) for k, v in groups.items()}
 
 
 def late_fee_rates(texts: Texts) -> list[LateFeeRate]:

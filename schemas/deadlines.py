@@ -194,6 +194,7 @@ class PolicySnapshot(Payload):
     """Everything of the rules that one case needs, loaded once and kept in its history (replay stays deterministic)."""
 
     version: str
+    case_rules: str = ""  # names the agreements and insurances that belong to it (`store/case_rules.py` has them)
     calendars: list[Calendar]
     rules: list[DeadlineRule]
     ladder: list[Rung]

@@ -22,6 +22,8 @@ from schemas.deadlines import Deadline, LegalKind
 from schemas.enrolment import KIND as ENROLMENT
 from schemas.enrolment import ForeignHire
 from schemas.tasks import TaskState
+from store import case_rules
+from store.case_rules import CaseRules
 from store.premium_lines import in_force
 from store.rule_tables import RuleTables
 from store.sealed import unseal
@@ -76,14 +78,15 @@ async def due_lines(
 ) -> tuple[list[DueLine], list[NotComputable]]:
     """Every premium line in force as it was first written, and what open enrolments would write if they paid today; and
     the lines of which nobody knows by what wage they were computed."""
-    hires: dict[str, tuple[Hire, str, bool]] = {}
+    hires: dict[str, tuple[Hire, CaseRules, str, bool]] = {}
     rows = await session.execute(
-        select(Hire, Process.case_no, Process.closed_at, Process.kind)
+        select(Hire, Process.policy_version, Process.case_no, Process.closed_at, Process.kind)
         .join(Process, Process.id == Hire.process_id)
         .where(Hire.valid)
     )
-    for hire, case_no, closed_at, kind in rows:
-        hires[hire.process_id] = hire, case_no, closed_at is None and kind == ENROLMENT
+    for hire, version, case_no, closed_at, kind in rows:
+        of_case = await case_rules.of_version(session, version)
+        hires[hire.process_id] = hire, of_case, case_no, closed_at is None and kind == ENROLMENT
     found: list[DueLine] = []
     unknown: list[NotComputable] = []
     begun: set[tuple[str, str]] = set()
@@ -106,20 +109,20 @@ async def due_lines(
     for process_id, named, person_id, month, insurance, levy, scheme, declared, corrects in lines:
         begun.add((process_id, levy))
         whose = process_id, named, person_id, month, insurance
-        hire = hires[process_id][0] if process_id in hires else None
+        known = hires.get(process_id)
         if declared is not None and scheme is not None:
             found.append(DueLine(*whose, scheme, declared))
         elif corrects is not None:
             unknown.append(NotComputable(*whose, OF_THE_AGENCY))
-        elif hire is not None:  # written before lines kept their wage
-            found.append(DueLine(*whose, tables.categories[hire.category][0], _wage(hire)))
+        elif known is not None:  # written before lines kept their wage
+            found.append(DueLine(*whose, known[1].categories[known[0].category][0], _wage(known[0])))
         else:
             unknown.append(NotComputable(*whose, NO_WAGE))
-    for hire, case_no, running in hires.values():
+    for hire, of_case, case_no, running in hires.values():
         levies = [levy for levy in LEVIES if (hire.process_id, levy) not in begun] if running else []
-        due, gaps = _to_write(hire, levies, tables, month_of(today))
+        due, gaps = _to_write(hire, levies, of_case, tables, month_of(today))
         if due:
-            scheme, wage = tables.categories[hire.category][0], _wage(hire)
+            scheme, wage = of_case.categories[hire.category][0], _wage(hire)
             found += [DueLine(hire.process_id, case_no, hire.person_id, *line, scheme, wage) for line in due]
         unknown += [
             NotComputable(hire.process_id, case_no, hire.person_id, month_of(today), "", reason, levy)
@@ -133,17 +136,17 @@ def _wage(hire: Hire) -> Decimal:
 
 
 def _to_write(
-    hire: Hire, levies: Iterable[str], tables: RuleTables, month: str
+    hire: Hire, levies: Iterable[str], of_case: CaseRules, tables: RuleTables, month: str
 ) -> tuple[list[tuple[str, str]], list[tuple[str, Text]]]:
     """(month, insurance) as `premium_lines.premiums` would write them when paid in `month`; and the levies for which
     it would find no line to write, with the reason."""
-    _, groups = tables.categories[hire.category]
+    paid = hire.insurances or of_case.insurances(hire.category)
     first = month_of(hire.contract_start)
     found: list[tuple[str, str]] = []
     gaps: list[tuple[str, Text]] = []
     for levy in levies:
         try:
-            insurances = tables.contributions.of_levy(hire.insurances or groups, levy)
+            insurances = tables.contributions.of_levy(paid, levy)
         except PolicyGap as gap:
             gaps.append((levy, gap.text))
             continue
@@ -181,18 +184,18 @@ async def arrears(session: AsyncSession, today: date) -> list[Arrears]:
     return [Arrears(*row) for row in rows]
 
 
-async def insured(session: AsyncSession, tables: RuleTables, today: date) -> list[Insured]:
+async def insured(session: AsyncSession, today: date) -> list[Insured]:
     """Everybody with a contract that has not ended and with pension insurance; each once, by the newest hire."""
     hires = await session.execute(
-        select(Hire, Process.case_no)
+        select(Hire, Process.policy_version, Process.case_no)
         .join(Process, Process.id == Hire.process_id)
         .where(Hire.valid, Hire.contract_end >= today)
         .order_by(Hire.id)
     )
     found: dict[str, Insured] = {}
-    for hire, case_no in hires:
-        _, groups = tables.categories[hire.category]
-        if PENSION in tables.contributions.expand(hire.insurances or groups):
+    for hire, version, case_no in hires:
+        of_case = await case_rules.of_version(session, version)
+        if PENSION in (hire.insurances or of_case.insurances(hire.category)):
             record = ForeignHire.model_validate(unseal(hire.record))
             one = Insured(hire.process_id, case_no, hire.person_id, str(record.sex.value), month_of(record.birth))
             found[hire.person_id] = one

@@ -22,7 +22,7 @@ from runtime import clock
 from schemas.base import Text
 from schemas.calls import LateFee, LateFeeArg
 from schemas.enrolment import CaseBooks, LineRequest
-from store import people, rule_tables
+from store import case_rules, people, rule_tables
 from store import policies as rules
 from store.tables.ledger import Bill, BillLine, PremiumLine
 from store.tables.processes import Process
@@ -54,13 +54,15 @@ async def premiums(
     session: AsyncSession, process_id: str, levy: str, payment_month: str, insurances: Sequence[str] | None = None
 ) -> list[contributions.PremiumAmount]:
     """What is due for a levy when it is paid in `payment_month`: each month from the contract's to that one, by its own
-    limits and rates as known today. A contract that begins later is paid for its first month."""
+    limits and rates as known today: they are the law of that month, whenever the case began. Which insurances are due,
+    and of which scheme, is what the case's own rules say. A contract that begins later is paid for its first month."""
     row = await people.hire_row(session, process_id)
     hire = await people.hire_of(session, process_id)
     await rules.refresh(session)
     loaded = rule_tables.load()
-    scheme, groups = loaded.categories[row.category]
-    wanted = insurances if insurances is not None else (row.insurances or groups)
+    of_case = await case_rules.of_case(session, process_id)
+    scheme, every = of_case.categories[row.category]
+    wanted = insurances if insurances is not None else (row.insurances or every)
     of_levy = loaded.contributions.of_levy(wanted, levy)
     known_on = shanghai_day(await process_now(session, process_id))
     first = month_of(hire.contract_start)
@@ -76,7 +78,7 @@ async def write_lines(session: AsyncSession, request: LineRequest) -> None:
     await lock(session)
     row = await people.hire_row(session, request.process_id)
     now = await process_now(session, request.process_id)
-    scheme, _ = rule_tables.load().categories[row.category]
+    scheme, _ = (await case_rules.of_case(session, request.process_id)).categories[row.category]
     for amount in await premiums(session, request.process_id, request.levy, request.payment_month, request.insurances):
         explanation = amount.explain()
         await session.execute(

@@ -17,7 +17,7 @@ from schemas.base import Text
 from schemas.calls import CaseArg, LateFeeArg, PaymentScope
 from schemas.deadlines import Deadline
 from schemas.enrolment import EnrolmentFacts, LineRequest
-from schemas.process import ProcessCommand, ProcessStart, Stage, StageState
+from schemas.process import PolicyUpdate, ProcessCommand, ProcessStart, Stage, StageState
 from schemas.tasks import TaskSpec
 from workflows.human_task import HumanTask, Returned
 from workflows.process import Process
@@ -70,7 +70,7 @@ class Enrolment(Process):
         ]
 
     async def body(self) -> None:
-        self.facts = await self.calls.load_enrolment_facts(self._case(), 1)
+        await self.record.read()
         back: Returned | None = None
         while True:
             await self.record.make(back)
@@ -90,6 +90,26 @@ class Enrolment(Process):
 
     def _case(self) -> CaseArg:
         return CaseArg(process_id=self.id, person_id=self.person_id)
+
+    async def rules_taken_over(self, order: PolicyUpdate) -> None:
+        """Which insurances are due follows the rules, until an application that names them has reached an agency. What
+        a person has confirmed to be exempt stays: whoever doubts it sends the case back to its verification."""
+        if any(r.reached for r in self.registrations.values()):
+            return
+        before = self.record.insurances
+        await self.record.read()
+        if before is not None and before != self.facts.insurances:
+            self.note(
+                "policy_updated",
+                Text(
+                    zh=f"参保险种随规则更新：{order.reason.zh}",
+                    en=f"The insurances follow the updated rules: {order.reason.en}",
+                ),
+                actor=order.actor,
+                data={"order": order.id, "old": before, "new": self.facts.insurances},
+            )
+            self.touch()
+            await self.projected()
 
     # --- the registration's date ------------------------------------------------------------------------------------
 

@@ -42,7 +42,12 @@ class PolicyUpdates(Verbs):
         self.plan += 1
         self.touch()
         await self.projected()
+        if order.scope == "all":
+            await self.rules_taken_over(order)
         return PolicyAnswer(version=adopted.version, moved=moved)
+
+    async def rules_taken_over(self, order: PolicyUpdate) -> None:
+        """What a process keeps of the rules beside `self.policy` is brought up to date; by default it keeps nothing."""
 
     @update_policy.validator
     def _check_policy(self, order: PolicyUpdate) -> None:

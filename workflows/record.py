@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 from schemas.base import Text
-from schemas.calls import AppliedForm, ExemptionDecision
+from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from workflows.human_task import Returned
 from workflows.returning import why
@@ -28,7 +28,22 @@ class Record:
     def __init__(self, case: "Enrolment") -> None:
         self._case = case
         self._rounds = 0
+        self._readings = 0
         self._writing = asyncio.Lock()
+
+    @property
+    def insurances(self) -> list[str] | None:
+        """What is paid as the case knows it; None before its facts were read for the first time."""
+        return self._case.facts.insurances if self._readings else None
+
+    async def read(self) -> None:
+        """The facts of the record, by the rules that the case works by now."""
+        case = self._case
+        async with self._writing:
+            n = self._readings + 1
+            arg = CaseArg(process_id=case.id, person_id=case.person_id)
+            case.facts = await case.calls.load_enrolment_facts(arg, n)
+            self._readings = n
 
     async def apply(self, submission_id: str, key: str) -> None:
         """Takes a form over into the record; the case goes on with the record as it then is.

@@ -48,6 +48,15 @@ class PolicyChangeRow(Base):
     )
 
 
+class CaseRulesRow(Base):
+    """The texts of the rules that cases of a version keep (`store/case_rules.py`). Never changed."""
+
+    __tablename__ = "case_rules"
+    version: Mapped[str] = mapped_column(primary_key=True)
+    texts: Mapped[dict[str, str]] = mapped_column(JSONB)
+    kept_at: Mapped[datetime]
+
+
 class PolicyOrder(Base):
     """Told to one running case: take over rules. `scope`: calendar or all. `version`: of the rules in force when it was
     told. `state`: pending, done, gone (the case has ended), failed (the case could not)."""

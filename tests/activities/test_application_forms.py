@@ -16,7 +16,7 @@ from runtime import clock
 from runtime.settings import Settings
 from schemas.calls import RegistrationArg
 from schemas.enrolment import ForeignHire, Sex
-from store import documents, people
+from store import case_rules, documents, people, policies
 from store.database import session
 from store.tables.people import Hire
 
@@ -78,9 +78,14 @@ async def test_a_case_without_a_record_is_named(database: Settings) -> None:
 
 
 def test_file_and_interface_say_the_same() -> None:
-    body = interface_body(HIRE, insurances_at("medical_bureau", "FOREIGN_WORK_PERMIT", None))
+    rules = case_rules.parse(policies.texts())
+    body = interface_body(HIRE, insurances_at("medical_bureau", "FOREIGN_WORK_PERMIT", None, rules))
     assert body["insurances"] == ["medical", "maternity", "large_medical"]
     # The bureau also handles the annuity, which foreign staff do not have.
-    assert insurances_at("social_bureau", "FOREIGN_WORK_PERMIT", None) == ["pension", "unemployment", "work_injury"]
-    assert "annuity" in insurances_at("social_bureau", "ESTAB_MAINLAND", None)
+    assert insurances_at("social_bureau", "FOREIGN_WORK_PERMIT", None, rules) == [
+        "pension",
+        "unemployment",
+        "work_injury",
+    ]
+    assert "annuity" in insurances_at("social_bureau", "ESTAB_MAINLAND", None, rules)
     assert (body["sex"], body["base"], body["start_month"]) == ("F", "18000.00", "2026-10")

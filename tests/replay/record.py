@@ -21,9 +21,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
+from schemas.base import Text
 from schemas.calls import PollAnswer
 from schemas.countersign import AddSigner, RemoveSigner, Where
-from schemas.process import ProcessCommand, Wake
+from schemas.process import PolicyAnswer, PolicyUpdate, ProcessCommand, Wake
 from schemas.steps import Returning, Way, Withdrawal
 from schemas.tasks import TaskSnapshot
 from tests.workflows.conftest import Stage
@@ -256,6 +257,26 @@ async def countersigned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     return handle
 
 
+async def rules_taken_over(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """Newer rules with other insurances and a shorter target, taken over while the college has the materials."""
+    handle = await s.begin(at=START)
+    await office.task("enrolment.materials")
+    rules = [r.model_copy(update={"n": 3}) if r.id == "INT-MATERIALS" else r for r in office.policy.rules]
+    office.policy = office.policy.model_copy(update={"rules": rules, "case_rules": "v2", "version": "v2"})
+    office.facts = office.facts.model_copy(update={"insurances": office.facts.insurances[1:]})
+    why = Text(zh="统一按新规则办理", en="all by the new rules")
+    order = PolicyUpdate(id="1", scope="all", reason=why, actor="policy")
+    await handle.execute_update("update_policy", order, result_type=PolicyAnswer)
+    await complete(handle, await office.task("enrolment.materials"), actor="college")
+    await complete(handle, await office.task("enrolment.verification"))
+    await office.settle(lambda: len(office.tax_scopes) == 2)
+    for scope in office.tax_scopes:
+        office.lines[scope.levy] = 0
+    await handle.signal("wake", Wake(topic="paid"))
+    await handle.result()
+    return handle
+
+
 CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "enrolment-refused-twice-http": (refused_twice, {}),
     "enrolment-refused-twice-portal": (refused_twice, {"social_bureau": "portal", "medical_bureau": "portal"}),
@@ -266,6 +287,7 @@ CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "enrolment-returned": (returned, {"social_bureau": "portal", "medical_bureau": "portal"}),
     "tax_payment-countersigned": (countersigned, {}),
     "reimbursement-returned": (money_returned, {}),
+    "enrolment-rules-taken-over": (rules_taken_over, {}),
 }
 
 

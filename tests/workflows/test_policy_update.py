@@ -120,3 +120,33 @@ async def test_a_case_keeps_its_rules_until_it_is_told(stage: Open) -> None:
         following = (await office.task("enrolment.verification")).deadlines[1]
         assert following.basis is not None
         assert following.basis.n == 10  # what comes later goes by the rules taken over
+
+
+async def test_taking_over_lets_the_insurances_follow_until_an_agency_has_them(stage: Open) -> None:
+    office = Office(modes={"social_bureau": "portal", "medical_bureau": "portal"})
+    hired(office)
+
+    def newer(version: str, *insurances: str) -> None:
+        office.policy = office.policy.model_copy(update={"case_rules": version, "version": version})
+        office.facts = office.facts.model_copy(update={"insurances": list(insurances)})
+
+    async with stage(office) as s:
+        handle = await s.begin(at=shanghai("2026-12-14 09:00"))
+        await office.task("enrolment.materials")
+        newer("v2", "pension", "annuity", "medical")
+        assert (await take_over(handle, "calendar", "o1")).version != "v2", "a year brings no agreements along"
+        assert office.calls.count("load_enrolment_facts") == 1
+        assert (await take_over(handle, "all", "o2")).version == "v2"
+        assert office.calls.count("load_enrolment_facts") == 2
+        note = [e for e in office.timeline[handle.id] if e.kind == "policy_updated"][-1]
+        assert note.data["new"] == ["pension", "annuity", "medical"]
+        assert WHY.zh in note.text.zh
+
+        await complete(handle, await office.task("enrolment.materials"), actor="college")
+        await complete(handle, await office.task("enrolment.verification"))
+        at_social = lambda t: t.spec.authority == "social_bureau"  # noqa: E731
+        await complete(handle, await office.task("registration.hand_in", where=at_social))
+        await office.task("registration.acceptance", where=at_social)
+        newer("v3", "pension", "medical")
+        assert (await take_over(handle, "all", "o3")).version == "v3"
+        assert office.calls.count("load_enrolment_facts") == 2, "what an agency has been told stands"
