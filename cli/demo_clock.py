@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
@@ -42,7 +42,7 @@ async def fast_forward(client: Client, case: str | None, by: timedelta) -> tuple
 
     `processes.clock_offset_seconds` keeps how far a case is ahead of the demo's clock, by what it has really moved.
 
-    Returns: processes moved, processes that did not move in time.
+    Returns: processes moved, or ended on the way; processes that did not move in time.
     """
     async with database.session() as session:
         query = select(Process.id).where(Process.closed_at.is_(None)).order_by(Process.started_at)
@@ -56,7 +56,7 @@ async def fast_forward(client: Client, case: str | None, by: timedelta) -> tuple
     seconds = int(by.total_seconds())
     demo = seconds if case is None else 0  # a row holds what its case is ahead of (or behind) the demo's clock
     async with database.session() as session:
-        for process_id, moved_by in zip(ids, outcomes, strict=True):
+        for process_id, (moved_by, _) in zip(ids, outcomes, strict=True):
             await session.execute(
                 update(Process)
                 .where(Process.id == process_id)
@@ -67,18 +67,20 @@ async def fast_forward(client: Client, case: str | None, by: timedelta) -> tuple
             statement = insert(Setting).values(key=demo_clock.KEY, value=ahead)
             await session.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": ahead}))
         audit.record(session, "demo", "demo.fast_forward", case or "all", days=by.days, moved=len(ids))
-    reached = {i: moved_by >= seconds for i, moved_by in zip(ids, outcomes, strict=True)}
+    reached = {i: moved_by >= seconds or ended for i, (moved_by, ended) in zip(ids, outcomes, strict=True)}
     return [i for i in ids if reached[i]], [i for i in ids if not reached[i]]
 
 
-async def _move(skipper: TimeSkipper, process_id: str, by: timedelta) -> int:
-    """Moves one workflow. Gives the seconds it has moved: less than asked where it ended or an activity held it back.
+async def _move(skipper: TimeSkipper, process_id: str, by: timedelta) -> tuple[int, bool]:
+    """Moves one workflow. Gives the seconds it has moved, less than asked where it ended or an activity held it back,
+    and whether it was running and ended on the way.
 
     A move that does not arrive in time is called off, so that it cannot go on behind our back.
     """
     handle = skipper.client.get_workflow_handle(process_id)
+    running = False
     try:
-        before = await _ahead(handle)
+        before, running = await _ahead(handle), await _runs(handle)
         try:
             arrived = await asyncio.wait_for(skipper.fast_forward(handle, by), PATIENCE_SECONDS)
         except TimeoutError:
@@ -86,10 +88,11 @@ async def _move(skipper: TimeSkipper, process_id: str, by: timedelta) -> int:
             arrived = False
         moved = await _ahead(handle) - before
         # The server's reading of the two clocks can differ by a second; a move that arrived is exact.
-        return int(by.total_seconds()) if arrived else max(0, round(moved.total_seconds()))
+        seconds = int(by.total_seconds()) if arrived else max(0, round(moved.total_seconds()))
+        return seconds, running and not await _runs(handle)
     except RPCError as error:
         if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
-            return 0
+            return 0, running and not await _runs(handle)
         if error.status in (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.INVALID_ARGUMENT):
             fail(
                 "该 Temporal 服务器不支持快进（需 frontend.WorkflowTimeSkippingEnabled=true 的开发服务器）。",
@@ -97,6 +100,10 @@ async def _move(skipper: TimeSkipper, process_id: str, by: timedelta) -> int:
                 "frontend.WorkflowTimeSkippingEnabled=true can).",
             )
         raise
+
+
+async def _runs(handle: WorkflowHandle[Any, Any]) -> bool:
+    return (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
 async def _ahead(handle: WorkflowHandle[Any, Any]) -> timedelta:

@@ -82,6 +82,7 @@ class TaxPayment(Process):
                 continue
             left = month_end - self.now()
             if left <= timedelta(0):
+                self.leave("collect")
                 return
             self.enter("collect", "lines")
             try:

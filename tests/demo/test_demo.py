@@ -77,6 +77,15 @@ class Busy:
 
 
 @workflow.defn
+class Ending:
+    """Ends after a day, as a payment does when its month is over."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.sleep(timedelta(days=1))
+
+
+@workflow.defn
 class Waiting:
     """Waits for three days, then for a word."""
 
@@ -104,7 +113,7 @@ async def worker(client: Client, settings: Settings) -> AsyncIterator[Client]:
     async with Worker(
         client,
         task_queue=settings.temporal_task_queue,
-        workflows=[Waiting, Busy],
+        workflows=[Waiting, Busy, Ending],
         activities=[hang],
         graceful_shutdown_timeout=timedelta(),
         workflow_runner=UnsandboxedWorkflowRunner(),
@@ -148,6 +157,15 @@ async def test_the_clock_goes_forward_for_one_case_and_for_all(database: Setting
         assert (await session.get_one(Process, "ff-1")).closed_at is None
     assert await fast_forward(worker, "ff-1", timedelta(days=1)) == ([], ["ff-1"])
     assert await offsets("ff-1") == [2 * day]
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_what_ends_on_the_way_has_arrived(database: Settings, worker: Client) -> None:
+    async with db.session() as session:
+        session.add(Process(id="e-1", kind="x", case_no="e-1", started_by="t", started_at=clock.real_now()))
+    handle = await worker.start_workflow(Ending.run, id="e-1", task_queue=database.temporal_task_queue)
+    assert await fast_forward(worker, None, timedelta(days=5)) == (["e-1"], [])
+    await handle.result()
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -38,9 +38,11 @@ async def test_lines_of_the_month_then_later_ones_then_the_month_ends(stage: Ope
         assert set(office.bills.values()) == {"paid"}
         assert office.calls.count("start_reimbursement") == 3
         assert office.calls.count("wake_cases:paid") == 3
+        assert {s.code: s.waits for s in office.transitions[-1].process.stages if s.waits} == {"collect": ["lines"]}
         await s.skip(handle, timedelta(days=15))
         await handle.result()
         assert office.state(handle.id) == "closed"
+        assert {(s.state.value, *s.waits) for s in office.transitions[-1].process.stages} == {("done",)}
 
 
 async def test_a_difference_of_a_cent_is_not_confirmed(stage: Open) -> None:
