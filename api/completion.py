@@ -2,7 +2,8 @@
 
 permission → claim → form → documents → the answer is stored → (commit) → Update → outcome. The answer is durable before
 Temporal is asked, so a 202 is a promise: `resend_pending_submissions` asks again with the same Update id until the
-process has taken or refused it. Never hold a transaction open around the Update.
+process has taken or refused it. What is said then is kept: the same key hears the same again (a 202 excepted, which
+gives way to the outcome). Never hold a transaction open around the Update.
 """
 
 import re
@@ -49,6 +50,7 @@ from schemas.forms import outcome as form_outcome
 from schemas.tasks import Completion, CompletionAnswer, Refusal, TaskSpec
 from store import audit, cases, submissions
 from store.database import session, single_reads
+from store.sealed import unseal
 from store.tables.office import Document
 from store.tables.processes import Process, Submission, Task
 from store.users import Viewer
@@ -116,7 +118,7 @@ async def complete(viewer: Viewer, task_id: str, body: CompleteBody, key: str | 
         if known.status == "refused":
             raise _stored_refusal(known)
     if known.status == "done":
-        return Result(known.id, await _completed(viewer, task_id))
+        return Result(known.id, await _completed(viewer, known))
     return await _send(viewer, known)
 
 
@@ -220,7 +222,7 @@ async def _send(viewer: Viewer, row: Submission) -> Result:
         raise problem
     if problem == "pending":
         return Result(row.id, None)
-    return Result(row.id, await _completed(viewer, row.task_id))
+    return Result(row.id, await _completed(viewer, row))
 
 
 async def deliver(row: Submission) -> Problem | str:
@@ -266,13 +268,18 @@ def _stored_refusal(row: Submission) -> Problem:
     return _BY_CODE.get(code, NotAllowedNow)()
 
 
-async def _completed(viewer: Viewer, task_id: str) -> Completed:
+async def _completed(viewer: Viewer, row: Submission) -> Completed:
+    """What the clerk is told; the same key is told the same again, however far the process has gone since."""
+    if row.reply is not None:
+        return Completed.model_validate(unseal(row.reply))
     async with single_reads() as s:
-        task, process, holders = (await s.execute(_CLOSED, {"task_id": task_id})).one()
+        task, process, holders = (await s.execute(_CLOSED, {"task_id": row.task_id})).one()
         look = await views.lookup(s, viewer, [task.subject, process.subject])
-    return Completed(
+    told = Completed(
         task=views.task_item(task, process, look), process=views.process_item(process, look, holders or [])
     )
+    async with session() as s:
+        return Completed.model_validate(await submissions.first_reply(s, row.id, told.model_dump(mode="json")))
 
 
 async def resend_pending_submissions() -> int:

@@ -116,6 +116,22 @@ async def refuse(session: AsyncSession, submission_id: str, status: int, code: s
     )
 
 
+async def first_reply(session: AsyncSession, submission_id: str, reply: Any) -> Any:
+    """Keeps what is said to the one who answered, unless something was said before; gives what was said first."""
+    kept = await session.scalar(
+        update(Submission)
+        .where(Submission.id == submission_id, Submission.reply.is_(None))
+        .values(reply=seal(reply))
+        .returning(Submission.id)
+    )
+    if kept is not None:
+        return reply
+    said = await session.scalar(select(Submission.reply).where(Submission.id == submission_id))
+    if said is None:
+        raise UnknownSubmission(submission_id)
+    return unseal(said)
+
+
 async def pending(session: AsyncSession, now: datetime, older_than: timedelta, limit: int = 20) -> list[Submission]:
     """Answers without an outcome for a while, oldest first."""
     rows = await session.scalars(

@@ -167,6 +167,7 @@ class Submission(Base):
     document_id: Mapped[str | None]
     status: Mapped[str] = mapped_column(default="pending")  # pending, done, refused
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the refusal: {status, code}
+    reply: Mapped[bytes | None] = mapped_column(LargeBinary)  # what was said when it was done, encrypted JSON
     attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     __table_args__ = (

@@ -15,7 +15,7 @@ from schemas.tasks import DocumentRequest, Refusal
 from store.database import session
 from store.people import hire_of
 from store.tables.office import Audit, Document
-from store.tables.processes import Submission, Task
+from store.tables.processes import Process, Submission, Task
 from tests.api.conftest import Office, days, deadline
 
 PDF = b"%PDF-1.7\n1 0 obj\n"
@@ -252,6 +252,25 @@ async def test_no_answer_is_202_and_the_chore_settles_it(office: Office) -> None
     ids = {i for _, i in office.temporal.calls}
     assert ids == {f"{task}/{headers['Idempotency-Key']}"}
     assert (await clerk.post(f"/api/v1/tasks/{task}/complete", json=body, headers=headers)).status_code == 200
+
+
+async def test_the_same_key_hears_the_same_when_the_process_has_gone_on(office: Office) -> None:
+    case = await office.case()
+    task = await office.task(case)
+    clerk = await office.sign_in("clerk")
+    place, headers = f"/api/v1/tasks/{task}/complete", key()
+    body = {"outcome": "approve", "data": {}, "version": 1}
+    first, rival = await asyncio.gather(*(clerk.post(place, json=body, headers=headers) for _ in range(2)))
+    assert (first.status_code, first.json()) == (200, rival.json())
+    async with session() as s:
+        process = await s.get_one(Process, case)
+        process.state, process.flags = "suspended", ["late_at_birth"]
+    assert (await clerk.get(f"/api/v1/processes/{case}")).json()["state"] == "suspended"
+    again = await clerk.post(place, json=body, headers=headers)
+    assert (again.status_code, again.json()) == (200, first.json())
+    async with session() as s:
+        kept = await s.scalar(select(Submission.reply))
+    assert kept is not None and case.encode() not in kept  # it names a person: not in clear text
 
 
 async def test_unknown_task_is_asked_again_and_a_refusal_is_kept(office: Office) -> None:
