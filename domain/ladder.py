@@ -10,6 +10,7 @@ from datetime import datetime
 
 from domain.calendar import WorkCalendar, work_calendar
 from domain.times import at, day_of
+from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind, PolicySnapshot, Rung, RungInstant
 
 CHASE = "chase"
@@ -54,6 +55,22 @@ def next_rung(rungs: Iterable[RungInstant], fired: Collection[str], now: datetim
     """The next rung that fires after `now`; None when the ladder is at its end."""
     later = [r for r in rungs if r.at > now and r.key not in fired]
     return min(later, key=lambda r: (r.at, r.deadline_id, r.key), default=None)
+
+
+def when(rung_id: str, ladder: Sequence[Rung]) -> Text:
+    """Where a rung stands to the due day, in words: two reminders of one deadline do not read alike."""
+    rung = next((r for r in ladder if r.id == rung_id), None)
+    if rung is None:  # `chase`, which the agency's norm brings and not the ladder
+        return Text(zh="办理期限将满", en="its norm is nearly used up")
+    if rung.on_breach:
+        return Text(zh="到期未完成", en="not done when it was due")
+    days = abs(rung.offset)
+    counted = "working day" if days == 1 else "working days"
+    if rung.offset > 0:
+        return Text(zh=f"到期前 {days} 个工作日", en=f"{days} {counted} before it is due")
+    if rung.offset < 0:
+        return Text(zh=f"到期后第 {days} 个工作日", en=f"{days} {counted} after it was due")
+    return Text(zh="到期当日", en="on the day it is due")
 
 
 def _instant(deadline: Deadline, rung_id: str, to: str, when: datetime) -> RungInstant:

@@ -107,12 +107,12 @@ class Clock:
             overdue = deadline.due_at <= rung.at
             if overdue and not deadline.breached and deadline.legal_kind is not LegalKind.INTERNAL:
                 process.breach(deadline)
-            to = RECIPIENT[rung.to]
+            to, when = RECIPIENT[rung.to], ladder.when(rung.rung, process.policy.ladder)
             process.note(
                 "escalated" if rung.to != "holder" else "reminded",
                 Text(
-                    zh=f"提醒{to.zh}：{deadline.title.zh}，期限 {deadline.due.isoformat()}",
-                    en=f"Reminded the {to.en}: {deadline.title.en}, due {deadline.due.isoformat()}",
+                    zh=f"提醒{to.zh}（{when.zh}）：{deadline.title.zh}，期限 {deadline.due.isoformat()}",
+                    en=f"Reminded the {to.en} ({when.en}): {deadline.title.en}, due {deadline.due.isoformat()}",
                 ),
                 task_id=self._task_id,
                 data={"rung": rung.key, "to": rung.to, "planned_at": rung.at.isoformat()},

@@ -2,13 +2,14 @@
 
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import policies
 from domain.calendar import work_calendar
 from domain.deadlines import compute, met, moved
-from domain.ladder import due_rungs, next_rung, rungs
+from domain.ladder import due_rungs, next_rung, rungs, when
 from domain.policy import snapshot
 from domain.times import at, day_of
 from schemas.base import Text
@@ -67,6 +68,22 @@ def test_agency_norm_is_chased_at_seven_working_days() -> None:
     assert SCHOOL.working_days_between(date(2026, 2, 10), day_of(chase.at)) == 7
     assert chase.key == "DL-AGENCY-NORM:social_bureau:1:chase"
     assert chase.to == "holder"
+
+
+@pytest.mark.parametrize(
+    ("rung", "zh", "en"),
+    [
+        ("holder-3", "到期前 3 个工作日", "3 working days before it is due"),
+        ("head-1", "到期前 1 个工作日", "1 working day before it is due"),
+        ("holder-0", "到期当日", "on the day it is due"),
+        ("supervisor-after-1", "到期后第 1 个工作日", "1 working day after it was due"),
+        ("head-breach", "到期未完成", "not done when it was due"),
+        ("chase", "办理期限将满", "its norm is nearly used up"),
+    ],
+)
+def test_a_rung_says_where_it_stands(rung: str, zh: str, en: str) -> None:
+    said = when(rung, POLICY.ladder)
+    assert (said.zh, said.en) == (zh, en)
 
 
 def test_missed_rungs_come_in_order_and_once() -> None:

@@ -62,6 +62,9 @@ async def test_each_rung_once_at_its_minute_over_a_spring_festival(stage: Open) 
         await s.skip(handle, timedelta(days=60))
         await office.settle(lambda: "breached" in office.kinds(handle.id))
         assert seen(office, handle.id) == EXPECTED
+        said = [e.text for e in office.timeline[handle.id] if "rung" in e.data]
+        assert len({t.zh for t in said}) == len({t.en for t in said}) == len(EXPECTED)  # no two read alike
+        assert any("提醒办理人（到期前 7 个工作日）" in t.zh for t in said), said[0]
         keys = [k for k, _ in office.rungs(handle.id)]
         assert len(keys) == len(set(keys))
         assert office.kinds(handle.id).count("breached") == 1

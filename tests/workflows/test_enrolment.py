@@ -221,8 +221,8 @@ async def test_one_bureau_open_near_the_payment_day_is_decided_by_the_clerk(stag
         assert question.spec.outcomes == ["pay_approved", "wait"]
         fees = {name: value for name, value in question.spec.data.items() if name.startswith("fee_")}
         assert fees == {"fee_pay_approved": "12.34", "fee_wait": "12.34"}
-        # two working days before Friday the 25th: the Mid-Autumn block begins on the 25th itself
-        assert question.opened_at.isoformat() >= shanghai("2026-09-22 08:30").isoformat()
+        # two working days before Friday the 25th, the first day of the Mid-Autumn block
+        assert question.opened_at.replace(second=0, microsecond=0) == shanghai("2026-09-23 08:30")
         await complete(handle, question)
         await office.settle(lambda: len(office.tax_scopes) == 1)
         assert office.tax_scopes[0].levy == "social"

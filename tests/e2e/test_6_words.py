@@ -1,0 +1,76 @@
+"""Every kind of process and task of the running product in both languages: no code stands where words belong."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.office import Office
+from tests.e2e.product import Product
+from tests.e2e.test_5_chromium import visitor
+
+pytestmark = [pytest.mark.machine, pytest.mark.browser, pytest.mark.timeout(360)]
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+# A person's Chinese name, a law's, an app's, the heading of somebody's sheet.
+NAMES = re.compile(r"""（[^（）]*）|Source: 《[^》]*》|“[^”]*”|"[^"]*"|^(?:\[\w+\] )?[^:]+(?=: )""")
+# Latin words among Chinese ones: codes with a small letter. Ids, forms and file names have capitals, digits or a point.
+CODE = re.compile(r"(?<![\w./@-])(?:[a-z]+_[a-z_]+|[a-z]{3,})(?![\w./@-])")
+LATIN_WORDS = {"xlsx", "pdf", "csv", "png", "jpg", "jpeg"}
+DATA = {"外籍教师", "人员经费-社会保障缴费", "中文"}  # what the sample and the school's books call things
+
+
+def faults(text: str, lang: str) -> list[str]:
+    """Lines with a code in them, or with words of the other language."""
+    found: list[str] = []
+    for line in (part.strip() for part in text.splitlines()):
+        plain = NAMES.sub("", line)
+        if lang == "en" and CHINESE.search(plain) and line not in DATA:
+            found.append(line)
+        glued = re.search(r"[\u4e00-\u9fff][a-z]{3,}", plain)
+        codes = [w for w in CODE.findall(plain) if lang == "zh" and CHINESE.search(plain) and w not in LATIN_WORDS]
+        if glued or codes or re.search(r"\b[a-z]+(?:_[a-z]+)+\b", plain):
+            found.append(line)
+    return found
+
+
+async def _words(page: Any, address: str, lang: str) -> list[str]:
+    answer = await page.goto(address)
+    assert answer.status == 200, address
+    await page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    return [f"{address}: {line}" for line in faults(await page.inner_text("main"), lang)]
+
+
+def test_the_check_sees_a_code() -> None:
+    assert faults("等待lines", "zh") and faults("状态 tax_payment", "zh") and faults("waits for tax_payment", "en")
+    assert faults("办结 closed", "zh") and faults("已办结", "en")
+    assert not faults("护照 C01X00T47，见 hires.xlsx", "zh") and not faults("Anna Muster（穆安娜）", "en")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+async def test_every_kind_of_process_and_task_speaks_in_words(
+    product: Product, office: Office, chromium: Any, sample: Path, lang: str
+) -> None:
+    pages: dict[tuple[str, ...], str] = {}
+    for kind in ("enrolment", "tax_payment", "reimbursement"):
+        for case in office.processes(kind=kind):
+            pages.setdefault(("case", kind, case["state"], str(case["waiting_on"])), f"/cases/{case['id']}")
+    kinds: set[str] = set()
+    for view in ("all", "done", "behalf"):
+        for name in ("clerk", "supervisor", "payroll", "finance", "college"):
+            for task in office[name].tasks(view):
+                kinds.add(task["kind"])
+                pages.setdefault(("task", task["kind"], task["state"]), f"/tasks/{task['id']}")
+    assert {k.partition(".")[0] for k in kinds} >= {"enrolment", "tax_payment", "reimbursement", "withholding"}, kinds
+    upload = office["clerk"].upload("enrolment", sample)["id"]
+    wrong: list[str] = []
+    page = await visitor(chromium, product, "auditor")
+    starter = await visitor(chromium, product, "clerk")
+    for who in (page, starter):
+        await who.goto(f"/board?lang={lang}")
+    for address in pages.values():
+        wrong += await _words(page, address, lang)
+    wrong += await _words(starter, f"/start?import={upload}", lang)
+    for who in (page, starter):
+        await who.context.close()
+    assert not wrong, "\n".join(sorted(set(wrong)))
