@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol, TypeVar
 
+from domain import names
 from domain.policy import PolicyError
 from domain.times import first_day, last_day, month_of
 from schemas.base import Text
@@ -364,9 +365,10 @@ def _look_up(
         since = month_of(min(r.valid_from for r in held))
         why_zh = f"（现有数据自 {since} 起）" if since > month else f"（{known_on} 时尚未公布）"
         why_en = f" (the data begin in {since})" if since > month else f" as known on {known_on}"
+    what, whose = names.insurance(insurance), names.scheme(scheme)
     raise PolicyGap(
-        f"{month} 的 {insurance}（{scheme}）没有{zh}数据{why_zh}，请在政策数据中补充后重试。",
-        f"No {en} of {insurance} ({scheme}) for {month}{why_en}; add it to the policy data and try again.",
+        f"{month} 的{what.zh}（{whose.zh}）没有{zh}数据{why_zh}，请在政策数据中补充后重试。",
+        f"No {en} of {what.en} ({whose.en}) for {month}{why_en}; add it to the policy data and try again.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Make-up differences 补差: what limits or rates published late change in months that are billed already.
+"""Make-up differences 补差: what limits or rates published late, or a wage corrected later, change in billed months.
 
 Invariants: per person and month, each part is a difference of rounded amounts, never a rounded difference, so that
 the make-up bill plus the old one equals the new one to the cent. Each person and insurance ends in exactly one class.
@@ -6,7 +6,7 @@ Who declares is local practice, thus data (`policies/make_up_routing.yaml`), fou
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -61,14 +61,16 @@ class MakeUp:
 
 @dataclass(frozen=True)
 class MadeUpPerson:
-    """A person as far as the difference needs it. `paid`: months paid in this unit, ends included. `since`: day of the
-    standing, the first of the month for a retirement."""
+    """A person as far as the difference needs it. `declared`: the wage that was billed; `corrected`: what it should
+    have been, where it was wrong. `paid`: months paid in this unit, ends included. `since`: day of the standing, the
+    first of the month for a retirement."""
 
     declared: Decimal
     paid: Span
     standing: Standing
     since: date | None
     already_declared: frozenset[str] = frozenset()
+    corrected: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,10 @@ def practice_on(batch_run: date, practices: Sequence[MakeUpPractice]) -> MakeUpP
     return max(in_force, key=lambda p: p.valid_from)
 
 
-def bases(declared: Decimal, make_up: MakeUp) -> Pair:
+def bases(person: MadeUpPerson, make_up: MakeUp) -> Pair:
     """The person's base before and after, in whole yuan."""
-    return clamp(declared, *make_up.limits_old)[0], clamp(declared, *make_up.limits_new)[0]
+    due = person.declared if person.corrected is None else person.corrected
+    return clamp(person.declared, *make_up.limits_old)[0], clamp(due, *make_up.limits_new)[0]
 
 
 def difference(
@@ -102,7 +105,7 @@ def difference(
 ) -> Difference:
     """What one insurance of one person is to be topped up by, over the months paid within its window, and by whom.
     PolicyGap when who declares depends on a practice that the data do not hold: active persons need none."""
-    old, new = bases(person.declared, make_up)
+    old, new = bases(person, make_up)
     (first, last), (paid_from, paid_to) = make_up.windows[insurance], person.paid
     months = len(months_between(max(first, paid_from), min(last, paid_to)))
     unit_rate, person_rate = make_up.rates[insurance]
@@ -110,7 +113,7 @@ def difference(
     own = months * (to_cent(new * person_rate) - to_cent(old * person_rate))
     if not months or old == new:
         return Difference(ZERO, ZERO, 0, Routing.NOT_AFFECTED)
-    return Difference(unit, own, months, _routing(person, insurance, make_up.batch_run, practices))
+    return Difference(unit, own, months, _routing(person, insurance, make_up, practices))
 
 
 def of_totals(base_total: Decimal, old: Decimal, new: Decimal) -> Decimal:
@@ -118,14 +121,17 @@ def of_totals(base_total: Decimal, old: Decimal, new: Decimal) -> Decimal:
     return to_cent(base_total * new) - to_cent(base_total * old)
 
 
-def _routing(person: MadeUpPerson, insurance: str, batch_run: date, practices: Sequence[MakeUpPractice]) -> Routing:
+def _routing(person: MadeUpPerson, insurance: str, make_up: MakeUp, practices: Sequence[MakeUpPractice]) -> Routing:
     if insurance in person.already_declared:
         return Routing.ALREADY_DECLARED
+    # The agency's batch goes by the wage that it knows: what a correction changes must be declared.
+    told = person.corrected is not None and bases(person, make_up) != bases(replace(person, corrected=None), make_up)
     standing = person.standing
-    if person.since is None or _still_active(person.since, standing, batch_run):
-        return Routing.BATCH
-    practice = practice_on(batch_run, practices)
-    return Routing.BATCH if insurance in practice.batch[standing] else practice.otherwise[standing]
+    if person.since is None or _still_active(person.since, standing, make_up.batch_run):
+        return Routing.SELF_DECLARE if told else Routing.BATCH
+    practice = practice_on(make_up.batch_run, practices)
+    in_batch = insurance in practice.batch[standing] and not told
+    return Routing.BATCH if in_batch else practice.otherwise[standing]
 
 
 def _still_active(since: date, standing: Standing, batch_run: date) -> bool:

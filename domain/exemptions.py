@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from domain import names
 from domain.times import add_months, add_to_month, month_of, months_between
 from schemas.base import Text
 from schemas.enrolment import Certificate, ExemptionProposal, HireKind
@@ -183,20 +184,20 @@ def propose(
             "The agreement covers posted workers, not people the school hires: all are paid, certificate or not.",
         )
     by = add_months(permit_issued, table.certificate_months)
-    names_zh, names_en = _names(exempt)
+    free = names.listed(exempt)
     if certificate is Certificate.NONE:
         return _none(
             CERTIFICATE_MISSING,
-            f"可按协议免缴{names_zh}，但没有参保证明，暂按全部险种参保；{by} 前提交可自始免缴。",
-            f"{names_en} could be exempt, but no certificate is there: all are paid; by {by} it counts from the start.",
+            f"可按协议免缴{free.zh}，但没有参保证明，暂按全部险种参保；{by} 前提交可自始免缴。",
+            f"{free.en} could be exempt, but no certificate is there: all are paid; by {by} it counts from the start.",
             by,
             months,
         )
     if certificate is Certificate.PENDING:
         return _none(
             CERTIFICATE_PENDING,
-            f"参保证明办理中：先全部参保缴费，{by} 前提交证明可自始免缴{names_zh}并退费。",
-            f"Certificate pending: enrol and pay now; handed in by {by}, {names_en} exempt from the start, refunded.",
+            f"参保证明办理中：先全部参保缴费，{by} 前提交证明可自始免缴{free.zh}并退费。",
+            f"Certificate pending: enrol and pay now; handed in by {by}, {free.en} exempt from the start, refunded.",
             by,
             months,
         )
@@ -211,19 +212,11 @@ def propose(
     else:
         reason, more_zh, more_en = EXEMPT, "", ""
     text = Text(
-        zh=f"持有参保证明，按协议免缴{names_zh}{term_zh}{more_zh}。",
-        en=f"Certificate held: {names_en} exempt under the agreement{term_en}{more_en}.",
+        zh=f"持有参保证明，按协议免缴{free.zh}{term_zh}{more_zh}。",
+        en=f"Certificate held: {free.en} exempt under the agreement{term_en}{more_en}.",
     )
     return ExemptionProposal(exempt=list(exempt), reason=reason, text=text, certificate_by=by, max_months=months)
 
 
 def _none(reason: str, zh: str, en: str, by: date | None = None, months: int | None = None) -> ExemptionProposal:
     return ExemptionProposal(exempt=[], reason=reason, text=Text(zh=zh, en=en), certificate_by=by, max_months=months)
-
-
-_NAMES = {"pension": ("基本养老保险", "pension"), "unemployment": ("失业保险", "unemployment insurance")}
-
-
-def _names(insurances: tuple[str, ...]) -> tuple[str, str]:
-    pairs = [_NAMES.get(i, (i, i)) for i in insurances]
-    return "、".join(p[0] for p in pairs), " and ".join(p[1] for p in pairs)

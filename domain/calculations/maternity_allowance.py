@@ -16,6 +16,12 @@ def run(given: MaternityAllowanceInput, context: Context) -> MaternityAllowanceA
         rule,
         difficult=given.delivery is Delivery.DIFFICULT,
     )
+    parts = [(f"产假 {rule.leave_days} 天", f"{rule.leave_days} days of leave")]
+    if given.delivery is Delivery.DIFFICULT:
+        parts.append((f"难产加 {rule.difficult_days} 天", f"{rule.difficult_days} more for a difficult delivery"))
+    if given.infants > 1:
+        more = (given.infants - 1) * rule.further_infant_days
+        parts.append((f"多生育 {given.infants - 1} 婴加 {more} 天", f"{more} more for {given.infants - 1} further"))
     wage = given.unit_avg_monthly_wage
     return MaternityAllowanceAnswer(
         fund_days=days,
@@ -26,10 +32,8 @@ def run(given: MaternityAllowanceInput, context: Context) -> MaternityAllowanceA
             step("article", f"依据：{rule.source}", f"Source: {rule.source}"),
             step(
                 "counted",
-                f"产假 {rule.leave_days} 天，难产加 {rule.difficult_days} 天，"
-                f"每多一婴加 {rule.further_infant_days} 天：共 {days} 天",
-                f"{rule.leave_days} days, difficult {rule.difficult_days} more, each further infant "
-                f"{rule.further_infant_days} more: {days} days",
+                f"{'，'.join(zh for zh, _ in parts)}：共 {days} 天",
+                f"{', '.join(en for _, en in parts)}: {days} days",
             ),
             step(
                 "result",

@@ -1,4 +1,4 @@
-"""difference: the make-up 补差 after limits are published late, per person and insurance, and who declares it."""
+"""difference: the make-up 补差 after late limits or a corrected wage, per person and insurance, and who declares it."""
 
 import re
 from datetime import date
@@ -60,11 +60,15 @@ class RoutingCode(StrEnum):
 
 
 class DifferencePerson(Item):
-    """`paid`: first and last month paid in this unit. `already_declared`: insurances whose difference the unit has
-    declared by itself before the batch run."""
+    """`declared`: the wage that was billed; `declared_new`: what it should have been, where it is corrected. `paid`:
+    first and last month paid in this unit. `already_declared`: insurances whose difference the unit has declared by
+    itself before the batch run."""
 
     id: str = Field(min_length=1, max_length=60, json_schema_extra=label("编号", "Id"))
     declared: Money = Field(gt=0, json_schema_extra=label("申报工资（元）", "Declared wage (yuan)"))
+    declared_new: Money | None = Field(
+        default=None, gt=0, json_schema_extra=label("更正后工资（元）", "Corrected wage (yuan)")
+    )
     paid: Months = Field(json_schema_extra=label("本单位缴费起止月", "Months paid in this unit"))
     status: Status = Field(json_schema_extra=label("状态", "Status"))
     already_declared: list[Insurance] = Field(

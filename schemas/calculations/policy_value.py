@@ -1,9 +1,9 @@
 """policy-value: one limit or rate of the rules, for a month, as it was known on a day."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from schemas.calculations.base import Answer, Day, Input, Month, label
 from schemas.calculations.insurances import Flag, Insurance, Locality
@@ -12,6 +12,14 @@ Lines = Literal[
     Insurance.PENSION, Insurance.ANNUITY, Insurance.UNEMPLOYMENT, Insurance.WORK_INJURY, Insurance.MEDICAL,
     Insurance.MATERNITY, Insurance.LARGE_MEDICAL, Insurance.LONG_TERM_CARE,
 ]  # fmt: skip
+
+
+def _risk_class(given: Any) -> Any:
+    """A class written as text, as in the agency's notices and in a form."""
+    return int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
+
+
+RiskClass = Annotated[int, BeforeValidator(_risk_class), Field(ge=1, le=8, strict=True)]
 
 
 class AnyScheme(StrEnum):
@@ -52,12 +60,9 @@ class PolicyValueInput(Input):
     )
     period: Month = Field(json_schema_extra=label("费款所属期", "Month of the premium"))
     field: ValueField = Field(json_schema_extra=label("查询项", "Value"))
-    class_: int | None = Field(
+    class_: RiskClass | None = Field(
         default=None,
         alias="class",
-        ge=1,
-        le=8,
-        strict=True,
         json_schema_extra=label(
             "行业风险类别",
             "Risk class",

@@ -128,6 +128,27 @@ def test_old_bill_plus_difference_is_the_new_bill_to_the_cent(declared: D, statu
     assert (found["pension"][2] == "not_affected") == (found["base"][0] == found["base"][1])
 
 
+@given(MONEY, MONEY)
+@settings(max_examples=60)
+def test_a_wage_corrected_and_corrected_back_costs_nothing(declared: D, corrected: D) -> None:
+    limits, rates = ["4246", "21228"], {"pension": ["0.16", "0.08"], "unemployment": ["0.006", "0.004"]}
+
+    def due(was: D, is_now: D) -> dict[str, Any]:
+        person = {"id": "P", "declared": str(was), "declared_new": str(is_now), "paid": ["2023-03", "2023-05"]}
+        return compute(
+            "difference", limits_old=limits, limits_new=limits, rates=rates, batch_run="2023-08-18",
+            windows={"pension": ["2023-01", "2023-07"], "unemployment": ["2023-04", "2023-07"]},
+            persons=[person | {"status": "active"}],
+        )["P"]  # fmt: skip
+
+    there, back = due(declared, corrected), due(corrected, declared)
+    for insurance in rates:
+        for side in (0, 1):
+            assert D(there[insurance][side]) == -D(back[insurance][side])
+        changed = there["base"][0] != there["base"][1]
+        assert there[insurance][2] == ("self_declare" if changed else "not_affected")
+
+
 @given(MONEY, DAYS, st.integers(-30, 400))
 def test_a_late_fee_grows_by_the_day_and_is_nothing_in_time(owed: D, due: date, late: int) -> None:
     def fee(n: int) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from tests.e2e.test_5_chromium import visitor
 
 pytestmark = [pytest.mark.machine, pytest.mark.browser, pytest.mark.timeout(360)]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-# A person's Chinese name, a law's, an app's, the heading of somebody's sheet.
-NAMES = re.compile(r"""（[^（）]*）|Source: 《[^》]*》|“[^”]*”|"[^"]*"|^(?:\[\w+\] )?[^:]+(?=: )""")
+# A person's Chinese name, a law's, an app's or its button's, a file's, the heading of somebody's sheet.
+NAMES = re.compile(r"（[^（）]*）|Source: 《[^》]*》|“[^”]*”|\"[^\"]*\"|choose \S+|\S+\.xlsx|^(?:\[\w+\] )?[^:]+(?=: )")
 # Latin words among Chinese ones: codes with a small letter. Ids, forms and file names have capitals, digits or a point.
 CODE = re.compile(r"(?<![\w./@-])(?:[a-z]+_[a-z_]+|[a-z]{3,})(?![\w./@-])")
 LATIN_WORDS = {"xlsx", "pdf", "csv", "png", "jpg", "jpeg"}
