@@ -15,7 +15,7 @@ from domain import enrolment_checks, exemptions
 from domain.exemptions import TreatyTable
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.enrolment import Certificate, EnrolmentFacts, ForeignHire, HireKind
-from store import case_rules, people, projection, rule_tables, submissions, watch_dates
+from store import case_rules, people, projection, retirement_tracks, rule_tables, submissions, watch_dates
 from store.database import session
 from store.premium_lines import process_now, shanghai_day
 from store.tables.people import Hire
@@ -27,7 +27,8 @@ async def _facts(s: AsyncSession, row: Hire) -> EnrolmentFacts:
     hire = people.clear(row)
     today = shanghai_day(await process_now(s, row.process_id))
     rules = await case_rules.of_case(s, row.process_id)
-    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, rule_tables.load().checks)
+    track = await retirement_tracks.of_person(s, row.person_id)
+    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, rule_tables.load().checks, track)
     return EnrolmentFacts(
         country=row.country,
         permit_issued=row.permit_issued,

@@ -16,7 +16,7 @@ from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
 from schemas.tax_payment import PaymentForm
-from store import case_rules, ledger, people, rule_tables
+from store import case_rules, ledger, people, retirement_tracks, rule_tables
 from store.tables.processes import Process, Task
 
 Fault = tuple[str, str, Text]
@@ -60,7 +60,8 @@ async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[
         )
         found.append(("/data/id_number", "number_taken", text))
     rules = rule_tables.load().checks
-    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(form), day_of(clock.now()), rules)
+    track = await retirement_tracks.of_person(s, process.subject)
+    findings = enrolment_checks.check(enrolment_checks.HireFacts.of(form), day_of(clock.now()), rules, track)
     found += [(f"/data/{f.field}", f.code, f.message) for f in enrolment_checks.faults(findings)]
     return found
 

@@ -36,6 +36,7 @@ from api import (
     problems,
     process_start,
     processes,
+    retirement,
     rules,
     saved_views,
     search,
@@ -52,7 +53,7 @@ PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
     uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
-    policy, policy_form, policy_orders, policy_values, policy_versions, rules, incidents,
+    policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

@@ -4,6 +4,7 @@ What the row says is read by `api.spreadsheets`; what the law and the record dem
 both meet, each cell getting one sentence at most of each kind. Nothing here writes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -14,9 +15,11 @@ from pydantic import ValidationError
 from api.spreadsheets.columns import People, Remark, Row, Table
 from api.spreadsheets.headings import label
 from domain.enrolment_checks import CheckRules, Finding, HireFacts, check
+from domain.retirement import Track
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
 from store import rule_tables
+from store.sealed import number_hash
 
 _FACTS = frozenset(HireFacts.__dataclass_fields__)
 
@@ -44,15 +47,20 @@ def code_of(finding: Finding) -> str:
     return finding.code if finding.code[1:].isdigit() else finding.code.lower()
 
 
-def findings(values: dict[str, Any], today: date, known_faults: set[str]) -> tuple[list[Remark], list[Remark]]:
+def findings(
+    values: dict[str, Any], today: date, known_faults: set[str], tracks: Mapping[str, Track]
+) -> tuple[list[Remark], list[Remark]]:
     """Faults and watches of the rules, each with the field's template heading as column.
 
     `known_faults` are fields about which something was said already: they are not called missing as well.
+    `tracks` of retirement by the hash of the person's number.
     """
+    number = values.get("id_number")
+    track = tracks.get(number_hash(number)) if isinstance(number, str) and tracks else None
     facts = HireFacts(**{k: v for k, v in values.items() if k in _FACTS})
     faults: list[Remark] = []
     watch: list[Remark] = []
-    for found in check(facts, today, check_rules()):
+    for found in check(facts, today, check_rules(), track):
         if found.field in known_faults:
             continue
         remark = Remark(label(found.field).zh, code_of(found), found.message, found.field)
@@ -93,19 +101,22 @@ def _sentence(name: str, item: Any) -> Text:
     return Text(zh=f"{title.zh}填写有误，请核对。", en=f"{title.en} is not valid; please check it.")
 
 
-def examine(people: People, today: date, allowed_units: set[str] | None) -> list[Candidate]:
+def examine(
+    people: People, today: date, allowed_units: set[str] | None, tracks: Mapping[str, Track]
+) -> list[Candidate]:
     """Every row of a file with its faults.
 
     Args:
         today: the Shanghai day of the upload.
         allowed_units: colleges whose people this user may start; None: all.
+        tracks: of retirement, by the hash of the person's number, where one was set.
     """
     candidates: list[Candidate] = []
     first: dict[str, Candidate] = {}
     for row in people.rows:
         candidate = Candidate(row, str(row.values.get("name", "")), faults=list(row.faults))
         said = {f.field for f in row.faults}
-        faults, candidate.watch = findings(row.values, today, said)
+        faults, candidate.watch = findings(row.values, today, said, tracks)
         candidate.faults += faults
         unit = row.values.get("org_unit")
         if allowed_units is not None and unit is not None and unit not in allowed_units:

@@ -7,6 +7,7 @@ sentence; nothing of an open case is overwritten. Used by the API and by the pag
 import asyncio
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -21,11 +22,12 @@ from api.spreadsheets.headings import label
 from api.spreadsheets.units import Unit
 from domain.enrolment_checks import NAME_OF_ANOTHER
 from domain.names_alike import names_alike
+from domain.retirement import Track
 from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
 from schemas.imports import ImportMode, RowOutcome
-from store import database
+from store import database, retirement_tracks
 from store import imports as store
 from store import people as people_store
 from store.users import Viewer
@@ -59,7 +61,8 @@ async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: Impo
     """
     async with database.session() as session:
         units = [Unit(u.id, u.name_zh, u.name_en) for u in await store.colleges(session)]
-    people, candidates = await asyncio.to_thread(_read, content, filename, units, allowed_units(user))
+        tracks = await retirement_tracks.by_number(session)
+    people, candidates = await asyncio.to_thread(_read, content, filename, units, allowed_units(user), tracks)
     import_id = str(uuid4())
     async with database.session() as session:
         await store.lock_starts(session)
@@ -83,10 +86,12 @@ async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: Impo
     return import_id, [r.process_id for r in results if r.outcome == "started" and r.process_id]
 
 
-def _read(content: bytes, filename: str, units: list[Unit], allowed: set[str] | None) -> tuple[People, list[Candidate]]:
+def _read(
+    content: bytes, filename: str, units: list[Unit], allowed: set[str] | None, tracks: Mapping[str, Track]
+) -> tuple[People, list[Candidate]]:
     """The part that costs time and needs no database; run in a thread."""
     people = columns.parse(reader.read(content, filename), units)
-    return people, import_checks.examine(people, clock.today(), allowed)
+    return people, import_checks.examine(people, clock.today(), allowed, tracks)
 
 
 async def _decide(

@@ -149,10 +149,11 @@ async def preview(s: AsyncSession, rules: Changed) -> Preview:
         moves = await asyncio.to_thread(policy_impact.moved_by, found, rules.before, rules.after, now)
     differing, no_line = await _amounts(s, rules, today)
     fees, no_fee = await _fees(s, rules, today)
-    retiring = await _retirements(s, rules, today)
+    retiring, no_track = await _retirements(s, rules, today)
+    unknown = [*no_line, *no_fee, *no_track]
     concerned = {c.line.person_id for c in differing}
     concerned |= {c.arrears.person_id for c in fees} | {c.insured.person_id for c in retiring}
-    concerned |= {c.person_id for c in (*no_line, *no_fee)}
+    concerned |= {c.person_id for c in unknown}
     names = await people.names_of(s, list(concerned))
     persons = _persons(differing, fees, names)
     unit, person = sum((c.unit for c in differing), ZERO), sum((c.person for c in differing), ZERO)
@@ -172,14 +173,14 @@ async def preview(s: AsyncSession, rules: Changed) -> Preview:
         person_difference=str(person),
         fee_difference=str(fee),
         total_difference=str(unit + person + fee),
-        lines_not_computable=len(no_line) + len(no_fee),
+        lines_not_computable=len(unknown),
         findings=list(rules.findings),
         deadlines=moves[:LISTED],
         persons=persons[:LISTED],
         amounts=[_amount(c, names) for c in differing[:LISTED]],
         late_fees=[_fee(c, names) for c in fees[:LISTED]],
         retirements=[_retirement(c, names) for c in retiring[:LISTED]],
-        not_computable=[_unknown(c, names) for c in [*no_line, *no_fee][:LISTED]],
+        not_computable=[_unknown(c, names) for c in unknown[:LISTED]],
     )
 
 
@@ -201,10 +202,12 @@ async def _fees(s: AsyncSession, rules: Changed, today: date) -> tuple[list[FeeC
     return await asyncio.to_thread(policy_impact.fees_changed, await arrears(s, today), old, new, today)
 
 
-async def _retirements(s: AsyncSession, rules: Changed, today: date) -> list[RetirementChange]:
+async def _retirements(
+    s: AsyncSession, rules: Changed, today: date
+) -> tuple[list[RetirementChange], list[NotComputable]]:
     old, new = (RetirementTables(t.checks.ages, t.retirement) for t in (rules.tables_before, rules.tables_after))
     if old == new:
-        return []
+        return [], []
     return policy_impact.retirements_changed(await insured(s, today), old, new)
 
 
@@ -244,6 +247,7 @@ def _retirement(change: RetirementChange, names: Mapping[str, str]) -> ChangedMo
     one = change.insured
     return ChangedMonths(
         **_of(one, names),
+        track=one.track,
         old_retire=change.old_month,
         new_retire=change.new_month,
         old_months=change.old_minimum,

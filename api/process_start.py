@@ -22,7 +22,7 @@ from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
 from schemas.imports import RowRemark, StartBody, StartedView
-from store import database, people
+from store import database, people, retirement_tracks
 from store import imports as store
 from store.tables.processes import Process
 from store.users import Viewer
@@ -81,7 +81,7 @@ async def start(viewer: Viewer, kind: str, data: dict[str, Any], key: str | None
         before = await _started_before(viewer, key, body_hash, data, language)
         if before is not None:
             return before
-    hire, watch = _checked(data, viewer, language)
+    hire, watch = await _checked(data, viewer, language)
     started = await _open(viewer, hire, key, body_hash, watch)
     if started is None and key is not None:
         started = await _started_before(viewer, key, body_hash, data, language)
@@ -135,7 +135,7 @@ async def _started_before(
     return _view(process, _watch(found, language))
 
 
-def _checked(data: dict[str, Any], viewer: Viewer, language: str) -> tuple[ForeignHire, list[RowRemark]]:
+async def _checked(data: dict[str, Any], viewer: Viewer, language: str) -> tuple[ForeignHire, list[RowRemark]]:
     """The record, or every fault of it at once."""
     cleaned, unreadable = _cleaned(data)
     try:
@@ -149,7 +149,9 @@ def _checked(data: dict[str, Any], viewer: Viewer, language: str) -> tuple[Forei
     allowed = import_run.allowed_units(viewer)
     if allowed is not None and hire.org_unit not in allowed:
         raise BadForm(faults=[("/input/org_unit", "org_unit_not_yours", import_checks.NOT_YOURS)])
-    found = check(HireFacts.of(hire), clock.today(), import_checks.check_rules())
+    async with database.reading() as session:
+        track = await retirement_tracks.of_number(session, hire.id_number)
+    found = check(HireFacts.of(hire), clock.today(), import_checks.check_rules(), track)
     faults = [(f"/input/{f.field}", import_checks.code_of(f), f.message) for f in found if f.fault]
     if faults:
         raise BadForm(faults=faults)

@@ -20,7 +20,7 @@ from domain.times import day_of
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import TaskSpec
-from store import case_rules, people, policies, rule_tables, submissions, users
+from store import case_rules, people, policies, retirement_tracks, rule_tables, submissions, users
 from store.tables.office import Document
 from store.tables.people import Hire
 from store.tables.processes import Process, Task
@@ -69,7 +69,8 @@ def _dump(model: BaseModel) -> dict[str, Any]:
 async def _record(ask: Ask) -> Prefill:
     """The record as it stands, with what the automatic checks say about it and why it came back."""
     hire = await people.hire_of(ask.session, ask.process.id)
-    findings = check(HireFacts.of(hire), ask.today, rule_tables.load().checks)
+    track = await retirement_tracks.of_person(ask.session, ask.process.subject)
+    findings = check(HireFacts.of(hire), ask.today, rule_tables.load().checks, track)
     findings += alike((await _versions(ask))[0], hire)
     context: dict[str, Any] = {
         "findings": [

@@ -16,7 +16,7 @@ from domain.contributions import ContributionTables, PolicyGap, premium
 from domain.identity import IdKind, Patterns
 from domain.identity import check as check_number
 from domain.names_alike import names_alike
-from domain.retirement import RetirementGroup, statutory_month
+from domain.retirement import RetirementGroup, Track, month_by_track
 from domain.times import add_months, month_of
 from schemas.base import Text
 from schemas.enrolment import ForeignHire, Sex
@@ -117,8 +117,9 @@ def field_title(field: str) -> Text:
     return Text(zh=str(labels["title_zh"]), en=str(labels["title_en"]))
 
 
-def check(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
-    """Everything wrong or to be watched about a hire on the Shanghai day `on`: all findings at once, faults first."""
+def check(facts: HireFacts, on: date, rules: CheckRules, track: Track | None = None) -> list[Finding]:
+    """Everything wrong or to be watched about a hire on the Shanghai day `on`: all findings at once, faults first.
+    `track`: of retirement, where one is set at the person."""
     found = [
         *_missing(facts),
         *_values(facts, on, rules),
@@ -126,7 +127,7 @@ def check(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
         *_dates(facts),
         *_watches(facts, on),
     ]
-    found += _age(facts, rules)
+    found += _age(facts, rules, track)
     found += _premiums(facts, on, rules)
     return sorted(found, key=lambda f: not f.fault)
 
@@ -293,7 +294,7 @@ def _watches(facts: HireFacts, on: date) -> list[Finding]:
     return found
 
 
-def _age(facts: HireFacts, rules: CheckRules) -> list[Finding]:
+def _age(facts: HireFacts, rules: CheckRules, track: Track | None) -> list[Finding]:
     if not (facts.birth and facts.contract_start and facts.sex in tuple(Sex)):
         return []
     group = rules.ages.get(str(facts.sex))
@@ -306,7 +307,8 @@ def _age(facts: HireFacts, rules: CheckRules) -> list[Finding]:
             en=f"Under {rules.minimum_years} when the contract starts: check the birth date and the contract's start.",
         )
         return [Finding(UNDER_AGE, "birth", text)]
-    limit = statutory_month(month_of(facts.birth), group)
+    groups = {g.code: g for g in rules.ages.values()}
+    limit = month_by_track(month_of(facts.birth), group, groups, track)
     if month_of(facts.contract_start) <= limit:
         return []
     text = Text(

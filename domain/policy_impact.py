@@ -19,11 +19,16 @@ from domain.contributions import ContributionTables, LineTerms, PolicyGap, line_
 from domain.deadlines import compute
 from domain.late_fee import LateFeeRate, estimate
 from domain.recount import recounted, with_published_years
-from domain.retirement import RetirementGroup, RetirementRules, retirement
+from domain.retirement import STANDARD, RetirementGroup, RetirementRules, retirement
 from schemas.base import Text
 from schemas.deadlines import Deadline, PolicySnapshot
 from schemas.policy import MovedDeadline
 
+PENSION = "pension"
+_NO_TRACK = Text(
+    zh="规则中没有此人登记的退休口径，请先在人员页改选。",
+    en="The rules do not know the track of retirement set for this person: choose another on the person's page.",
+)
 _BECAUSE = Text(zh="预览", en="preview")
 _IN_FORCE = Text(zh="现行规则：", en="By the rules in force:")
 _CHANGED = Text(zh="变更后的规则：", en="By the changed rules:")
@@ -110,13 +115,15 @@ class FeeChange:
 
 @dataclass(frozen=True)
 class Insured:
-    """Somebody insured for a pension. `group`: the line of `age_limits.yaml` (male, female)."""
+    """Somebody insured for a pension. `group`: the line of `age_limits.yaml` (male, female); `track`: the one set at
+    the person (`store/retirement_tracks.py`)."""
 
     process_id: str
     case_no: str
     person_id: str
     group: str
     birth_month: str
+    track: str = STANDARD
 
 
 @dataclass(frozen=True)
@@ -331,11 +338,20 @@ def _first_difference(old: Sequence[LateFeeRate], new: Sequence[LateFeeRate]) ->
 
 def retirements_changed(
     people: Iterable[Insured], old: RetirementTables, new: RetirementTables
-) -> list[RetirementChange]:
-    """Those who reach the statutory month of retirement earlier or later, or need other contribution months by then."""
+) -> tuple[list[RetirementChange], list[NotComputable]]:
+    """Those who reach the statutory month of retirement earlier or later, or need other contribution months by then,
+    each by the own track; and those whose track the one or the other rules do not know."""
     found: list[RetirementChange] = []
+    missing: list[NotComputable] = []
     for one in people:
-        before, after = (retirement(one.birth_month, side.ages[one.group], side.rules) for side in (old, new))
+        tracks = [side.rules.tracks.get(one.track) for side in (old, new)]
+        if None in tracks:
+            missing.append(NotComputable(one.process_id, one.case_no, one.person_id, "", PENSION, _NO_TRACK))
+            continue
+        before, after = (
+            retirement(one.birth_month, side.ages[one.group], side.rules, track)
+            for side, track in zip((old, new), tracks, strict=True)
+        )
         if (before.month, before.min_months) != (after.month, after.min_months):
             found.append(RetirementChange(one, before.month, after.month, before.min_months, after.min_months))
-    return sorted(found, key=lambda c: (c.new_month, c.insured.case_no))
+    return sorted(found, key=lambda c: (c.new_month, c.insured.case_no)), missing

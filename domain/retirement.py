@@ -12,6 +12,7 @@ from domain.policy import PolicyError
 from domain.times import add_to_month
 from schemas.base import Text
 
+STANDARD = "standard"  # the track of whoever has no other
 MONTHS_A_YEAR = 12  # lint: allow law-number - a year has twelve months
 
 NO_ELASTIC = "no_elastic_retirement"
@@ -19,6 +20,9 @@ TOO_EARLY = "before_elastic_window"
 TOO_LATE = "after_elastic_window"
 TOO_FEW_MONTHS = "contribution_months_missing"
 NO_AGREEMENT = "agreement_missing"
+NOT_FOR_GROUP = Text(
+    zh="该口径不适用于此类人员，请改选“按本人岗位”。", en="This track is not for the group: choose the standard one."
+)
 REASONS: Mapping[str, Text] = {
     NO_ELASTIC: Text(
         zh="所选月份早于弹性退休制度实施，须按法定时间退休", en="no choice before the elastic scheme began"
@@ -67,6 +71,10 @@ class Track:
     of_groups: tuple[str, ...]
     source: str
     sample: bool
+
+    def fits(self, group: str) -> bool:
+        """Whether it may be set for people of this group (its code)."""
+        return group in self.of_groups or not (self.group or self.fixed_years)
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,24 @@ def statutory_month(birth_month: str, group: RetirementGroup) -> str:
     return add_to_month(birth_month, group.base_years * MONTHS_A_YEAR + delay_months(birth_month, group))
 
 
+def month_by_track(
+    birth_month: str, group: RetirementGroup, groups: Mapping[str, RetirementGroup], track: Track | None
+) -> str:
+    """The month "YYYY-MM" of statutory retirement, by the own group or the person's track. `groups` by their code."""
+    return add_to_month(birth_month, _age(birth_month, group, groups, track)[2])
+
+
+def _age(
+    birth_month: str, group: RetirementGroup, groups: Mapping[str, RetirementGroup], track: Track | None
+) -> tuple[RetirementGroup, int, int]:
+    """Whose group counts, by how many months it is later, and the age in months."""
+    counting = groups[track.group] if track and track.group else group
+    if track and track.fixed_years:
+        return counting, 0, track.fixed_years * MONTHS_A_YEAR
+    delay = delay_months(birth_month, counting)
+    return counting, delay, counting.base_years * MONTHS_A_YEAR + delay
+
+
 def minimum_months(month: str, rules: RetirementRules) -> int:
     """Months of contribution needed by who retires in `month`: those of its year; before the table's first year its
     first value, after the last its last (决定 art. 2)."""
@@ -134,12 +160,7 @@ def retirement(
     """The statutory month of a birth in "YYYY-MM", by the own group or the person's track, with the elastic window:
     earliest = the later of statutory month less the early months and of the old age; none where the statutory month
     lies before the elastic scheme."""
-    counting = rules.groups[track.group] if track and track.group else group
-    if track and track.fixed_years:
-        delay, age = 0, track.fixed_years * MONTHS_A_YEAR
-    else:
-        delay = delay_months(birth_month, counting)
-        age = counting.base_years * MONTHS_A_YEAR + delay
+    counting, delay, age = _age(birth_month, group, rules.groups, track)
     month = add_to_month(birth_month, age)
     rule = max((r for r in rules.elastic if r.valid_from <= month), key=lambda r: r.valid_from, default=None)
     elastic = None

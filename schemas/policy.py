@@ -194,8 +194,10 @@ class NotComputableLine(OfPerson):
 
 
 class ChangedMonths(OfPerson):
-    """When somebody reaches the statutory month of retirement ("YYYY-MM"), and the months of contribution needed."""
+    """When somebody reaches the statutory month of retirement ("YYYY-MM"), and the months of contribution needed.
+    `track`: the one set at the person, by which both are computed."""
 
+    track: str
     old_retire: str
     new_retire: str
     old_months: int

@@ -95,6 +95,12 @@ async def save_person(session: AsyncSession, hire: ForeignHire, person_id: str, 
     return await session.get_one(Person, found, populate_existing=True)
 
 
+def vital(person: Person) -> tuple[str, date]:
+    """Sex (male, female) and day of birth."""
+    secrets = unseal(person.secrets)
+    return str(secrets["sex"]), date.fromisoformat(secrets["birth"])
+
+
 def _person_values(hire: ForeignHire, now: datetime) -> dict[str, Any]:
     secrets = hire.model_dump(
         mode="json", include={"birth", "sex", "id_type", "id_number", "work_permit_no", "phone", "email"}

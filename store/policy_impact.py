@@ -8,6 +8,7 @@ inside a `DueLine`, a month of birth only inside an `Insured`. What a change doe
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -15,24 +16,24 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.contributions import PolicyGap
-from domain.policy_impact import Arrears, DueLine, Insured, NotComputable, OpenDeadline
-from domain.times import month_of, months_between
+from domain.policy_impact import PENSION, Arrears, DueLine, Insured, NotComputable, OpenDeadline
+from domain.times import add_to_month, month_of, months_between
 from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
 from schemas.enrolment import KIND as ENROLMENT
 from schemas.enrolment import ForeignHire
 from schemas.tasks import TaskState
-from store import case_rules
+from store import case_rules, retirement_tracks
 from store.case_rules import CaseRules
+from store.people import vital
 from store.premium_lines import in_force
 from store.rule_tables import RuleTables
 from store.sealed import unseal
 from store.tables.ledger import Bill, BillLine, PremiumLine
-from store.tables.people import Hire
+from store.tables.people import Hire, Person
 from store.tables.processes import Process, Task
 
 LEVIES = ("social", "medical")
-PENSION = "pension"
 OF_THE_AGENCY = Text(
     zh="按经办机构的账单登记，没有本校的申报工资，须以机构下次账单为准。",
     en="Booked from the agency's bill, without a declared wage of ours; the agency's next bill decides.",
@@ -185,18 +186,37 @@ async def arrears(session: AsyncSession, today: date) -> list[Arrears]:
 
 
 async def insured(session: AsyncSession, today: date) -> list[Insured]:
-    """Everybody with a contract that has not ended and with pension insurance; each once, by the newest hire."""
+    """Everybody with a contract that has not ended and with pension insurance, by the newest hire; and whoever has a
+    pension line of this month or the last one without such a record. Each once, with the track set at the person."""
     hires = await session.execute(
         select(Hire, Process.policy_version, Process.case_no)
         .join(Process, Process.id == Hire.process_id)
-        .where(Hire.valid, Hire.contract_end >= today)
+        .where(Hire.valid)
         .order_by(Hire.id)
     )
     found: dict[str, Insured] = {}
+    known: set[str] = set()
     for hire, version, case_no in hires:
+        known.add(hire.person_id)
         of_case = await case_rules.of_version(session, version)
-        if PENSION in (hire.insurances or of_case.insurances(hire.category)):
+        if hire.contract_end >= today and PENSION in (hire.insurances or of_case.insurances(hire.category)):
             record = ForeignHire.model_validate(unseal(hire.record))
             one = Insured(hire.process_id, case_no, hire.person_id, str(record.sex.value), month_of(record.birth))
             found[hire.person_id] = one
-    return list(found.values())
+    lines = await session.execute(
+        select(PremiumLine.process_id, Person)
+        .join(Person, Person.id == PremiumLine.person_id)
+        .where(
+            PremiumLine.insurance == PENSION,
+            PremiumLine.premium_month >= add_to_month(month_of(today), -1),
+            PremiumLine.correction == 0,
+            *in_force(),
+        )
+        .order_by(PremiumLine.id)
+    )
+    for process_id, person in lines:
+        if person.id not in known:
+            sex, birth = vital(person)
+            found[person.id] = Insured(process_id, "", person.id, sex, month_of(birth))
+    tracks = await retirement_tracks.of_people(session, found)
+    return [replace(one, track=tracks.get(one.person_id, one.track)) for one in found.values()]

@@ -1,7 +1,7 @@
 """retirement: the month by law, and whether a chosen one is possible."""
 
 from domain.calculations.base import Calculation, Context, Refused, step
-from domain.retirement import REASONS, Choice, Retirement, choose, retirement
+from domain.retirement import NOT_FOR_GROUP, REASONS, Choice, Retirement, choose, retirement
 from schemas.base import Text
 from schemas.calculations.retirement import RetirementAnswer, RetirementFlag, RetirementInput
 from schemas.deadlines import DerivationStep
@@ -10,13 +10,8 @@ from schemas.deadlines import DerivationStep
 def run(given: RetirementInput, context: Context) -> RetirementAnswer:
     rules = context.rules.retirement
     track = rules.tracks[given.track]
-    if (track.group or track.fixed_years) and given.group not in track.of_groups:
-        raise Refused(
-            "/track",
-            "not_for_group",
-            "该口径不适用于此类人员，请改选“按本人岗位”。",
-            "This track is not for the group: choose the standard one.",
-        )
+    if not track.fits(given.group):
+        raise Refused("/track", "not_for_group", NOT_FOR_GROUP.zh, NOT_FOR_GROUP.en)
     found = retirement(given.birth, rules.groups[given.group], rules, track)
     choice = (
         choose(

@@ -124,6 +124,19 @@ class Hire(Base):
     )
 
 
+class RetirementTrackRow(Base):
+    """How a person retires, when not by the own post: each row is set by somebody on a ground, the newest counts.
+    Never changed or deleted."""
+
+    __tablename__ = "retirement_tracks"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("persons.id"), index=True)
+    track: Mapped[str]  # of retirement.yaml
+    ground: Mapped[str]
+    set_by: Mapped[str] = mapped_column(ForeignKey("users.username"))
+    set_at: Mapped[datetime]
+
+
 class WatchDate(Base):
     """A date to remember for a person: the end of a permit, the three months for a certificate."""
 

@@ -101,3 +101,36 @@ async def test_by_keyboard_and_without_script(site: Site) -> None:
     answer = await employee.goto(f"/rules/persons/{first}")
     assert answer.status == 404
     assert (await employee.goto(f"/rules/persons/{second}")).status == 200
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+async def test_the_track_of_retirement_is_set_on_the_page_of_the_person(site: Site, lang: str) -> None:
+    person = await insured(8)
+    page = await site.visitor("clerk", lang)
+    await page.goto(f"/rules/persons/{person}")
+    before = await page.locator("#retirement dd").first.inner_text()
+    assert await page.locator("#tracks").count() == 0
+    token = await page.get_attribute("#retirement [name=csrf]", "value")
+    bare = await page.context.request.post(
+        f"{site.url}/rules/persons/{person}/retirement-track",
+        form={"csrf": token, "track": "senior_title", "ground": " "},
+    )
+    assert bare.status == 422 and 'value="senior_title" selected' in await bare.text()  # what was chosen stays
+    await page.select_option("#f-track", "senior_title")
+    await page.fill("#f-ground", "副教授任职文件")
+    await page.click("#retirement form button")
+    await page.wait_for_selector("#tracks")
+    assert await page.locator("#retirement dd").first.inner_text() > before
+    assert "副教授任职文件" in await page.inner_text("#tracks tbody")
+    found = await Axe().run(page)
+    assert not found.violations_count, found.generate_report()
+    text = (await page.inner_text("#retirement")).replace("副教授任职文件", "")
+    source = await page.inner_text("#retirement .body p")
+    if lang == "en":
+        bare_lines = [x for x in text.splitlines() if CHINESE.search(x) and x not in source]
+        assert not bare_lines, bare_lines
+    assert not re.findall(r"\b(?:rules|choice|said)_[a-z_]+", text)
+    college = await site.visitor("college", lang)
+    await college.goto(f"/rules/persons/{person}")
+    assert await college.locator("#tracks tbody tr").count() == 1
+    assert await college.locator("#retirement form").count() == 0

@@ -12,6 +12,7 @@ from fastapi import Query
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
+from api import retirement as retirement_room
 from api import rules as room
 from api.messages_of_fields import message_of
 from api.problems import BadForm, Problem
@@ -19,6 +20,7 @@ from domain.times import month_of
 from runtime import clock
 from schemas.calculations.base import Day, Month
 from schemas.calculations.policy_value import AnyScheme
+from schemas.retirement import TrackBody
 from schemas.rules import DeadlineFound, PeopleFound, PersonMonth, RuleValues
 from store import deductions, policies
 from store.database import reading
@@ -118,10 +120,22 @@ async def person(visit: Guest, person_id: str, month: str = "", known_on: str = 
     """What one person was charged for a month; by default the newest month with lines."""
     if person_id == room.ME and not visit.viewer.person_id:
         return await _page(visit, "rules_persons.html", Typed(visit), tab="persons", found=None, q="", nobody=True)
-    typed = Typed(visit)
+    return await _person_page(visit, person_id, Typed(visit), month, known_on)
+
+
+async def _person_page(
+    visit: Visit,
+    person_id: str,
+    typed: Typed,
+    month: str = "",
+    known_on: str = "",
+    track: dict[str, str] | None = None,
+) -> Response:
+    """`track`: what was typed to set the track of retirement and is at fault."""
     wanted = typed.read(_MONTH, month, "rules_month")
     known = typed.read(_DAY, known_on, "rules_known_on")
     async with reading() as s:
+        retiring = await retirement_room.of_person(s, visit.viewer, person_id)
         shown: PersonMonth = await room.person_month(
             s, visit.viewer, person_id, wanted or await room.newest_month(s, visit.viewer, person_id), known
         )
@@ -134,7 +148,30 @@ async def person(visit: Guest, person_id: str, month: str = "", known_on: str = 
         own=shown.person_id == visit.viewer.person_id,
         given={"month": month or shown.month, "known_on": known_on},
         path=f"/rules/persons/{person_id}",
+        retiring=retiring,
+        track=track or {"track": retiring.track, "ground": ""},
+        track_fault=typed.faults[-1].message if track else "",
     )
+
+
+@router.post("/rules/persons/{person_id}/retirement-track")
+async def retirement_track(visit: Guest, person_id: str) -> Response:
+    """Sets the track by which the person retires; a fault keeps what was typed."""
+    form = await posted(visit)
+    given = {name: str(form.get(name) or "").strip() for name in ("track", "ground")}
+    typed = Typed(visit)
+    try:
+        body = TrackBody.model_validate(given)
+        await retirement_room.set_track(visit.viewer, person_id, body)
+    except ValidationError as error:
+        for detail in error.errors():
+            label = visit.t(f"rules_track_{detail['loc'][0]}")
+            typed.faults.append(SaidFault(label, sentence(visit, message_of(detail))))
+    except (BadForm, retirement_room.SameTrack) as problem:
+        typed.faults.append(SaidFault(visit.t("rules_track_track"), sentence(visit, problem.text)))
+    if typed.faults:
+        return await _person_page(visit, person_id, typed, track=given)
+    return visit.go(f"/rules/persons/{person_id}", "track_set")
 
 
 @router.get("/rules/deadlines")

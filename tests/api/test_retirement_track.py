@@ -1,0 +1,131 @@
+"""The track of retirement is set at the person, with its ground, and counts wherever a retirement is computed."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from domain.retirement import statutory_month
+from runtime import clock
+from store import people, policy_impact, retirement_tracks, rule_tables
+from store.database import session
+from store.month_lines import InsuredMonth, write_month
+from store.tables.office import Audit
+from tests.api.conftest import Office, add_policy_administrators, hire
+from tests.api.test_policy import get as of_policy
+from tests.api.test_policy import proposed
+
+SENIOR = {"track": "senior_title", "ground": "副教授任职文件 校人〔2025〕12号"}
+BORN = "1971-06-14"
+
+
+@pytest.fixture
+async def keepers(office: Office) -> Office:
+    """Two policy administrators beside the office."""
+    await add_policy_administrators()
+    return office
+
+
+async def person_of(case: str) -> str:
+    async with session() as s:
+        return (await people.hire_row(s, case)).person_id
+
+
+async def read(office: Office, who: str, person: str) -> Any:
+    return await (await office.sign_in(who)).get(f"/api/v1/rules/persons/{person}/retirement")
+
+
+async def put(office: Office, who: str, person: str, **body: str) -> Any:
+    return await (await office.sign_in(who)).post(f"/api/v1/rules/persons/{person}/retirement-track", json=body)
+
+
+async def test_set_with_ground_by_the_office_and_kept_with_who_and_when(office: Office) -> None:
+    person = await person_of(await office.case(birth=BORN))
+    before = (await read(office, "clerk", person)).json()
+    ages = rule_tables.load().checks.ages
+    assert (before["track"], before["group"]) == ("standard", ages["female"].code)
+    assert before["retire"] == statutory_month("1971-06", ages["female"])
+    assert (before["history"], before["may_set"]) == ([], True)
+    assert {o["track"] for o in before["offers"]} == {"standard", "senior_title", "senior_title_fixed"}
+
+    done = await put(office, "clerk", person, **SENIOR)
+    assert done.status_code == 200, done.text
+    assert done.json()["retire"] == statutory_month("1971-06", ages["male"]) > before["retire"]
+    assert done.json()["sample"] is True
+    again = await put(office, "supervisor", person, **SENIOR)
+    assert (again.status_code, again.json()["code"]) == (409, "same_track")
+    fixed = await put(office, "supervisor", person, track="senior_title_fixed", ground="人事处复函")
+    assert fixed.json()["retire"] == "2031-06"
+    seen = (await read(office, "college", person)).json()  # the college of the person reads and cannot change
+    assert [(h["track"], h["set_by"], h["ground"]) for h in seen["history"]] == [
+        ("senior_title_fixed", "supervisor", "人事处复函"), ("senior_title", "clerk", SENIOR["ground"]),
+    ]  # fmt: skip
+    assert seen["may_set"] is False
+    async with session() as s:
+        rows = list(await s.scalars(select(Audit).where(Audit.action == "retirement.track").order_by(Audit.id)))
+    assert [(r.actor, r.object, r.data) for r in rows] == [
+        ("clerk", person, {"old": "standard", "new": "senior_title"}),
+        ("supervisor", person, {"old": "senior_title", "new": "senior_title_fixed"}),
+    ]
+
+
+async def test_who_may_and_what_is_refused(office: Office) -> None:
+    woman = await person_of(await office.case(birth=BORN))
+    man = await person_of(await office.case(id_number="C01X00T81", sex="male"))
+    for who in ("auditor", "head", "college", "payroll", "admin"):
+        assert (await put(office, who, woman, **SENIOR)).status_code == 403, who
+    assert (await read(office, "college2", woman)).status_code == 404
+    assert (await put(office, "clerk", "nobody", **SENIOR)).status_code == 404
+    wrong = await put(office, "clerk", man, **SENIOR)
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/track")
+    assert (await put(office, "clerk", woman, track="senior_title", ground="  ")).status_code == 422
+    assert (await put(office, "clerk", woman, track="of_my_own", ground="x")).status_code == 422
+    async with session() as s:
+        assert await retirement_tracks.of_people(s, [woman, man]) == {}
+
+
+async def test_the_preview_of_a_change_goes_by_the_track_of_each_person(keepers: Office) -> None:
+    """Other months of contribution are needed in 2033: whom that concerns depends on the own track."""
+    plain, senior = await keepers.case(birth=BORN), await keepers.case(id_number="C01X00T82", birth=BORN)
+    listed = "person-of-the-list"
+    async with session() as s:
+        await people.save_person(s, hire(id_number="C01X00T83", birth=BORN), listed, clock.now())
+        one = InsuredMonth("monthly-1", listed, "business", "FOREIGN_WORK_PERMIT", hire().monthly_wage)
+        await write_month(
+            s, [one], month=str(clock.today())[:7], payment_month=str(clock.today())[:7], known_on=clock.today(),
+            now=clock.now(), actor="system",
+        )  # fmt: skip
+    assert (await put(keepers, "clerk", await person_of(senior), **SENIOR)).status_code == 200
+    retire = {p: (await read(keepers, "clerk", p)).json()["retire"] for p in (await person_of(plain), listed)}
+    assert max(retire.values()) < "2033", retire
+    months = {
+        "file": "min_contribution_months.csv", "kind": "row", "new": {"year": "2033", "months": "210"},
+        "reason": "测试", "source": "测试文件",
+    }  # fmt: skip
+    number = await proposed(keepers, months)
+    seen = (await of_policy(keepers, "policy2", f"/changes/{number}/preview")).json()
+    [moved] = seen["retirements"]
+    assert (moved["person_id"], moved["track"]) == (await person_of(senior), "senior_title")
+    assert moved["new_retire"] == "2033-02" and moved["new_months"] == 210
+    async with session() as s:
+        found = {i.person_id: (i.track, i.case_no) for i in await policy_impact.insured(s, clock.today())}
+    assert found[listed] == ("standard", "") and found[await person_of(senior)][0] == "senior_title"
+
+    async with session() as s:  # a track that the rules no longer know
+        await retirement_tracks.add(s, listed, "of_old_rules", "旧文件", "clerk", clock.now())
+    seen = (await of_policy(keepers, "policy2", f"/changes/{number}/preview")).json()
+    [unknown] = seen["not_computable"]
+    assert (unknown["person_id"], unknown["insurance"]) == (listed, "pension")
+
+
+async def test_who_may_be_enrolled_is_asked_by_the_track(office: Office) -> None:
+    """A woman of 58: too old by the post, not too old with a senior title; a person already on record."""
+    too_old = "1968-03-14"
+    person = await person_of(await office.case(birth=too_old))
+    clerk = await office.sign_in("clerk")
+    form = hire(birth=too_old, id_number="C01X00T47").model_dump(mode="json", exclude_none=True)
+    refused = await clerk.post("/api/v1/processes", json={"kind": "enrolment", "input": form})
+    assert "R11" in refused.text, refused.text
+    assert (await put(office, "clerk", person, **SENIOR)).status_code == 200
+    answer = await clerk.post("/api/v1/processes", json={"kind": "enrolment", "input": form})
+    assert "R11" not in answer.text and answer.json()["code"] == "duplicate_case", answer.text
