@@ -1,10 +1,11 @@
-"""The supervisor's board: overdue, due today, at risk, waiting for an authority; and the deadlines of a period.
+"""The supervisor's board: overdue, due today, at risk, unclaimed too long, waiting for an authority; work per clerk;
+and the deadlines of a period.
 
 Every figure carries the path of the list it counts; both use the same conditions (`store/cases.py`), so that the number
 is the list's total.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,14 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, views
 from api.sign_in import CurrentViewer
+from domain.workload import shares
 from runtime import clock
-from schemas.api import BoardRow, BoardView, DeadlineItem, DeadlinePage, Figure
 from schemas.base import Text
+from schemas.board import BoardRow, BoardView, DeadlineItem, DeadlinePage, Figure, StageRow, WorkRow, WorkView
 from schemas.deadlines import Deadline
 from schemas.incidents import IncidentQuery
-from store import cases, incident_desk, policies
+from store import cases, incident_desk, policies, users
 from store.database import reading
-from store.inbox import process_visible
+from store.inbox import process_visible, sees_all
 from store.tables.processes import Process
 from store.users import Viewer
 
@@ -66,7 +68,9 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
     by_agency = await cases.waiting_by_agency(s, viewer, now)
     return BoardView(
         now=now,
-        totals=_process_figures(await cases.figures(s, viewer, now)) | await _incidents(s, viewer),
+        totals=_process_figures(await cases.figures(s, viewer, now))
+        | {"unclaimed": await _unclaimed(s, viewer, now)}
+        | await _incidents(s, viewer),
         by_process=[
             BoardRow(key=str(kind), title=views.kind_title(str(kind)), figures=_process_figures(n, kind=str(kind)))
             for kind, n in by_kind.items()
@@ -88,6 +92,49 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
             for holder, n in by_holder.items()
         ],
         by_agency=[_agency_row(agency, n) for agency, n in by_agency.items()],
+        by_stage=await _stages(s, viewer, now),
+        work=await _work(s, look, now) if sees_all(viewer) else None,
+    )
+
+
+async def _unclaimed(s: AsyncSession, viewer: Viewer, now: datetime) -> Figure:
+    return _figure("/tasks", await cases.unclaimed(s, viewer, now), {"view": "all", "unclaimed": "true"})
+
+
+async def _stages(s: AsyncSession, viewer: Viewer, now: datetime) -> list[StageRow]:
+    """Kinds by name, and in each the stages in their order."""
+    found = {(kind, stage): values for kind, stage, values in await cases.by_stage(s, viewer, now)}
+    titles = await cases.stage_titles(s, {kind for kind, _ in found})
+    places = {place: i for i, place in enumerate(titles)}
+    return [
+        StageRow(
+            key=stage,
+            title=titles.get((kind, stage), Text(zh=stage, en=stage)),
+            kind=kind,
+            kind_title=views.kind_title(kind),
+            figures=_process_figures(found[kind, stage], kind=kind, stage=stage),
+        )
+        for kind, stage in sorted(found, key=lambda place: (place[0], places.get(place, len(places)), place[1]))
+    ]
+
+
+async def _work(s: AsyncSession, look: views.Lookup, now: datetime) -> WorkView:
+    """Every active clerk, also who holds nothing."""
+    clerks = [u.username for u in await users.with_roles(s, ["clerk"])]
+    held = await cases.work_of(s, clerks, now)
+    fair = shares({who: n["open"] for who, n in held.items()}, look.substitutes, look.users)
+    return WorkView(
+        share=fair.share,
+        says=fair.says,
+        rows=[
+            WorkRow(
+                key=who,
+                title=look.users.get(who, Text(zh=who, en=who)),
+                figures=_task_figures(values, who),
+                above=fair.above.get(who),
+            )
+            for who, values in sorted(held.items(), key=lambda item: (-item[1]["open"], item[0]))
+        ],
     )
 
 

@@ -128,6 +128,8 @@ class TaskQuery(AddressQuery):
     overdue: bool | None = None
     due_today: bool | None = None
     at_risk: bool | None = None
+    due_week: bool | None = Field(default=None, description="due later this week (until Sunday)")
+    unclaimed: bool | None = Field(default=None, description="held by nobody for too long")
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, max_length=400)
 
@@ -386,45 +388,6 @@ class ProcessView(ProcessItem):
 class CommandBody(Body):
     reason: str = Field(min_length=2, max_length=500, examples=["本人放弃入职"])
     ground: Literal["permit_withdrawn", "left", "mistake", "other"] = "other"
-
-
-# --- board -----------------------------------------------------------------------------------------------------------
-
-
-class Figure(Answer):
-    """A number and the list behind it: the list's `total` is this number, always."""
-
-    value: int
-    path: str = Field(description="path and query of the list under /api/v1, e.g. /processes?overdue=true")
-
-
-class BoardRow(Answer):
-    key: str
-    title: Text
-    figures: dict[str, Figure]
-
-
-class BoardView(Answer):
-    now: datetime
-    totals: dict[str, Figure]  # open, overdue, due_today, at_risk, waiting, incidents
-    by_process: list[BoardRow]
-    by_org_unit: list[BoardRow]
-    by_person: list[BoardRow]
-    by_agency: list[BoardRow]
-
-
-class DeadlineItem(DeadlineView):
-    """A deadline of an open process, with where it comes from."""
-
-    process_id: str
-    process_title: str
-    process_kind: str
-    org_unit: str | None = None
-
-
-class DeadlinePage(Answer):
-    items: list[DeadlineItem]
-    total: int
 
 
 # --- calculations ----------------------------------------------------------------------------------------------------

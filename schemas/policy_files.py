@@ -216,6 +216,7 @@ class SettingsFile(Sourced):
     model_config = ConfigDict(extra="allow")
     partial_payment_days: Annotated[int, Field(ge=0, le=31)]
     partial_payment_grace_minutes: Annotated[int, Field(ge=0)]
+    unclaimed_working_days: Annotated[int, Field(ge=1, le=31)]
 
 
 class Reason(Sourced):

@@ -3,7 +3,7 @@
 The board counts with exactly the conditions that `filters` puts on the list, so that every number is its list's total.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from schemas.api import ProcessQuery
+from schemas.base import Text
+from schemas.process import Stage
 from store import inbox_events, tallies, urgency, words
-from store.inbox import MONEY_KINDS, SEES_MONEY, instant_of, make_cursor, open_cursor, process_visible, sees_all
+from store.inbox import (
+    MONEY_KINDS,
+    SEES_MONEY,
+    instant_of,
+    joined,
+    make_cursor,
+    open_cursor,
+    process_visible,
+    sees_all,
+)
 from store.projection import AGENCIES
 from store.tables.counting import Tally
 from store.tables.desk import InboxEvent
@@ -24,6 +35,7 @@ from store.users import Viewer
 
 OPEN = ("running", "waiting", "suspended")
 FIGURES = ("open", "overdue", "due_today", "at_risk", "waiting")
+WORK = ("open", "overdue", "due_week")
 
 
 @dataclass(frozen=True)
@@ -238,6 +250,60 @@ async def tasks_by_holder(session: AsyncSession, viewer: Viewer, now: datetime) 
             .order_by(Task.holder)
         )
     return dict(await _named(session, statement, FIGURES[:4]))
+
+
+async def by_stage(session: AsyncSession, viewer: Viewer, now: datetime) -> list[tuple[str, str, dict[str, int]]]:
+    """Kind, stage and figures of the open cases that are in a stage now."""
+    visible = _tallied(viewer)
+    if visible is not None:
+        kind: Any = Tally.kind
+        stage: Any = Tally.key
+        counted = tallies.figures(now)
+        where: tuple[ColumnElement[bool], ...] = (tallies.relevant(("stage",), now), visible)
+        present = counted[0] > 0
+    else:
+        kind, stage = Process.kind, func.unnest(Process.active_stages).column_valued("stage")
+        counted = [func.count().filter(*filters(q, now)).label(name) for name, q in figure_queries().items()]
+        where, present = (process_visible(viewer), Process.closed_at.is_(None)), true()
+    statement = select(kind, stage, *counted).where(*where).group_by(kind, stage).having(present)
+    rows: Sequence[Any] = (await session.execute(statement)).all()
+    return [(r[0], r[1], dict(zip(FIGURES, map(int, r[2:]), strict=True))) for r in rows]
+
+
+async def stage_titles(session: AsyncSession, kinds: Collection[str]) -> dict[tuple[str, str], Text]:
+    """The titles of the stages of these kinds, as their newest case has them, in the order in which cases pass them."""
+    found: dict[tuple[str, str], Text] = {}
+    for kind in sorted(kinds):
+        newest = select(Process.stages).where(Process.kind == kind, func.jsonb_array_length(Process.stages) > 0)
+        stages = await session.scalar(newest.order_by(Process.started_at.desc(), Process.id.desc()).limit(1))
+        ordered = sorted((Stage.model_validate(s) for s in stages or []), key=lambda s: s.column)
+        found.update({(kind, s.code): s.title for s in ordered})
+    return found
+
+
+async def unclaimed(session: AsyncSession, viewer: Viewer, now: datetime) -> int:
+    """Tasks that nobody took for too long."""
+    if sees_all(viewer):
+        free = (Tally.about == "free", Tally.what == "opened", func.cardinality(Tally.names) == 0)
+        return (await session.execute(select(tallies.unclaimed(now)).where(*free))).scalar_one()
+    return (
+        await session.execute(
+            joined(func.count()).where(process_visible(viewer), urgency.unclaimed(Task, now))
+        )
+    ).scalar_one()  # fmt: skip
+
+
+async def work_of(session: AsyncSession, holders: Collection[str], now: datetime) -> dict[str, dict[str, int]]:
+    """Open tasks in the hands of each of them, how many are overdue, and due later this week."""
+    counted = tallies.figures(now)
+    statement = (
+        select(Tally.key, counted[0], counted[1], tallies.due_week(now))
+        .where(Tally.about == "holder", Tally.key.in_(holders))
+        .group_by(Tally.key)
+    )
+    found: dict[str, dict[str, int]] = {who: dict.fromkeys(WORK, 0) for who in holders}
+    found |= {str(key): values for key, values in await _named(session, statement, WORK)}
+    return found
 
 
 async def _named(

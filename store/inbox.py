@@ -234,6 +234,8 @@ def filters(query: TaskQuery, now: datetime, said: Sequence[Word]) -> list[Colum
         (query.overdue, urgency.overdue(Task, now)),
         (query.due_today, urgency.due_today(Task, now)),
         (query.at_risk, urgency.at_risk(Task, now)),
+        (query.due_week, urgency.due_week(Task, now)),
+        (query.unclaimed, urgency.unclaimed(Task, now)),
     ):
         if wanted is not None:
             found.append(condition if wanted else func.coalesce(condition, False).is_(False))

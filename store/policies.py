@@ -144,3 +144,19 @@ def _urge_pause(text: str) -> timedelta:
 def urge_pause() -> timedelta:
     """How long a task that was urged (催办) is left in peace. PolicyError."""
     return _urge_pause(text("process_settings.yaml"))
+
+
+@lru_cache(maxsize=8)
+def _whole_number(text: str, name: str) -> int:
+    found = policy.load_mapping({"process_settings.yaml": text}, "process_settings.yaml").get(name)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise policy.PolicyError(
+            f"process_settings.yaml：{name} 须为正整数。",
+            f"process_settings.yaml: {name} must be a whole number above zero.",
+        )
+    return found
+
+
+def setting(name: str) -> int:
+    """A whole number of `process_settings.yaml`. PolicyError."""
+    return _whole_number(text("process_settings.yaml"), name)

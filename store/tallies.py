@@ -28,10 +28,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from runtime import clock
 from store.database import session as transaction
 from store.tables.counting import Tally, TaskGroup
-from store.urgency import shanghai_day
+from store.urgency import shanghai_day, unclaimed_since
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ABOUT = ("free", "held", "holder", "process", "agency")
+ABOUT = ("free", "held", "holder", "process", "agency", "stage")
 FIGURES = ("open", "overdue", "due_today", "at_risk")
 LONG_AGO = timedelta(hours=48)  # far enough behind now for every reader's clock
 LOOKS_AHEAD = timedelta(days=1)  # nothing that counts today becomes urgent later than this
@@ -57,6 +57,19 @@ def figures(now: datetime, names: Sequence[str] = ()) -> list[ColumnElement[int]
     ]
 
 
+def unclaimed(now: datetime) -> ColumnElement[int]:
+    """How many free tasks nobody took for too long: a sum over tallies about `free` without excluded users."""
+    return func.coalesce(func.sum(Tally.n).filter(Tally.what == "opened", Tally.at < unclaimed_since(now)), 0)
+
+
+def due_week(now: datetime) -> ColumnElement[int]:
+    """What becomes due later this week; over tallies of any instant, not of the `relevant` ones alone."""
+    ahead = Tally.clock * text("interval '1 second'")
+    weeks = (func.date_trunc("week", shanghai_day(at + ahead)) for at in (Tally.at, literal(now)))
+    this_week = next(weeks) == next(weeks)
+    return func.coalesce(func.sum(Tally.n).filter(Tally.what == "due", Tally.at >= now, this_week), 0)
+
+
 def relevant(about: Sequence[str], now: datetime) -> ColumnElement[bool]:
     """The tallies that say something about now."""
     return and_(Tally.about.in_(about), Tally.at < now + LOOKS_AHEAD)
@@ -79,14 +92,14 @@ async def fold() -> int:
     """Merges tallies that say the same, and all that has long been urgent. A chore; how many rows are left of them."""
     long_ago = clock.now() - LONG_AGO
     touched = select(Tally.about, Tally.at, Tally.key).where(Tally.fresh).distinct().cte("touched")
-    aged = and_(Tally.about.in_(ABOUT), Tally.at > EPOCH, Tally.at < long_ago)
+    aged = and_(Tally.about.in_(ABOUT), Tally.what != "opened", Tally.at > EPOCH, Tally.at < long_ago)
     gone = (
         delete(Tally)
         .where(or_(aged, tuple_(Tally.about, Tally.at, Tally.key).in_(select(touched))))
         .returning(Tally.__table__)
         .cte("gone")
     )
-    at = case((gone.c.at < long_ago, literal(EPOCH)), else_=gone.c.at).label("at")
+    at = case((and_(gone.c.what != "opened", gone.c.at < long_ago), literal(EPOCH)), else_=gone.c.at).label("at")
     dimensions = [*(gone.c[d.key] for d in _DIMENSIONS), at]
     merged = select(*dimensions, func.sum(gone.c.n), false()).group_by(*dimensions).having(func.sum(gone.c.n) != 0)
     columns = [*(d.key for d in _DIMENSIONS), "at", "n", "fresh"]

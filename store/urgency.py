@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Date, and_, cast, func, literal, text
 
+from domain.times import at, day_of
+from store import policies
 from store.projection import AGENCIES
 from store.tables.processes import Process, Task
 
@@ -45,6 +47,26 @@ def at_risk(row: Row, now: datetime) -> ColumnElement[bool]:
     """Will be late: the latest start of a deadline has passed, and none is overdue yet."""
     moment = case_now(row, now)
     return and_(row.closed_at.is_(None), row.next_due_at >= moment, row.latest_start < moment)
+
+
+def due_week(row: Row, now: datetime) -> ColumnElement[bool]:
+    """The next deadline ends later in this week, which ends on Sunday in Shanghai."""
+    moment = case_now(row, now)
+    week = func.date_trunc("week", shanghai_day(row.next_due_at)) == func.date_trunc("week", shanghai_day(moment))
+    return and_(row.closed_at.is_(None), row.next_due_at >= moment, week)
+
+
+def unclaimed_since(now: datetime) -> datetime:
+    """What was opened before this instant and is held by nobody is unclaimed too long: so many whole working days of
+    the school (`unclaimed_working_days`) have passed since."""
+    before = policies.calendar("school").add_working_days(day_of(now), -policies.setting("unclaimed_working_days"))
+    return at(before, "00:00")
+
+
+def unclaimed(row: type[Task], now: datetime) -> ColumnElement[bool]:
+    """Held by nobody for too long, by the installation's clock."""
+    opened = row.opened_at - row.clock_offset_seconds * text("interval '1 second'")
+    return and_(row.closed_at.is_(None), row.holder.is_(None), opened < unclaimed_since(now))
 
 
 def waiting_for(agency: str) -> ColumnElement[bool]:

@@ -34,11 +34,12 @@ class Tally(Base):
     """So many more (or fewer) open tasks or processes of a sort.
 
     `about` and `key`: `free` and `held` (a group's id), `holder` (a login), `done` (who completed or returned it: the
-    only ones counted when closed), `process` (empty), `agency` (who is waited for). `kind`: of task or process; empty
-    for a holder. `names`: empty, or the users who are excluded from these tasks, which are then counted a second time,
-    to be taken off. `what`: `open`, `waiting`, or `due` and `start`, which count what becomes overdue, or at risk, `at`
-    an instant of the installation's clock; `clock` is what the case is ahead of it. What counts at any hour stands `at`
-    the epoch, as does what has long been overdue or at risk.
+    only ones counted when closed), `process` (empty), `agency` (who is waited for), `stage` (an active one). `kind`:
+    of task or process; empty for a holder. `names`: empty, or the users who are excluded from these tasks, which are
+    then counted a second time, to be taken off. `what`: `open`, `waiting`, `opened` (free tasks, `at` the Shanghai day
+    of their opening), or `due` and `start`, which count what becomes overdue, or at risk, `at` an instant of the
+    installation's clock; `clock` is what the case is ahead of it. What counts at any hour stands `at` the epoch, as
+    does what has long been overdue or at risk.
     """
 
     __tablename__ = "tallies"
@@ -89,11 +90,12 @@ LANGUAGE sql STABLE AS $$
     ('holder', t.holder, '', '{}')
   ) AS s (about, key, kind, names), (VALUES
     ('open', 'epoch'::timestamptz),
+    ('opened', date_trunc('day', t.opened_at - t.clock_offset_seconds * interval '1 second', 'Asia/Shanghai')),
     ('due', t.next_due_at - t.clock_offset_seconds * interval '1 second'),
     ('start', least(t.latest_start, t.next_due_at) - t.clock_offset_seconds * interval '1 second')
   ) AS w (what, instant)
   WHERE t.closed_at IS NULL AND s.key IS NOT NULL AND s.names IS NOT NULL
-    AND (w.what = 'open' OR t.next_due_at IS NOT NULL)
+    AND CASE w.what WHEN 'open' THEN true WHEN 'opened' THEN s.about = 'free' ELSE t.next_due_at IS NOT NULL END
   UNION ALL
   SELECT 'done', d.name, t.kind, '', '{}', t.clock_offset_seconds, 'open', 'epoch'
   FROM (VALUES (t.completed_by), (nullif(t.completed_for, t.completed_by))) AS d (name)
@@ -106,7 +108,9 @@ RETURNS TABLE (about text, key text, kind text, org_unit text, names text[], clo
 LANGUAGE sql STABLE AS $$
   SELECT s.about, s.key, p.kind, coalesce(p.org_unit, ''), '{{}}'::text[], p.clock_offset_seconds, w.what, w.instant
   FROM (
-    SELECT 'process', '' UNION ALL SELECT 'agency', a FROM unnest({AGENCIES}) a WHERE a = ANY (p.waiting_on)
+    SELECT split_part(a, '/', 1), split_part(a, '/', 2) FROM unnest('{{process/}}'::text[]
+      || ARRAY(SELECT 'agency/' || w FROM unnest({AGENCIES}) w WHERE w = ANY (p.waiting_on))
+      || ARRAY(SELECT 'stage/' || g FROM unnest(p.active_stages) g)) a
   ) AS s (about, key), (VALUES
     ('open', 'epoch'::timestamptz, p.state IN ({OPEN_STATES})),
     ('waiting', 'epoch', p.waiting_on && {AGENCIES}),
@@ -164,9 +168,9 @@ def _changed(columns: str) -> str:
 
 _TASK = (
     "group_id kind holder excluded next_due_at latest_start closed_at clock_offset_seconds "
-    "state completed_by completed_for"
+    "state completed_by completed_for opened_at"
 )
-_PROCESS = "kind org_unit state waiting_on next_due_at latest_start closed_at clock_offset_seconds"
+_PROCESS = "kind org_unit state active_stages waiting_on next_due_at latest_start closed_at clock_offset_seconds"
 TRIGGERS = (
     ("tasks", "place_task", "BEFORE INSERT OR UPDATE OF roles, org_unit", "true", "place_task"),
     ("tasks", "tally_task", "AFTER INSERT OR DELETE", "true", "tally_task"),

@@ -1,17 +1,20 @@
 """Every number of the board equals the total of its list, for each who may see it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from domain.times import at
 from runtime import clock
 from schemas.base import Text
 from schemas.process import ProcessState, Stage, StageState
+from store import policies, tallies
 from store.database import session
-from store.tables.processes import Process
+from store.tables.processes import Process, Task
 from store.users import create_user
 from tests.api.conftest import Office, days, deadline
+from tests.api.test_substitutes import away
 
 WAITING = [
     Stage(
@@ -43,7 +46,8 @@ async def some_cases(office: Office) -> None:
 
 
 def figures(board: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = [*board["by_process"], *board["by_org_unit"], *board["by_person"], *board["by_agency"]]
+    rows = [row for name in ("by_process", "by_org_unit", "by_person", "by_agency", "by_stage") for row in board[name]]
+    rows += board["work"]["rows"] if board["work"] else []
     return [*board["totals"].values(), *(f for r in rows for f in r["figures"].values())]
 
 
@@ -61,8 +65,53 @@ async def test_every_number_equals_its_list(office: Office) -> None:
     supervisor = await office.sign_in("supervisor")
     totals = (await supervisor.get("/api/v1/board")).json()["totals"]
     assert {k: v["value"] for k, v in totals.items()} == {
-        "open": 4, "overdue": 1, "due_today": 0, "at_risk": 1, "waiting": 1, "incidents": 0,
+        "open": 4, "overdue": 1, "due_today": 0, "at_risk": 1, "waiting": 1, "unclaimed": 0, "incidents": 0,
     }  # fmt: skip
+
+
+async def test_tasks_that_nobody_took_for_too_long(office: Office) -> None:
+    """Two whole working days of the school pass, whatever the weekend; who takes one takes it off the number."""
+    await some_cases(office)
+    supervisor = await office.sign_in("supervisor")
+
+    async def number() -> int:
+        figure = (await supervisor.get("/api/v1/board")).json()["totals"]["unclaimed"]
+        page = (await supervisor.get(f"/api/v1{figure['path']}")).json()
+        assert page["total"] == len(page["items"]) == figure["value"]
+        return figure["value"]
+
+    school, today = policies.calendar("school"), clock.today()
+    await opened_on(school.add_working_days(today, -2))
+    await tallies.fold()
+    assert await number() == 0
+    await opened_on(school.add_working_days(today, -3))
+    assert await number() == 2  # of four tasks two are held
+    await tallies.fold()
+    assert await number() == 2
+    free = (await supervisor.get("/api/v1/tasks", params={"view": "all", "unclaimed": "true"})).json()["items"]
+    clerk = await office.sign_in("clerk")
+    assert (await clerk.post(f"/api/v1/tasks/{free[0]['id']}/claim")).status_code == 200
+    assert await number() == 1
+
+
+async def opened_on(day: date) -> None:
+    async with session() as s:
+        await s.execute(update(Task).values(opened_at=at(day, "10:00")))
+
+
+async def test_work_per_clerk_says_who_has_most_and_how_the_share_is_made(office: Office) -> None:
+    await some_cases(office)
+    supervisor = await office.sign_in("supervisor")
+    work = (await supervisor.get("/api/v1/board")).json()["work"]
+    assert {r["key"]: (r["figures"]["open"]["value"], r["above"]) for r in work["rows"]} == {
+        "clerk": (2, "1.0"), "clerk2": (0, "-1.0"),
+    }  # fmt: skip
+    assert work["share"] == "1.0" and "clerk同志，多 1.0 项" in work["says"]["zh"] and "2 人" in work["says"]["zh"]
+    await away(office, "clerk2", "clerk", setter="admin")
+    work = (await supervisor.get("/api/v1/board")).json()["work"]
+    assert work["share"] == "2.0" and {r["key"]: r["above"] for r in work["rows"]} == {"clerk": "0.0", "clerk2": None}
+    college = await office.sign_in("college")
+    assert (await college.get("/api/v1/board")).json()["work"] is None
 
 
 async def test_clock_of_one_case_moves_only_its_own_urgency(office: Office) -> None:

@@ -38,7 +38,7 @@ def moments(rng: random.Random) -> dict[str, Any]:
     """Late, due today, at risk, calm, or without a date; some on the hour that now is."""
     if rng.random() < 0.1:
         return {"next_due_at": None, "latest_start": None}
-    due = clock.now() + timedelta(hours=rng.choice((-200, -60, -20, -2, 0, 1, 3, 9, 20, 100)))
+    due = clock.now() + timedelta(hours=rng.choice((-200, -60, -20, -2, 0, 1, 3, 9, 20, 40, 100)))
     return {"next_due_at": due, "latest_start": due - timedelta(hours=rng.choice((0, 2, 30, 90)))}
 
 
@@ -58,7 +58,9 @@ async def one_change(rng: random.Random, case_ids: list[str], number: int) -> No
                     roles=rng.choice(ROLES),
                     excluded=rng.sample(["clerk", "clerk2", "supervisor"], rng.choice((0, 0, 1, 2))),
                     org_unit=rng.choice(("business", "physics")), subject=process.subject, stage="s", spec={},
-                    state="ready", version=1, revision=1, opened_at=clock.now(), sort_day=clock.today(), legal_rank=1,
+                    state="ready", version=1, revision=1,
+                    opened_at=clock.now() - timedelta(days=rng.choice((0, 1, 3, 9))),
+                    sort_day=clock.today(), legal_rank=1,
                     sort_at=clock.now(), holder=rng.choice((None, "clerk", "college")), **moments(rng),
                 )
             )  # fmt: skip
@@ -139,6 +141,17 @@ async def compare_board(s: AsyncSession, viewer: Viewer) -> None:
             for name, query in cases.figure_queries().items():
                 where = [inbox.process_visible(viewer), *cases.filters(query, now), column == key]
                 assert await s.scalar(select(func.count()).select_from(Process).where(*where)) == figures[name]
+    for kind, stage, figures in await cases.by_stage(s, viewer, now):
+        for name, query in cases.figure_queries().items():
+            one = query.model_copy(update={"kind": kind, "stage": stage})
+            where = [inbox.process_visible(viewer), *cases.filters(one, now)]
+            assert await s.scalar(select(func.count()).select_from(Process).where(*where)) == figures[name]
+    untaken = (await inbox.page(s, viewer, TaskQuery(view="all", unclaimed=True, limit=200), now)).rows
+    assert len(untaken) == await cases.unclaimed(s, viewer, now)
+    for who, work in (await cases.work_of(s, ["clerk", "clerk2"], now)).items() if inbox.sees_all(viewer) else ():
+        for name, more in (("open", {}), ("overdue", {"overdue": True}), ("due_week", {"due_week": True})):
+            query = TaskQuery(view="all", holder=who, limit=200, **more)
+            assert len((await inbox.page(s, viewer, query, now)).rows) == work[name], (who, name)
     held = await cases.tasks_by_holder(s, viewer, now)
     for holder, figures in held.items():
         page = await inbox.page(s, viewer, TaskQuery(view="all", holder=holder or "-", limit=200), now)
