@@ -2,7 +2,8 @@
 
 Invariants: a published year is exactly what the notice enumerates; a year whose notice is not out (or that is unknown)
 is weekends plus the public holidays known already, and everything computed with it is provisional with the year named.
-It is never silently Monday to Friday.
+It is never silently Monday to Friday. What an authority has of its own wins over the arrangement, and is no public
+holiday.
 """
 
 from collections.abc import Iterator
@@ -53,6 +54,13 @@ class WorkCalendar:
                 self._work.update(days)
                 self._names.update(dict.fromkeys(days, year.names.get(entry, _MAKE_UP)))
 
+        self._closed: set[date] = set()
+        self._open: set[date] = set()
+        for own in calendar.own:
+            days = list(_each(own.valid_from, own.valid_to or own.valid_from))
+            (self._closed if own.what == "rest" else self._open).update(days)
+            self._names.update(dict.fromkeys(days, own.name))
+
     def is_published(self, year: int) -> bool:
         """Whether the notice of that year is in the data."""
         return not self._years.get(year, _NO_YEAR).provisional
@@ -63,7 +71,10 @@ class WorkCalendar:
         return [y for y in range(low, high + 1) if not self.is_published(y)]
 
     def is_working_day(self, day: date) -> bool:
-        """Make-up days win over weekends, holidays over weekdays. In an unpublished year: the best that is known."""
+        """Make-up days win over weekends, holidays over weekdays, the authority's own days over all of them. In an
+        unpublished year: the best that is known."""
+        if self.is_own(day):
+            return day in self._open
         if day in self._work:
             return True
         return day not in self._rest and day.weekday() < _SATURDAY
@@ -74,6 +85,10 @@ class WorkCalendar:
     def is_holiday(self, day: date) -> bool:
         """Whether the day belongs to the rest block of a public holiday (not to an ordinary weekend)."""
         return day in self._rest
+
+    def is_own(self, day: date) -> bool:
+        """Whether the authority itself says of the day that it is closed or at work."""
+        return day in self._closed or day in self._open
 
     def name(self, day: date) -> Text | None:
         """Why the day is special: the holiday, the weekend, the make-up day; None for an ordinary working day."""

@@ -406,11 +406,18 @@ def _skipped(calendar: WorkCalendar, first: date, last: date) -> list[Derivation
         en = ", ".join(f"{_span(run)} {_name(calendar, run[0]).en}" for run in _runs(calendar, rest))
         text = Text(zh=f"不计入：{zh}", en=f"Not counted: {en}")
         steps.append(DerivationStep(kind="skipped", text=text, days=[d.isoformat() for d in rest]))
-    made_up = [
+    named = [
         d
         for i in range((last - first).days + 1)
         if calendar.is_working_day(d := first + timedelta(days=i)) and calendar.name(d) is not None
     ]
+    own = [d for d in named if calendar.is_own(d)]
+    if own:
+        zh = "、".join(f"{d.isoformat()} {_name(calendar, d).zh}" for d in own)
+        en = ", ".join(f"{d.isoformat()} {_name(calendar, d).en}" for d in own)
+        text = Text(zh=f"该机构上班，计入：{zh}", en=f"The authority works, counted: {en}")
+        steps.append(DerivationStep(kind="counted", text=text, days=[d.isoformat() for d in own]))
+    made_up = [d for d in named if d not in own]
     if made_up:
         days = "、".join(d.isoformat() for d in made_up)
         text = Text(zh=f"调休上班，计入：{days}", en=f"Make-up working days, counted: {days.replace('、', ', ')}")
@@ -419,7 +426,7 @@ def _skipped(calendar: WorkCalendar, first: date, last: date) -> list[Derivation
 
 
 def _name(calendar: WorkCalendar, day: date) -> Text:
-    if not calendar.is_holiday(day):
+    if not calendar.is_holiday(day) and not calendar.is_own(day):
         return Text(zh="周末", en="weekend")
     return calendar.name(day) or Text(zh="节假日", en="public holiday")
 

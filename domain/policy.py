@@ -6,7 +6,7 @@ what one case carries in its history; its version is the hash of the texts it wa
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
 import yaml
@@ -20,6 +20,7 @@ from schemas.deadlines import (
     CalendarYear,
     ChecklistItem,
     DeadlineRule,
+    OwnDays,
     PolicySnapshot,
     Rung,
     StepDuration,
@@ -30,6 +31,7 @@ Texts = Mapping[str, str]
 
 SNAPSHOT_FILES = (
     "calendar.yaml",
+    "authority_days.yaml",
     "deadlines.yaml",
     "ladders.yaml",
     "step_durations.yaml",
@@ -158,17 +160,61 @@ def agency_policies(texts: Texts, modes: Mapping[str, str] | None = None) -> lis
     return made
 
 
+def own_days(texts: Texts, authorities: Collection[str]) -> list[OwnDays]:
+    """The days that an authority has for itself: of a known authority, in order, none of them both off and at work."""
+    name = "authority_days.yaml"
+    found = models(
+        OwnDays, load_list(texts, name, "days"), name, lambda d: (d.authority, d.what, d.valid_from.isoformat())
+    )
+    for number, own in enumerate(found, start=1):
+        last = own.valid_to or own.valid_from
+        if own.authority not in authorities:
+            raise PolicyError(
+                f"{name} 第 {number} 项的机构 {own.authority} 不存在，应为 {'、'.join(sorted(authorities))}。",
+                f"{name}, item {number}: there is no authority {own.authority}; it is one of "
+                f"{', '.join(sorted(authorities))}.",
+                field="authority",
+            )
+        if last < own.valid_from:
+            raise PolicyError(
+                f"{name} 第 {number} 项的止日早于起日。",
+                f"{name}, item {number}: it ends before it begins.",
+                field="valid_to",
+            )
+        for other in found[: number - 1]:
+            both = max(own.valid_from, other.valid_from)
+            if (
+                (own.authority, both <= min(last, other.valid_to or other.valid_from)) == (other.authority, True)
+                and own.what != other.what
+            ):  # fmt: skip
+                raise PolicyError(
+                    f"{name}：{own.authority} 的 {both} 同时列为休息与上班。",
+                    f"{name}: {both} of {own.authority} is both off and at work.",
+                    field="valid_from",
+                )
+    return found
+
+
 def calendars(texts: Texts) -> list[Calendar]:
-    """One calendar an agency: the years it names, its own closing hour, and the hash of both as version."""
+    """One calendar an agency: the arrangement of the years, its own days and closing hour, and the hash of these."""
     years = calendar_years(texts)
     extending = _extending_rest_days(texts)
+    agencies = load_list(texts, "agencies.yaml", "agencies")
+    days = own_days(texts, {str(a["id"]) for a in agencies})
     found: list[Calendar] = []
-    for item in load_list(texts, "agencies.yaml", "agencies"):
-        closes = str(item.get("closes_at", "17:00"))
-        version = _digest(text_of(texts, "calendar.yaml"), closes, str(extending))
+    for item in agencies:
+        authority, closes = str(item["id"]), str(item.get("closes_at", "17:00"))
+        own = [d for d in days if d.authority == authority]
+        said = json.dumps([d.model_dump(mode="json") for d in own], sort_keys=True)
+        version = _digest(text_of(texts, "calendar.yaml"), closes, str(extending), said)
         found.append(
             Calendar(
-                authority=str(item["id"]), years=years, closes_at=closes, version=version, extending_rest_days=extending
+                authority=authority,
+                years=years,
+                own=own,
+                closes_at=closes,
+                version=version,
+                extending_rest_days=extending,
             )
         )
     return found

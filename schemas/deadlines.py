@@ -7,6 +7,7 @@ Shanghai dates. Computing is in `domain/deadlines.py`, waiting in `workflows/clo
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -51,11 +52,23 @@ class CalendarYear(Payload):
     names: dict[str, Text] = {}  # an entry of rest, work or public_holidays -> the name of the holiday
 
 
+class OwnDays(Payload):
+    """Days of one authority alone (`policies/authority_days.yaml`): closed, or at work, whatever the arrangement says.
+    Without `valid_to` it is one day."""
+
+    authority: str
+    what: Literal["rest", "work"]
+    valid_from: date
+    valid_to: date | None = None
+    name: Text
+
+
 class Calendar(Payload):
     """The calendar of one authority. `closes_at` is the hour ("17:00", Shanghai) at which its due day ends."""
 
     authority: str
     years: list[CalendarYear]
+    own: list[OwnDays] = []
     closes_at: str = "17:00"
     version: str = "1"
     extending_rest_days: int | None = None  # so many rest days of a holiday in a row lengthen a tax period (art. 109)

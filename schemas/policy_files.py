@@ -90,6 +90,18 @@ class CalendarFile(Sourced):
     years: Annotated[list[Year], Field(min_length=1)]
 
 
+class OwnDaysRow(Sourced):
+    authority: str
+    what: Literal["rest", "work"]
+    valid_from: date
+    valid_to: OptionalDay = None
+    name: Text
+
+
+class AuthorityDaysFile(Sourced):
+    days: Annotated[list[OwnDaysRow], Field(min_length=1)]
+
+
 class Agency(Sourced):
     id: str
     title: Text
@@ -272,6 +284,7 @@ class WatchFile(Sourced):
 
 FILES: Mapping[str, type[BaseModel]] = {
     "agencies.yaml": AgenciesFile,
+    "authority_days.yaml": AuthorityDaysFile,
     "billing_lines.yaml": BillingFile,
     "calendar.yaml": CalendarFile,
     "categories.yaml": CategoriesFile,
@@ -355,6 +368,7 @@ TITLES: Mapping[str, Text] = {
     "age_limits.yaml": Text(zh="参保年龄", en="Ages"),
     "agencies.yaml": Text(zh="经办机构：截止日、下班时间、办结时限", en="Agencies: cut-off days, closing hours, norms"),
     "agency_forms.yaml": Text(zh="经办机构表单", en="Forms of the agencies"),
+    "authority_days.yaml": Text(zh="各机构自己的休息与上班日", en="Days of one authority alone"),
     "benefits.yaml": Text(zh="待遇标准", en="Benefits"),
     "billing_lines.yaml": Text(zh="账单险种", en="Lines of a bill"),
     "calendar.yaml": Text(zh="放假与调休", en="Holidays and make-up days"),
