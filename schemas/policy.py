@@ -359,16 +359,65 @@ class VersionDetail(VersionView):
     cases: list[VersionCase]
 
 
+class CaseBehind(BaseModel):
+    """A running case that works by other rules than those in force. `moved`: deadlines that taking over would move or
+    make final; `becomes_late`, `becomes_tight`: one of them. `order`: the state of its last order, if it had any."""
+
+    process_id: str
+    case_no: str
+    version: str
+    moved: int
+    becomes_late: bool
+    becomes_tight: bool
+    order: str | None
+
+
+class OrderView(BaseModel):
+    """What became of an order to one case. `moved`: deadlines; `error`: why it has not been done."""
+
+    process_id: str
+    case_no: str
+    state: str
+    moved: int | None
+    error: str | None
+    reason: Text
+    actor: str
+    created_at: datetime
+    done_at: datetime | None
+
+
 class TakeOverView(BaseModel):
-    """Running cases and the rules in force: how many are behind, what an update would move, and how far orders are."""
+    """Running cases and the rules in force: which are behind, what an update would move, and how far orders are. Lists
+    are cut at a length, the counts are whole. `may_order`: whether the reader may give orders."""
 
     version: str
     behind: int
     pending: int
     done: int
     failed: int
+    cases: list[CaseBehind]
     deadlines: list[MovedDeadline]
+    orders: list[OrderView]
+    may_order: bool
+
+
+class TakeOverSelection(Body):
+    """Cases whose deadlines are to be looked at before they take over."""
+
+    process_ids: Annotated[list[str], Field(min_length=1, max_length=1000)]
+
+
+class TakeOverItem(BaseModel):
+    """What became of one case: ordered now, an order waits already, or it is not behind (it has ended, works by the
+    rules in force, or does not exist)."""
+
+    process_id: str
+    case_no: str
+    result: Literal["ordered", "waiting", "not_behind"]
 
 
 class TakeOverDone(BaseModel):
+    """`ordered` counts all; the list of items is cut at a length."""
+
     ordered: int
+    items: list[TakeOverItem]

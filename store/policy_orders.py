@@ -35,10 +35,10 @@ async def add(
     actor: str,
     now: datetime,
     change_id: int | None = None,
-) -> int:
-    """Orders to these cases; one that has such an order pending keeps it. Gives how many are new."""
+) -> list[str]:
+    """Orders to these cases; one that has such an order pending keeps it. Gives the cases with a new one."""
     if not process_ids:
-        return 0
+        return []
     values = {
         "scope": scope,
         "change_id": change_id,
@@ -51,8 +51,8 @@ async def add(
         "created_at": now,
     }
     statement = insert(PolicyOrder).values([{**values, "process_id": p} for p in process_ids])
-    made = await session.execute(statement.on_conflict_do_nothing().returning(PolicyOrder.id))
-    return len(made.all())
+    made = await session.scalars(statement.on_conflict_do_nothing().returning(PolicyOrder.process_id))
+    return list(made)
 
 
 async def order_published(
@@ -74,9 +74,10 @@ async def order_published(
         return 0
     found = await policy_impact.open_deadlines(session, cases_behind, provisional=True)
     cases = list(dict.fromkeys(item.process_id for item in finalised_by(found, snapshot)))
-    return await add(
+    made = await add(
         session, cases, CALENDAR, reason, version=snapshot.version, actor=actor, now=now, change_id=change_id
-    )  # fmt: skip
+    )
+    return len(made)
 
 
 async def pending(session: AsyncSession, limit: int) -> list[PolicyOrder]:
@@ -115,6 +116,28 @@ async def behind(session: AsyncSession, version: str) -> list[Process]:
         .order_by(Process.started_at, Process.id)
     )
     return list(rows)
+
+
+async def last_states(session: AsyncSession, process_ids: Sequence[str]) -> dict[str, str]:
+    """The state of each case's last order to take over everything, of those that had one."""
+    rows = await session.execute(
+        select(PolicyOrder.process_id, PolicyOrder.state)
+        .where(PolicyOrder.process_id.in_(process_ids), PolicyOrder.scope == ALL)
+        .order_by(PolicyOrder.id)
+    )
+    return {str(row[0]): str(row[1]) for row in rows}  # the last one wins
+
+
+async def newest(session: AsyncSession, limit: int) -> list[tuple[PolicyOrder, str]]:
+    """The last orders that people gave, with the number of each case."""
+    rows = await session.execute(
+        select(PolicyOrder, Process.case_no)
+        .join(Process, Process.id == PolicyOrder.process_id)
+        .where(PolicyOrder.scope == ALL)
+        .order_by(PolicyOrder.id.desc())
+        .limit(limit)
+    )
+    return [(order, case_no) for order, case_no in rows]
 
 
 async def counts(session: AsyncSession) -> dict[str, int]:

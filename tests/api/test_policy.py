@@ -324,8 +324,8 @@ async def test_orders_are_told_once_and_survive_silence(keepers: Office) -> None
     for case in (first, second):
         await keepers.task(case, process={"policy_version": "older"})
     answer = await post(keepers, "policy", "/take-over", reason="统一", process_ids=[first])
-    assert (answer.status_code, answer.json()) == (202, {"ordered": 1})
-    assert (await post(keepers, "policy", "/take-over", reason="统一")).json() == {"ordered": 1}  # the other one
+    assert (answer.status_code, answer.json()["ordered"]) == (202, 1)
+    assert (await post(keepers, "policy", "/take-over", reason="统一")).json()["ordered"] == 1  # the other one
     assert (await post(keepers, "policy", "/take-over", reason="x", process_ids=["nobody"])).status_code == 422
     keepers.temporal.silent = True
     assert await send_policy_orders() == 0

@@ -9,12 +9,14 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from sqlalchemy import select
 
+from domain.deadlines import compute
 from runtime import clock
 from schemas.enrolment import ForeignHire, LineRequest
 from store import policies, premium_lines, rule_tables
 from store.database import session
 from store.sealed import seal, unseal
 from store.tables.people import Hire
+from store.tables.processes import Process
 from tests.web.conftest import Site
 from tests.web.office import open_case
 
@@ -183,6 +185,60 @@ async def test_a_year_is_entered_from_its_notice(site: Site) -> None:
     await second.click(".act-bar .btn-primary")
     await second.wait_for_url(re.compile(r"/policy/changes/\d+"))
     assert not look.wrong + other.wrong, "\n".join(look.wrong + other.wrong)
+
+
+async def behind(number: int) -> str:
+    """A case that works by older rules, whose target these counted ten days longer."""
+    case = await open_case(number, ["verification"], 20)
+    snapshot = policies.snapshot()
+    rule = snapshot.rule("INT-VERIFICATION")
+    longer = compute(
+        rule.model_copy(update={"n": (rule.n or 0) + 10}), clock.today(), snapshot, remaining_steps=["verification"]
+    )
+    async with session() as s:
+        process = await s.get_one(Process, case)
+        process.policy_version = "older"
+        process.deadlines = [*process.deadlines, longer.model_dump(mode="json")]
+    return case
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+async def test_cases_are_chosen_seen_and_told_together(site: Site, lang: str) -> None:
+    first, second = await behind(31), await behind(32)
+    page = await site.visitor("supervisor", lang)
+    look = Look(page, lang)
+    await look.at("take-over", "/policy/take-over")
+    assert await page.locator("#behind tbody tr").count() == 2 == await page.locator("#moves tbody tr").count()
+    await page.click("button[value=preview]")
+    await page.wait_for_selector("#f-reason-fault")  # nothing was chosen
+    await page.check(f"input[value='{first}']")
+    await page.fill("#f-reason", "统一办理")
+    await page.click("button[value=preview]")
+    await page.wait_for_selector(f"input[value='{first}']:checked")
+    assert await page.locator("#moves tbody tr").count() == 1
+    assert await page.locator(f"#moves a[href='/cases/{first}']").count() == 1
+    assert await page.locator("#orders").count() == 0 and await page.input_value("#f-reason") == "统一办理"
+    await look.at("take-over-preview")
+    await page.click("button[value=chosen]")
+    await page.wait_for_selector("#orders")
+    assert await page.locator("#orders tbody tr").count() == 1
+    for case in (first, second):
+        await page.check(f"input[value='{case}']")
+    await page.click("button[value=chosen]")
+    await page.wait_for_selector("#f-reason-fault")  # why is asked for, the choice stays
+    assert await page.locator("#behind input:checked").count() == 2
+    await page.fill("#f-reason", "统一办理")
+    await page.click("button[value=all]")
+    await page.wait_for_selector("#take-over-result")  # one was told already
+    assert await page.locator("#take-over-result tbody tr").count() == 2
+    assert await page.locator("#take-over-result .mark.waiting").count() == 1
+    assert await page.locator("#orders tbody tr").count() == 2
+    await look.at("take-over-result")
+    assert not look.wrong, "\n".join(look.wrong)
+    reader = await site.visitor("auditor", lang)
+    await reader.goto("/policy/take-over")
+    assert await reader.locator("#behind tbody tr").count() == 2
+    assert await reader.locator("#take-over input[type=checkbox], #take-over button").count() == 0
 
 
 async def test_who_may_read_and_who_may_not(site: Site) -> None:

@@ -4,6 +4,7 @@ Invariants: a page shows what `/api/v1/policy` answers and decides nothing; who 
 room's question. Changes themselves are in `web/pages/policy_changes.py`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -14,8 +15,8 @@ from api import policy_versions as versions_room
 from api.permissions import require_role
 from api.policy import CHANGES, READS, get, title_of
 from api.policy import view_of as change_view
-from api.problems import Problem
-from schemas.policy import TakeOverBody
+from api.problems import NotFound, Problem
+from schemas.policy import TakeOverBody, TakeOverDone
 from store import policy_changes
 from store.database import reading
 from web import policy_view
@@ -96,26 +97,54 @@ async def take_over(visit: Guest) -> Response:
 
 @router.post("/policy/take-over")
 async def order(visit: Guest) -> Response:
-    """Orders them all to take over the rules in force."""
+    """Shows what the chosen cases would move, or orders them (or all) to take over the rules in force."""
     form = await posted(visit)
+    do, chosen = str(form.get("do") or ""), [str(c) for c in form.getlist("case")]
     reason = str(form.get("reason") or "").strip()
+    if do not in ("preview", "chosen", "all"):
+        raise NotFound
+    if do != "all" and not chosen:
+        return await _take_over(visit, fault=visit.t("policy_none_chosen"), reason=reason)
+    if do == "preview":
+        return await _take_over(visit, chosen=chosen, reason=reason, previewed=True)
     if not reason:
-        return await _take_over(visit, fault=visit.t("policy_reason_missing"))
+        return await _take_over(visit, fault=visit.t("policy_reason_missing"), chosen=chosen)
     try:
-        await orders_room.take_over(visit.viewer, TakeOverBody(reason=reason[:2000]))
+        body = TakeOverBody(process_ids=None if do == "all" else chosen, reason=reason[:2000])
+        done = await orders_room.take_over(visit.viewer, body)
     except Problem as problem:
-        return await _take_over(visit, fault=sentence(visit, problem.text), reason=reason, status=problem.status)
+        return await _take_over(
+            visit, fault=sentence(visit, problem.text), chosen=chosen, reason=reason, status=problem.status
+        )
+    if any(i.result != "ordered" for i in done.items):
+        return await _take_over(visit, done=done)
     return visit.go("/policy/take-over", "policy_ordered")
 
 
-async def _take_over(visit: Visit, fault: str = "", reason: str = "", status: int = 422) -> Response:
+async def _take_over(
+    visit: Visit,
+    *,
+    fault: str = "",
+    reason: str = "",
+    chosen: Sequence[str] = (),
+    previewed: bool = False,
+    done: TakeOverDone | None = None,
+    status: int = 422,
+) -> Response:
     standing = await orders_room.standing(visit.viewer)
+    shown_moves = standing.deadlines
+    if previewed:
+        shown_moves = (await orders_room.standing(visit.viewer, set(chosen))).deadlines
     return await shown(
         visit,
         "policy_take_over.html",
         "take_over",
         status if fault else 200,
         standing=standing,
+        moves=shown_moves,
+        previewed=previewed,
+        chosen=chosen,
+        done=done,
         fault=fault,
         reason=reason,
     )
