@@ -12,8 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from sqlalchemy import select
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import completion, handover, processes, tasks, urging
@@ -28,7 +27,7 @@ from schemas.desk import GiveBody, ReasonBody, UrgeBody
 from schemas.forms import outcome as form_outcome
 from schemas.forms import outcomes_of
 from store import batches, people
-from store.database import reading, session
+from store.database import AWAY, reading, session
 from store.inbox import openable, process_visible
 from store.tables.processes import Process, Task
 from store.users import Viewer
@@ -59,7 +58,7 @@ async def _guarded(work: Awaitable[Outcome]) -> Outcome | Problem:
         return problem
     except batches.KeyUsed:
         return KeyReused()
-    except (OperationalError, InterfaceError, PoolTimeout):
+    except AWAY:
         return Unavailable()
     except (DataError, UnicodeEncodeError):
         return BadCharacter()

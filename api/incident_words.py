@@ -14,7 +14,7 @@ WHY: dict[str, Text] = {
         zh="上一次尝试没有在时限内结束，或工作进程中断。",
         en="The last attempt did not end in its time, or its worker was interrupted.",
     ),
-    "OperationalError": Text(zh="数据库暂时无法访问。", en="The database cannot be reached."),
+    "DatabaseAway": Text(zh="数据库暂时无法访问。", en="The database cannot be reached."),
     "PolicyGap": Text(zh="政策数据缺少所需的规定或数值。", en="The policy data lack a rule or value that is needed."),
     "PolicyError": Text(zh="政策数据有误。", en="The policy data have a fault."),
     "UnreadableBill": Text(zh="征集单无法识别。", en="The bill cannot be read."),

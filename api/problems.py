@@ -11,14 +11,16 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from api.messages_of_fields import NOT_JSON, faults_of
 from runtime.clock import SHANGHAI
 from schemas.api import Fault, ProblemView
 from schemas.base import Text
+from store.database import AWAY
+
+AWAY_SECONDS = "3"  # after which a program asks again while the database is away
 
 
 class Problem(Exception):
@@ -344,7 +346,7 @@ def install(app: FastAPI) -> None:
 
     async def away(request: Request, error: Exception) -> Response:
         del error
-        return answer(request, Unavailable(headers={"Retry-After": "3"}))
+        return answer(request, Unavailable(headers={"Retry-After": AWAY_SECONDS}))
 
     async def unstorable(request: Request, error: Exception) -> Response:
         del error
@@ -352,6 +354,6 @@ def install(app: FastAPI) -> None:
 
     handlers: dict[Any, Any] = {Problem: named, RequestValidationError: invalid, HTTPException: http}
     handlers |= {DataError: unstorable, UnicodeEncodeError: unstorable}
-    handlers |= {OperationalError: away, InterfaceError: away, PoolTimeout: away}
+    handlers |= dict.fromkeys(AWAY, away)
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

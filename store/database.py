@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event, text
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from runtime.settings import get_settings
@@ -21,6 +22,8 @@ from runtime.settings import get_settings
 _engine: AsyncEngine | None = None
 # A connection that was used so lately is taken as it is; asking it first would cost each click several round trips.
 TRUSTED_SECONDS = 1.0
+# What is raised while the database is away, or does not get to a statement: the same may be asked again.
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
 def engine() -> AsyncEngine:

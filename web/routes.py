@@ -1,7 +1,7 @@
 """The route class of the pages: what the API says as a problem, a page says as a page.
 
 Invariants: not signed in leads to the door and back; a problem that a page does not handle itself is shown as a
-sentence in the frame, with the problem's own status.
+sentence in the frame, with the problem's own status; while the database is away it is a page that needs none.
 """
 
 from collections.abc import Callable, Coroutine
@@ -14,8 +14,10 @@ from fastapi.routing import APIRoute
 from markupsafe import escape
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from api.problems import BadForm, NotSignedIn, Problem
-from web.frame import page, sentence, visit
+from api.problems import AWAY_SECONDS, BadForm, NotSignedIn, Problem, Unavailable, language_of
+from store.database import AWAY
+from web.frame import bare, page, sentence, visit, words
+from web.language import pick
 
 
 class PageRoute(APIRoute):
@@ -34,7 +36,13 @@ class PageRoute(APIRoute):
             except Problem as problem:
                 return await _said(request, problem)
 
-        return handler
+        async def spoken(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except AWAY:
+                return await _away(request)
+
+        return spoken
 
 
 def door(request: Request) -> Response:
@@ -61,6 +69,20 @@ async def _said(request: Request, problem: Problem) -> Response:
     if here.is_htmx:
         return bare_problem(text, problem.status)
     return await page(here, "error.html", problem.status, heading=here.t("error_title"), sentence=text, hint="")
+
+
+async def _away(request: Request) -> Response:
+    """The frame asks the database for menu and names: without it there is the sentence alone."""
+    lang = language_of(request)
+    problem = Unavailable()
+    text = pick(lang, problem.text)
+    if request.headers.get("hx-request") == "true":
+        return bare_problem(text, problem.status)
+    again = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    values = {**words(lang), "sentence": text, "again": again if request.method == "GET" else ""}
+    answer = await bare("away.html", values, problem.status)
+    answer.headers["Retry-After"] = AWAY_SECONDS
+    return answer
 
 
 def router() -> APIRouter:

@@ -3,6 +3,9 @@
 A gap or a fault in the policy data stays one until somebody mends the data. Everything else (database, authorities,
 our own bugs) is retried by the patience of the call, and what still fails some seconds after it was first tried stands
 on the incident desk until an attempt succeeds. Writing there never changes what becomes of the activity.
+
+The long pauses before an authority is asked again are for its own outages. When our database is away the step is tried
+again as soon as any step of our own, whoever it was to call: it goes on within seconds of the database's return.
 """
 
 from datetime import timedelta
@@ -17,11 +20,13 @@ from domain.policy import PolicyError
 from runtime import clock
 from runtime.logging import logger
 from store import incidents
-from store.database import session
+from store.database import AWAY, session
 from store.incidents import Fault
+from workflows.calls import OWN_BOOKS
 
 KEEPS_FAILING = timedelta(seconds=5)  # of trying; numbers of attempts begin anew when a person asks for a retry
 SILENT = timedelta(minutes=1)  # longer than any attempt may take
+DATABASE_AWAY = "DatabaseAway"
 NO_ANSWER = Fault("NoAnswer")  # an attempt ended without a word: it took too long, or its worker died
 log = logger(__name__)
 
@@ -48,6 +53,12 @@ class _Sorting(ActivityInboundInterceptor):
                 await _end(info, "failed")
             elif info is not None and _tried_for(info) >= KEEPS_FAILING and not is_cancelled_exception(error):
                 await _note(info, fault_of(error))
+            if isinstance(error, AWAY):
+                # The database's own sentence can quote the statement's values, so it is not passed on.
+                delay = soon_again(info.attempt if info is not None else 1)
+                raise ApplicationError(
+                    f"{type(error).__name__}: {DATABASE_AWAY}", type=DATABASE_AWAY, next_retry_delay=delay
+                ) from None
             raise
         await _end(info, "succeeded")
         return result
@@ -57,7 +68,16 @@ def fault_of(error: BaseException) -> Fault:
     """The type, and the sentence where the error is one of ours: a foreign one can quote a person's data."""
     if isinstance(error, ApplicationError):
         return Fault(error.type or "ApplicationError", error.message[:500])
+    if isinstance(error, AWAY):
+        return Fault(DATABASE_AWAY, type(error).__name__)
     return Fault(type(error).__name__)
+
+
+def soon_again(attempt: int) -> timedelta:
+    """The pause after this attempt by the patience of our own steps."""
+    doublings = min(attempt - 1, 10)  # beyond that it is the longest pause anyway
+    grown = OWN_BOOKS.initial_interval * OWN_BOOKS.backoff_coefficient**doublings
+    return min(grown, OWN_BOOKS.maximum_interval or grown)
 
 
 def _tried_for(info: activity.Info) -> timedelta:
