@@ -6,17 +6,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from temporalio.testing import ActivityEnvironment
 
 from activities.enrolment import load_enrolment_facts, record_exemption
 from activities.processes import load_policy, open_process
+from api.policy_orders import send_policy_orders
+from api.starts import start_pending
 from schemas.calls import CaseArg, ExemptionDecision
 from schemas.enrolment import EnrolmentFacts
 from schemas.process import ProcessStart
 from store import people, policies, policy_impact, premium_lines, rule_tables
 from store.database import session
+from store.tables.processes import Process, Timeline
 from tests.api.conftest import Office, add_policy_administrators
-from tests.api.test_policy import applied
+from tests.api.test_policy import applied, post
+from tests.api.test_policy_published import until
 
 FRENCH: dict[str, Any] = {
     "country": "FRA", "hire_kind": "posted", "certificate": "held", "permit_issued": "2026-11-16",
@@ -139,3 +144,34 @@ async def test_a_year_alone_leaves_agreements_and_insurances(keepers: Office) ->
     assert "unemployment" in (await facts(case)).insurances
     await keepers.task(case, key="verification/3", revision=3, process={"policy_version": "of-nobody"})
     assert "unemployment" not in (await facts(case)).insurances  # a version nobody kept: the rules in force
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_case_in_the_engine_is_told_of_other_insurances(school: Office) -> None:
+    """The whole way on real servers: begun, the rules changed, nothing moves, ordered, the insurances follow."""
+    await add_policy_administrators()
+    case = await school.case(**FRENCH)
+    await start_pending([case])
+
+    async def begun_there() -> bool:
+        async with session() as s:
+            return bool((await s.get_one(Process, case)).policy_version)
+
+    async def noted() -> list[dict[str, Any]]:
+        async with session() as s:
+            rows = await s.scalars(
+                select(Timeline).where(Timeline.process_id == case, Timeline.kind == "policy_updated")
+            )
+            return [row.data for row in rows]
+
+    await until(begun_there)
+    before = (await facts(case)).insurances
+    await applied(school, NO_UNEMPLOYMENT)
+    assert await send_policy_orders() == 0 and await noted() == []
+    assert (await facts(case)).insurances == before
+    answer = await post(school, "supervisor", "/take-over", reason="险种调整", process_ids=[case])
+    assert answer.json()["items"][0]["result"] == "ordered"
+    assert await send_policy_orders() == 1
+    after = [i for i in before if i != "unemployment"]
+    assert [n.get("new") for n in await noted()] == [None, after]
+    assert (await facts(case)).insurances == after

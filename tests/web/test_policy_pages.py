@@ -2,23 +2,32 @@
 
 import os
 import re
+import uuid
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from api.policy import propose
 from domain.deadlines import compute
 from runtime import clock
 from schemas.enrolment import ForeignHire, LineRequest
-from store import policies, premium_lines, rule_tables
+from schemas.policy import ProposeBody
+from store import people, policies, premium_lines, rule_tables
 from store.database import session
+from store.month_lines import InsuredMonth, write_month
+from store.policy_impact import NO_WAGE
 from store.sealed import seal, unseal
-from store.tables.people import Hire
+from store.tables.ledger import PremiumLine
+from store.tables.people import Hire, User
 from store.tables.processes import Process
+from store.users import viewer_of
+from tests.api.test_policy import LIMIT
 from tests.web.conftest import Site
-from tests.web.office import open_case
+from tests.web.office import hire_values, open_case
 
 pytestmark = pytest.mark.browser
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -185,6 +194,35 @@ async def test_a_year_is_entered_from_its_notice(site: Site) -> None:
     await second.click(".act-bar .btn-primary")
     await second.wait_for_url(re.compile(r"/policy/changes/\d+"))
     assert not look.wrong + other.wrong, "\n".join(look.wrong + other.wrong)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+async def test_what_has_no_case_and_what_cannot_be_computed_is_shown(site: Site, lang: str) -> None:
+    """A line of a month's list has no case to open; one without a wage is listed with the reason."""
+    month = str(clock.today())[:7]
+    async with session() as s:
+        record = ForeignHire.model_validate(hire_values(8, clock.today()))
+        person = (await people.save_person(s, record, str(uuid.uuid4()), clock.now())).id
+        staff = [InsuredMonth("monthly-1", person, record.org_unit, "FOREIGN_WORK_PERMIT", Decimal("30000"))]
+        await write_month(
+            s, staff, month=month, payment_month=month, known_on=clock.today(), now=clock.now(), actor="system"
+        )
+        [line] = [x for x in await premium_lines.lines_of_case(s, "monthly-1") if x.insurance == "pension"]
+        columns = {c.key: getattr(line, c.key) for c in PremiumLine.__table__.columns if c.key != "id"}
+        await s.execute(insert(PremiumLine).values(columns | {"process_id": "taken-over", "declared": None}))
+        body = ProposeBody.model_validate(LIMIT)
+        admin = viewer_of(await s.get_one(User, "policy"))
+        change = (await propose(s, admin, body)).id
+    page = await site.visitor("policy2", lang)
+    look = Look(page, lang)
+    lines = await look.at("lines", f"/policy/changes/{change}?list=lines")
+    assert await page.locator("#preview tbody tr").count() == 1 and await page.locator("#preview tbody a").count() == 0
+    assert ("无个案" if lang == "zh" else "month's list") in lines
+    await page.click("#preview a[href*='list=not_computable'] >> nth=0")
+    text = await look.at("not-computable")
+    assert NO_WAGE.model_dump()[lang] in text
+    assert await page.locator(f"#preview tbody a[href='/rules/persons/{person}']").count() == 1
+    assert not look.wrong, "\n".join(look.wrong)
 
 
 async def behind(number: int) -> str:
