@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api import person_alike
 from domain import enrolment_checks
 from domain.times import day_of
 from runtime import clock
@@ -16,7 +17,7 @@ from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
 from schemas.tax_payment import PaymentForm
-from store import case_rules, ledger, people, retirement_tracks, rule_tables
+from store import alike, case_rules, ledger, people, retirement_tracks, rule_tables
 from store.tables.processes import Process, Task
 
 Fault = tuple[str, str, Text]
@@ -30,7 +31,7 @@ async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: 
     if isinstance(form, ForeignHire):
         return await _record(s, process, form)
     if isinstance(form, ApproveForm):
-        return await _exemption(s, process, form)
+        return [*await _exemption(s, process, form), *await _another_person(s, process, form)]
     if isinstance(form, PaymentForm):
         return await _payment(s, task, form)
     return []
@@ -54,16 +55,21 @@ async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[
         found.append(("/data/org_unit", "unknown_org_unit", text))
     other = await people.find_person(s, form.id_number)
     if other is not None and other.id != process.subject:
-        text = Text(
-            zh="该证件号码已登记在另一人名下，请核对。",
-            en="This document number belongs to another person on record.",
-        )
-        found.append(("/data/id_number", "number_taken", text))
+        found.append(("/data/id_number", "number_taken", enrolment_checks.NUMBER_TAKEN))
     rules = rule_tables.load().checks
     track = await retirement_tracks.of_person(s, process.subject)
     findings = enrolment_checks.check(enrolment_checks.HireFacts.of(form), day_of(clock.now()), rules, track)
     found += [(f"/data/{f.field}", f.code, f.message) for f in enrolment_checks.faults(findings)]
     return found
+
+
+async def _another_person(s: AsyncSession, process: Process, form: ApproveForm) -> list[Fault]:
+    """Who looks like the person of another case is approved with a remark that tells the two apart."""
+    if form.remark.strip():
+        return []
+    hire = await people.hire_of(s, process.id)
+    twins = await alike.cases(s, hire, besides=process.subject)
+    return [("/data/remark", person_alike.ALIKE, person_alike.unsaid(twins))] if twins else []
 
 
 async def _exemption(s: AsyncSession, process: Process, form: ApproveForm) -> list[Fault]:

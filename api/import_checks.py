@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from api.spreadsheets.columns import People, Remark, Row, Table
 from api.spreadsheets.headings import label
 from domain.enrolment_checks import CheckRules, Finding, HireFacts, check
+from domain.names_alike import name_key
 from domain.retirement import Track
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
@@ -39,6 +40,7 @@ class Candidate:
     faults: list[Remark] = field(default_factory=list[Remark])
     watch: list[Remark] = field(default_factory=list[Remark])
     same_as: int | None = None  # the key of the row of this file with the same person
+    alike: "Candidate | None" = None  # an earlier row of this file that may be the same person with another document
     differs: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
 
 
@@ -113,6 +115,7 @@ def examine(
     """
     candidates: list[Candidate] = []
     first: dict[str, Candidate] = {}
+    alike: dict[str, Candidate] = {}
     for row in people.rows:
         candidate = Candidate(row, str(row.values.get("name", "")), faults=list(row.faults))
         said = {f.field for f in row.faults}
@@ -128,10 +131,20 @@ def examine(
             if earlier is not candidate:
                 candidate.same_as = earlier.row.key
                 candidate.differs = differences(earlier.hire, row.values) if earlier.hire else []
+            else:
+                marks = marks_of(candidate.hire)
+                candidate.alike = next((alike[mark] for mark in marks if mark in alike), None)
+                for mark in marks:
+                    alike.setdefault(mark, candidate)
         candidate.faults = [_with_heading(f, row.table) for f in candidate.faults]
         candidate.watch = [_with_heading(f, row.table) for f in candidate.watch]
         candidates.append(candidate)
     return candidates
+
+
+def marks_of(hire: ForeignHire) -> tuple[str, str]:
+    """By what a person is known again under another document number: work permit; name, birth and country."""
+    return f"permit {hire.work_permit_no}", f"who {name_key(hire.name)} {hire.birth} {hire.country}"
 
 
 NOT_YOURS = Text(

@@ -1,7 +1,8 @@
 """One upload from bytes to outcomes: read, check, compare with the cases that exist, start the good rows, remember all.
 
 Invariants: rows that start do so in one transaction with the record of the upload; a row that did not start carries a
-sentence; nothing of an open case is overwritten. Used by the API and by the pages alike.
+sentence; nothing of an open case is overwritten, but for a document that a clerk said is new (`person_alike`). Used by
+the API and by the pages alike.
 """
 
 import asyncio
@@ -14,22 +15,24 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import import_checks
+from api import import_checks, person_alike
 from api.import_checks import Candidate
 from api.spreadsheets import columns, reader, refused
-from api.spreadsheets.columns import People, Remark
+from api.spreadsheets.columns import People, Remark, Table
 from api.spreadsheets.headings import label
 from api.spreadsheets.units import Unit
-from domain.enrolment_checks import NAME_OF_ANOTHER
+from domain.enrolment_checks import NAME_OF_ANOTHER, NUMBER_TAKEN
 from domain.names_alike import names_alike
 from domain.retirement import Track
 from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
-from schemas.imports import ImportMode, RowOutcome
+from schemas.imports import ImportMode, PersonDecision, RowOutcome
+from store import alike as alike_store
 from store import database, retirement_tracks
 from store import imports as store
 from store import people as people_store
+from store.alike import AlikeCase
 from store.users import Viewer
 
 
@@ -42,6 +45,7 @@ class Result:
     process_id: str | None = None
     faults: list[Remark] = field(default_factory=list[Remark])
     changes: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    decisions: list[PersonDecision] = field(default_factory=list[PersonDecision])
 
 
 def allowed_units(user: Viewer) -> set[str] | None:
@@ -54,7 +58,24 @@ def may_start(user: Viewer) -> bool:
     return user.has("clerk", "college")
 
 
-async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: ImportMode) -> tuple[str, list[str]]:
+@dataclass(frozen=True)
+class Upload:
+    """One upload while it is worked off. `decided`: what a clerk said, by the row's key."""
+
+    user: Viewer
+    mode: ImportMode
+    id: str
+    decided: dict[int, PersonDecision]
+
+
+async def run(
+    user: Viewer,
+    kind: str,
+    filename: str,
+    content: bytes,
+    mode: ImportMode,
+    decided: dict[int, PersonDecision] | None = None,
+) -> tuple[str, list[str]]:
     """Takes an upload in. Gives its id and the cases whose start Temporal has still to be asked for.
 
     Errors: `reader.SpreadsheetError` when the file cannot be read as a list.
@@ -66,7 +87,8 @@ async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: Impo
     import_id = str(uuid4())
     async with database.session() as session:
         await store.lock_starts(session)
-        results = await _decide(session, user, candidates, mode, import_id)
+        results = await _decide(session, Upload(user, mode, import_id, decided or {}), candidates)
+        kept = mode == "preview" or any(r.decisions for r in results)  # a clerk's decision starts from the same file
         await store.save_import(
             session,
             kind=kind,
@@ -78,7 +100,7 @@ async def run(user: Viewer, kind: str, filename: str, content: bytes, mode: Impo
                 "sheets": [{"sheet": t.sheet, "headings": t.headings} for t in people.tables],
                 "notes": [note.model_dump() for note in people.notes],
                 "unread": [_remark(r) for r in people.unread],
-                **({"file": base64.b64encode(content).decode()} if mode == "preview" else {}),
+                **({"file": base64.b64encode(content).decode()} if kept else {}),
             },
             rows=[(r.candidate.row.key, r.outcome, r.process_id, _body(r)) for r in results],
             import_id=import_id,
@@ -96,10 +118,8 @@ def _read(
 
 async def _decide(
     session: AsyncSession,
-    user: Viewer,
+    upload: Upload,
     candidates: list[Candidate],
-    mode: ImportMode,
-    import_id: str,
 ) -> list[Result]:
     results: dict[int, Result] = {}
     for candidate in candidates:
@@ -109,7 +129,8 @@ async def _decide(
         elif candidate.same_as is not None:
             results[key] = _second_copy(candidate, results[candidate.same_as])
         else:
-            results[key] = await _start_or_known(session, user, candidate, candidate.hire, mode, import_id)
+            alike = results[candidate.alike.row.key] if candidate.alike else None
+            results[key] = await _start_or_known(session, upload, candidate, candidate.hire, alike)
     return list(results.values())
 
 
@@ -149,23 +170,19 @@ def _second_copy(candidate: Candidate, first: Result) -> Result:
 
 async def _start_or_known(
     session: AsyncSession,
-    user: Viewer,
+    upload: Upload,
     candidate: Candidate,
     hire: ForeignHire,
-    mode: ImportMode,
-    import_id: str,
+    alike: Result | None,
 ) -> Result:
-    table = candidate.row.table
+    user, table = upload.user, candidate.row.table
     known = await store.known_case(session, hire.id_number)
     otherwise = await people_store.named_otherwise(session, hire)
     unlike = Remark(table.heading("name"), "name_differs", NAME_OF_ANOTHER, "name")
     if known is None and otherwise:
         return Result(candidate, "refused", faults=[unlike])
     if known is None:
-        if mode == "preview":
-            return Result(candidate, "started")
-        process = await store.open_enrolment(session, hire, user.username, source=f"import:{import_id}")
-        return Result(candidate, "started", process.id)
+        return await _alike(session, upload, candidate, hire, alike) or await _start(session, upload, candidate, hire)
     allowed = allowed_units(user)
     if allowed is not None and known.records[0].org_unit not in allowed:
         # Whoever types a passport number must not learn from it what another college's case says.
@@ -175,23 +192,105 @@ async def _start_or_known(
     differing = [import_checks.differences(record, candidate.row.values) for record in known.records]
     if any(not found for found in differing):
         return Result(candidate, "duplicate", known.process_id, [duplicate_fault(known, table.heading("id_number"))])
-    faults = [
-        Remark(
-            table.heading(name),
-            "changed" if known.open else "changed_after_close",
-            Text(
-                zh=f"{label(name).zh}与案件 {known.case_no} 不同：案件中为“{before}”，表格中为“{after}”。"
-                + ("案件未被改动，请在案件中更正。" if known.open else "该案件已办结，如需变更请走信息变更。"),
-                en=f"{label(name).en} differs from case {known.case_no}: {before!r} there, {after!r} in the file. "
-                + ("The case was not changed; correct it there." if known.open else "That case is closed."),
-            ),
-            name,
-        )
-        for name, before, after in differing[0]
-    ]
+    faults = _differs(table, differing[0], known.case_no, is_open=known.open)
     if otherwise:
         faults = [unlike, *(f for f in faults if f.field != "name")]
     return Result(candidate, "changed", known.process_id, faults, differing[0])
+
+
+def _differs(table: Table, differing: list[tuple[str, str, str]], case_no: str, *, is_open: bool) -> list[Remark]:
+    """A sentence for each field that a row states otherwise than a case."""
+    return [
+        Remark(
+            table.heading(name),
+            "changed" if is_open else "changed_after_close",
+            Text(
+                zh=f"{label(name).zh}与案件 {case_no} 不同：案件中为“{before}”，表格中为“{after}”。"
+                + ("案件未被改动，请在案件中更正。" if is_open else "该案件已办结，如需变更请走信息变更。"),
+                en=f"{label(name).en} differs from case {case_no}: {before!r} there, {after!r} in the file. "
+                + ("The case was not changed; correct it there." if is_open else "That case is closed."),
+            ),
+            name,
+        )
+        for name, before, after in differing
+    ]
+
+
+async def _start(session: AsyncSession, upload: Upload, candidate: Candidate, hire: ForeignHire) -> Result:
+    if upload.mode == "preview":
+        return Result(candidate, "started")
+    others = await alike_store.cases(session, hire)
+    source = f"import:{upload.id}"
+    process = await store.open_enrolment(session, hire, upload.user.username, source=source)
+    if upload.decided.get(candidate.row.key) == "another_person" and others:
+        await person_alike.note_another(session, upload.user, process, others)
+    return Result(candidate, "started", process.id)
+
+
+async def _alike(
+    session: AsyncSession, upload: Upload, candidate: Candidate, hire: ForeignHire, twin: Result | None
+) -> Result | None:
+    """What becomes of a person who may be the one of a case, or of an earlier row; None: another person, start it."""
+    decision = upload.decided.get(candidate.row.key)
+    if decision == "another_person":
+        return None
+    column = candidate.row.table.heading("id_number")
+    if twin is not None and twin.outcome == "started":
+        text = _alike_in_file(candidate, hire, twin)
+        fault = Remark(column, person_alike.ALIKE_IN_FILE, text, "id_number")
+        able: list[PersonDecision] = ["another_person"] if person_alike.may_decide(upload.user) else []
+        return Result(candidate, "refused", faults=[fault], decisions=able)
+    cases = await alike_store.cases(session, hire)
+    case = person_alike.replaceable(cases)
+    if decision == "same_person":
+        if case is None:
+            fault = Remark(column, "nothing_to_replace", person_alike.NOTHING_TO_REPLACE, "id_number")
+            return Result(candidate, "refused", faults=[fault])
+        return await _replaced(session, upload, candidate, hire, case)
+    if not cases:
+        return None
+    allowed = allowed_units(upload.user)
+    seen = cases[0].process_id if person_alike.may_see(cases[0], allowed) else None
+    fault = Remark(column, person_alike.ALIKE, person_alike.said(cases, upload.user, allowed), "id_number")
+    offered: list[PersonDecision] = []
+    if person_alike.may_decide(upload.user):
+        offered = ["another_person", "same_person"] if case else ["another_person"]
+    return Result(candidate, "refused", seen, [fault], decisions=offered)
+
+
+def _alike_in_file(candidate: Candidate, hire: ForeignHire, twin: Result) -> Text:
+    place, other = twin.candidate.row.place, twin.candidate.hire
+    marks = import_checks.marks_of(other) if other else ("", "")
+    permit, who = (one == two for one, two in zip(marks, import_checks.marks_of(hire), strict=True))
+    why = person_alike.ground(same_permit=permit, same_who=who)
+    return Text(
+        zh=f"与{place.zh}可能是同一人（{why.zh}，证件号码不同），未启动。是同一人请删除一行；是另一人，由经办人确认后发起。",
+        en=f"This may be the person of {place.en} ({why.en}, another document number); not started. Delete one of the "
+        "rows, or have a clerk confirm that they are two persons.",
+    )
+
+
+async def _replaced(
+    session: AsyncSession, upload: Upload, candidate: Candidate, hire: ForeignHire, case: AlikeCase
+) -> Result:
+    """The open case of the same person gets the row's document; what else differs is shown and not taken over."""
+    column = candidate.row.table.heading("id_number")
+    if await people_store.find_person(session, hire.id_number) is not None:
+        return Result(candidate, "refused", faults=[Remark(column, "number_taken", NUMBER_TAKEN, "id_number")])
+    before = await people_store.hire_of(session, case.process_id)
+    if upload.mode != "preview":
+        source = f"import:{upload.id}/{candidate.row.key}"
+        await person_alike.replace_document(session, upload.user, case, hire, source)
+    differing = import_checks.differences(before, candidate.row.values)
+    taken = [change for change in differing if change[0] in person_alike.DOCUMENT]
+    text = Text(
+        zh=f"已确认是同一人：案件 {case.case_no} 的证件已更新为本行的证件，没有新开案件。",
+        en=f"Confirmed as the same person: case {case.case_no} has this row's document now; no case was started.",
+    )
+    done = Remark(column, "document_replaced", text, "id_number")
+    rest = [change for change in differing if change not in taken]
+    faults = [done, *_differs(candidate.row.table, rest, case.case_no, is_open=True)]
+    return Result(candidate, "changed", case.process_id, faults, differing)
 
 
 ELSEWHERE = Text(
@@ -234,4 +333,5 @@ def _body(result: Result) -> dict[str, Any]:
             {"column": table.heading(name), "field": name, "before": before, "after": after}
             for name, before, after in result.changes
         ],
+        "decisions": result.decisions,
     }

@@ -10,15 +10,25 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
-from api import import_run, starts
-from api.problems import NotAllowed, NotFound, Problem, language_of, pick
+from api import import_run, person_alike, starts
+from api.problems import BadForm, NotAllowed, NotFound, Problem, language_of, pick
 from api.sign_in import CurrentViewer
 from api.spreadsheets import reader, refused
 from schemas.base import Text
 from schemas.enrolment import KIND
-from schemas.imports import ImportMode, ImportRowView, ImportView, RowChange, RowOutcome, RowRemark
+from schemas.imports import (
+    ImportMode,
+    ImportRowView,
+    ImportView,
+    PersonDecision,
+    RowChange,
+    RowDecisions,
+    RowOutcome,
+    RowRemark,
+)
 from store import database
 from store import imports as store
+from store.tables.imports import ImportRow
 from store.users import Viewer
 
 router = APIRouter(prefix="/imports", tags=["imports"])
@@ -59,11 +69,15 @@ async def post_import(
     viewer: CurrentViewer,
     file: Annotated[UploadFile, File(description=".xlsx, .xls or .csv")],
     mode: Annotated[ImportMode, Form()] = "preview",
+    another_person: Annotated[list[int] | None, Form(max_length=5000)] = None,
+    same_person: Annotated[list[int] | None, Form(max_length=5000)] = None,
 ) -> ImportView:
-    """Reads a spreadsheet. `preview` says what would start, `good_rows` starts it."""
+    """Reads a spreadsheet. `preview` says what would start, `good_rows` starts it. A clerk may say of rows whose person
+    looks like the person of a case (code `person_alike`) that it is another one, or the same with a new document."""
     if kind not in KINDS:
         raise ImportKindUnknown
-    return await take(viewer, file.filename or "", await content_of(file), mode, language_of(request))
+    said = decisions(RowDecisions(another_person=another_person or [], same_person=same_person or []))
+    return await take(viewer, file.filename or "", await content_of(file), mode, language_of(request), said)
 
 
 @router.get("/{import_id}", response_model=ImportView)
@@ -73,10 +87,13 @@ async def get_import(import_id: str, request: Request, viewer: CurrentViewer) ->
 
 
 @router.post("/{import_id}/start", response_model=ImportView)
-async def post_start(import_id: str, request: Request, viewer: CurrentViewer) -> ImportView:
-    """Starts the good rows of a preview from the file that was uploaded then. The answer is a new upload's; asked again
+async def post_start(
+    import_id: str, request: Request, viewer: CurrentViewer, body: RowDecisions | None = None
+) -> ImportView:
+    """Starts the good rows of an upload from the file that was uploaded then, with what a clerk says of persons who
+    look alike. For previews, and for uploads in which somebody looks alike. The answer is a new upload's; asked again
     it is the same."""
-    return await start_preview(viewer, import_id, language_of(request))
+    return await start_preview(viewer, import_id, language_of(request), decisions(body or RowDecisions()))
 
 
 @router.get("/{import_id}/refused.xlsx", response_class=Response, responses={200: {"content": {XLSX: {}}}})
@@ -96,19 +113,41 @@ async def content_of(file: UploadFile) -> bytes:
     return await file.read(reader.MAX_BYTES + 1)
 
 
-async def take(viewer: Viewer, filename: str, content: bytes, mode: ImportMode, language: str) -> ImportView:
-    """Takes an upload in and starts its good rows. Errors: NotAllowed, BadSpreadsheet."""
-    if not import_run.may_start(viewer):
+def decisions(said: RowDecisions) -> dict[int, PersonDecision]:
+    """What was said, by row. BadForm where both was said of one row."""
+    if both := set(said.another_person) & set(said.same_person):
+        rows = "、".join(str(row) for row in sorted(both))
+        text = Text(
+            zh=f"第 {rows} 行同时确认为“另一人”和“同一人”，请只选一项。",
+            en=f"Of row {rows} both was said, another and the same person: choose one.",
+        )
+        raise BadForm(faults=[("/same_person", "said_both", text)])
+    return {**dict.fromkeys(said.another_person, "another_person"), **dict.fromkeys(said.same_person, "same_person")}
+
+
+async def take(
+    viewer: Viewer,
+    filename: str,
+    content: bytes,
+    mode: ImportMode,
+    language: str,
+    decided: dict[int, PersonDecision] | None = None,
+) -> ImportView:
+    """Takes an upload in and starts its good rows. Errors: NotAllowed (also who decides about persons without being a
+    clerk), BadSpreadsheet."""
+    if not import_run.may_start(viewer) or (decided and not person_alike.may_decide(viewer)):
         raise NotAllowed
     try:
-        import_id, started = await import_run.run(viewer, KIND, filename, content, mode)
+        import_id, started = await import_run.run(viewer, KIND, filename, content, mode, decided)
     except reader.SpreadsheetError as error:
         raise _problem(error) from error
     await starts.start_pending(started)
     return await view(viewer, import_id, language)
 
 
-async def start_preview(viewer: Viewer, import_id: str, language: str) -> ImportView:
+async def start_preview(
+    viewer: Viewer, import_id: str, language: str, decided: dict[int, PersonDecision] | None = None
+) -> ImportView:
     """Starts what a preview promised; every row is checked again, for days may have passed.
 
     Errors: NotAllowed, NotFound, NotAPreview, BadSpreadsheet.
@@ -118,9 +157,9 @@ async def start_preview(viewer: Viewer, import_id: str, language: str) -> Import
     upload, head, _ = await _load(viewer, import_id)
     if "started_as" in head:
         return await view(viewer, head["started_as"], language)
-    if upload.mode != "preview" or "file" not in head:
+    if "file" not in head:
         raise NotAPreview
-    result = await take(viewer, upload.filename, base64.b64decode(head["file"]), "good_rows", language)
+    result = await take(viewer, upload.filename, base64.b64decode(head["file"]), "good_rows", language, decided)
     async with database.session() as session:
         found = await store.load_import(session, import_id)
         if found is not None:
@@ -145,7 +184,7 @@ async def view(viewer: Viewer, import_id: str, language: str) -> ImportView:
     upload, head, rows = await _load(viewer, import_id)
     sheets = head["sheets"]
     several = len(sheets) > 1
-    views = [_row_view(row.outcome, row.process_id, store.row_body(row), language, several) for row in rows]
+    views = [_row_view(row, store.row_body(row), language, several) for row in rows]
     outcomes: tuple[RowOutcome, ...] = ("started", "refused", "duplicate", "changed")
     return ImportView(
         id=upload.id,
@@ -157,6 +196,7 @@ async def view(viewer: Viewer, import_id: str, language: str) -> ImportView:
         unread=_remarks(head.get("unread", []), language),  # uploads of before kept none
         counts={outcome: sum(v.outcome == outcome for v in views) for outcome in outcomes},
         rows=views,
+        can_start="file" in head,
     )
 
 
@@ -167,19 +207,19 @@ def _remarks(stored: list[dict[str, Any]], language: str) -> list[RowRemark]:
     ]
 
 
-def _row_view(
-    outcome: str, process_id: str | None, body: dict[str, Any], language: str, several: bool
-) -> ImportRowView:
+def _row_view(row: ImportRow, body: dict[str, Any], language: str, several: bool) -> ImportRowView:
     return ImportRowView(
         row=body["row"],
+        key=row.row,
         sheet=body["sheet"] if several else "",
         name=body["name"],
-        outcome=cast("RowOutcome", outcome),
-        process_id=process_id,
+        outcome=cast("RowOutcome", row.outcome),
+        process_id=row.process_id,
         repairs=_remarks(body["repairs"], language),
         faults=_remarks(body["faults"], language),
         watch=_remarks(body["watch"], language),
         changes=[RowChange(**change) for change in body["changes"]],
+        decisions=body.get("decisions", []),
     )
 
 

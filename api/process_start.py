@@ -8,21 +8,23 @@ start are durable before Temporal is asked, and the answer does not wait longer 
 import hashlib
 import json
 from typing import Annotated, Any
+from uuid import uuid4
 
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import import_checks, import_run, starts
+from api import import_checks, import_run, person_alike, starts
 from api.problems import BadForm, KeyReused, NotAllowed, Problem, Unavailable, faults_of, language_of, pick
 from api.sign_in import CurrentViewer
 from api.spreadsheets.cells import CellFault, parse_email, parse_number_text, parse_phone
-from domain.enrolment_checks import NAME_OF_ANOTHER, Finding, HireFacts, check
+from domain.enrolment_checks import NAME_OF_ANOTHER, NUMBER_TAKEN, Finding, HireFacts, check
 from domain.times import day_of
 from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
-from schemas.imports import RowRemark, StartBody, StartedView
-from store import database, people, retirement_tracks
+from schemas.imports import PersonDecision, RowRemark, StartBody, StartedView
+from store import alike, database, people, retirement_tracks
 from store import imports as store
 from store.tables.processes import Process
 from store.users import Viewer
@@ -53,6 +55,12 @@ class DuplicateCase(Problem):
     status, code = 409, "duplicate_case"
 
 
+class PersonAlike(Problem):
+    """The person looks like the person of a case under another document number: a clerk says whether it is another."""
+
+    status, code = 409, person_alike.ALIKE
+
+
 @router.post("/processes", status_code=201, response_model=StartedView)
 async def post_process(
     body: StartBody,
@@ -62,17 +70,28 @@ async def post_process(
     key: Annotated[str | None, Header(alias="Idempotency-Key", pattern=KEY)] = None,
 ) -> StartedView:
     """Starts a process; 201 with its id, also when the same key started it before."""
-    started = await start(viewer, body.kind, body.input, key, language_of(request))
+    language = language_of(request)
+    started = await start(viewer, body.kind, body.input, key, language, body.decision)
+    if body.decision == "same_person":
+        response.status_code = 200  # nothing was made
     response.headers["Location"] = f"/api/v1/processes/{started.id}"
     return started
 
 
-async def start(viewer: Viewer, kind: str, data: dict[str, Any], key: str | None, language: str) -> StartedView:
-    """Starts one process.
+async def start(
+    viewer: Viewer,
+    kind: str,
+    data: dict[str, Any],
+    key: str | None,
+    language: str,
+    decision: PersonDecision | None = None,
+) -> StartedView:
+    """Starts one process. `decision`: what a clerk says of a person who looks alike; for the same person the open case
+    gets the document and is the answer.
 
-    Errors: NotAllowed, KindUnknown, BadForm (pointers below /input), DuplicateCase, KeyReused.
+    Errors: NotAllowed, KindUnknown, BadForm (pointers below /input), DuplicateCase, PersonAlike, KeyReused.
     """
-    if not import_run.may_start(viewer):
+    if not import_run.may_start(viewer) or (decision and not person_alike.may_decide(viewer)):
         raise NotAllowed
     if kind != KIND:
         raise KindUnknown(faults=[("/kind", "kind_unknown", KindUnknown.text)])
@@ -82,7 +101,7 @@ async def start(viewer: Viewer, kind: str, data: dict[str, Any], key: str | None
         if before is not None:
             return before
     hire, watch = await _checked(data, viewer, language)
-    started = await _open(viewer, hire, key, body_hash, watch)
+    started = await _open(viewer, hire, key, body_hash, watch, decision)
     if started is None and key is not None:
         started = await _started_before(viewer, key, body_hash, data, language)
     if started is None:
@@ -92,7 +111,12 @@ async def start(viewer: Viewer, kind: str, data: dict[str, Any], key: str | None
 
 
 async def _open(
-    viewer: Viewer, hire: ForeignHire, key: str | None, body_hash: str, watch: list[RowRemark]
+    viewer: Viewer,
+    hire: ForeignHire,
+    key: str | None,
+    body_hash: str,
+    watch: list[RowRemark],
+    decision: PersonDecision | None,
 ) -> StartedView | None:
     """Writes the case; None when another request with this key was faster."""
     async with database.session() as session:
@@ -106,10 +130,30 @@ async def _open(
             raise DuplicateCase(_duplicate(viewer, known))
         if await people.named_otherwise(session, hire):
             raise BadForm(faults=[("/input/name", "name_differs", NAME_OF_ANOTHER)])
+        others = await alike.cases(session, hire)
+        if decision == "same_person":
+            return await _same_person(session, viewer, hire, others, watch)
+        if others and decision is None:
+            raise PersonAlike(person_alike.said(others, viewer, import_run.allowed_units(viewer)))
         process = await store.open_enrolment(
             session, hire, viewer.username, source="form", idempotency_key=key, body_hash=body_hash
         )
+        if others:
+            await person_alike.note_another(session, viewer, process, others)
         return _view(process, watch)
+
+
+async def _same_person(
+    session: AsyncSession, viewer: Viewer, hire: ForeignHire, others: list[alike.AlikeCase], watch: list[RowRemark]
+) -> StartedView:
+    """The open case of the same person gets the document of `hire`; nothing else of it changes."""
+    case = person_alike.replaceable(others)
+    if case is None:
+        raise PersonAlike(person_alike.NOTHING_TO_REPLACE, code="nothing_to_replace")
+    if await people.find_person(session, hire.id_number) is not None:
+        raise BadForm(faults=[("/input/id_number", "number_taken", NUMBER_TAKEN)])
+    await person_alike.replace_document(session, viewer, case, hire, f"form:{uuid4()}")
+    return _view(await session.get_one(Process, case.process_id), watch)
 
 
 UNIT_UNKNOWN = Text(

@@ -13,14 +13,15 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import money_data
-from domain.enrolment_checks import HireFacts, alike, check
+from api import money_data, person_alike
+from domain.enrolment_checks import Finding, HireFacts, check
+from domain.enrolment_checks import alike as differs_from_first
 from domain.exemptions import propose
 from domain.times import day_of
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import TaskSpec
-from store import case_rules, people, policies, retirement_tracks, rule_tables, submissions, users
+from store import alike, case_rules, people, policies, retirement_tracks, rule_tables, submissions, users
 from store.tables.office import Document
 from store.tables.people import Hire
 from store.tables.processes import Process, Task
@@ -71,17 +72,9 @@ async def _record(ask: Ask) -> Prefill:
     hire = await people.hire_of(ask.session, ask.process.id)
     track = await retirement_tracks.of_person(ask.session, ask.process.subject)
     findings = check(HireFacts.of(hire), ask.today, rule_tables.load().checks, track)
-    findings += alike((await _versions(ask))[0], hire)
+    findings += differs_from_first((await _versions(ask))[0], hire)
     context: dict[str, Any] = {
-        "findings": [
-            {
-                "code": f.code,
-                "field": f.field,
-                "severity": f.severity.value,
-                "message": {"zh": f.message.zh, "en": f.message.en},
-            }
-            for f in findings
-        ],
+        "findings": [_finding(f) for f in findings],
         "org_units": {k: _dump(v) for k, v in (await people.org_units(ask.session)).items()},
     }
     reasons = policies.reasons()
@@ -90,10 +83,21 @@ async def _record(ask: Ask) -> Prefill:
     return Prefill(data=_dump(hire), context=context)
 
 
+def _finding(found: Finding) -> dict[str, Any]:
+    return {
+        "code": found.code,
+        "field": found.field,
+        "severity": found.severity.value,
+        "message": {"zh": found.message.zh, "en": found.message.en},
+    }
+
+
 async def _verification(ask: Ask) -> Prefill:
-    """The record to look at, the treaty's proposal prefilled."""
+    """The record to look at, the treaty's proposal prefilled; other cases that may be of the same person come first."""
     made = await _record(ask)
     hire = ForeignHire.model_validate(made.data)
+    twins = await alike.cases(ask.session, hire, besides=ask.process.subject)
+    made.context["findings"][:0] = [_finding(f) for f in person_alike.findings(twins)]
     proposal = await exemption(ask, hire)
     labels = {
         name: {"zh": extra.get("title_zh"), "en": extra.get("title_en")}

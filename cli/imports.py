@@ -27,6 +27,17 @@ Refused = Annotated[
     Path | None, typer.Option("--refused", help="把未启动的行写入此文件 Write the rows that did not start")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="有行被退回时以 2 结束 Exit with 2 when a row is refused")]
+Another = Annotated[
+    list[int] | None,
+    typer.Option("--another-person", help="该行确为另一人，发起 This row is another person: start it"),
+]
+Same = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--same-person",
+        help="该行是同一人，更新在办案件的证件 This row is the same person: its open case gets the document",
+    ),
+]
 KindArgument = Annotated[str, typer.Argument(help="流程种类 Kind of process, e.g. enrolment")]
 FileArgument = Annotated[Path, typer.Argument(help="表格文件 .xlsx .xls .csv")]
 
@@ -44,6 +55,8 @@ def import_command(
     preview: Preview = False,
     refused: Refused = None,
     strict: Strict = False,
+    another_person: Another = None,
+    same_person: Same = None,
     url: Url = None,
     user: User = None,
     password: Password = None,
@@ -51,7 +64,8 @@ def import_command(
     data: Data = None,
 ) -> None:
     """导入表格：合格的行启动流程 Import a spreadsheet: good rows start a process each."""
-    _upload(Server(url, user, password, token, data), kind, _content(file), file.name, preview, refused, strict)
+    said = {"another_person": another_person or [], "same_person": same_person or []}
+    _upload(Server(url, user, password, token, data), kind, _content(file), file.name, preview, refused, strict, said)
 
 
 @process_app.command("start")
@@ -60,24 +74,30 @@ def process_start(
     file: Annotated[Path, typer.Argument(help="表格，或一条记录的 .json A spreadsheet, or one record as .json")],
     refused: Refused = None,
     strict: Strict = False,
+    another_person: Another = None,
+    same_person: Same = None,
     url: Url = None,
     user: User = None,
     password: Password = None,
     token: Token = None,
     data: Data = None,
 ) -> None:
-    """启动流程：表格逐行启动，或用 .json 启动一件 Start processes from a spreadsheet, or one from a .json."""
+    """启动流程：表格逐行启动，或用 .json 启动一件 Start processes from a spreadsheet, or one (row 1) from a .json."""
     content = _content(file)
+    said = {"another_person": another_person or [], "same_person": same_person or []}
     server = Server(url, user, password, token, data)
     if file.suffix.lower() != ".json":
-        _upload(server, kind, content, file.name, False, refused, strict)
+        _upload(server, kind, content, file.name, False, refused, strict, said)
         return
     try:
         record = cast("Any", json.loads(content))
     except ValueError as error:
         fail(f"{file} 不是有效的 JSON：{error}", f"{file} is no valid JSON: {error}")
-    answer = server.post("/processes", json={"kind": kind, "input": record}, headers={"Idempotency-Key": str(uuid4())})
-    console.print(f"已启动 started: {answer.json()['id']}", highlight=False)
+    decision = next((what for what, rows in said.items() if rows), None)
+    body = {"kind": kind, "input": record, "decision": decision}
+    answer = server.post("/processes", json=body, headers={"Idempotency-Key": str(uuid4())})
+    done = "证件已更新 document replaced" if decision == "same_person" else "已启动 started"
+    console.print(f"{done}: {answer.json()['id']}", highlight=False)
 
 
 def _content(file: Path) -> bytes:
@@ -87,12 +107,19 @@ def _content(file: Path) -> bytes:
 
 
 def _upload(
-    server: Server, kind: str, content: bytes, name: str, preview: bool, refused: Path | None, strict: bool
+    server: Server,
+    kind: str,
+    content: bytes,
+    name: str,
+    preview: bool,
+    refused: Path | None,
+    strict: bool,
+    said: dict[str, list[int]],
 ) -> None:
     answer = server.post(
         f"/imports/{kind}",
         files={"file": (name, content, "application/octet-stream")},
-        data={"mode": "preview" if preview else "good_rows"},
+        data={"mode": "preview" if preview else "good_rows", **said},
     ).json()
     rows = cast("list[dict[str, Any]]", answer["rows"])
     for note in cast("list[str]", answer.get("notes", [])):
@@ -114,6 +141,10 @@ def _upload(
     console.print(table)
     counts = {outcome: sum(row["outcome"] == outcome for row in rows) for outcome in OUTCOMES}
     console.print("，".join(f"{OUTCOMES[o]}: {n}" for o, n in counts.items()), highlight=False)
+    for row in rows:
+        if row["decisions"]:
+            ways = " / ".join(f"--{what.replace('_', '-')} {row['key']}" for what in row["decisions"])
+            console.print(f"请确认 to decide: {row['name']}: {ways}", markup=False, highlight=False)
     if len(rows) > counts["started"] and refused is not None:
         refused.write_bytes(server.get(f"/imports/{answer['id']}/refused.xlsx").content)
         console.print(f"未启动的行已写入 rows that did not start: {refused}", highlight=False)

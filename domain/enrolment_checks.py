@@ -101,6 +101,9 @@ DOCUMENT_SHORTER = "W02"
 PERMIT_IN_FUTURE = "W03"
 NAME_DIFFERS = "NAME_DIFFERS"
 NUMBER_DIFFERS = "NUMBER_DIFFERS"
+NUMBER_TAKEN = Text(
+    zh="该证件号码已登记在另一人名下，请核对。", en="This document number belongs to another person on record."
+)
 NAME_OF_ANOTHER = Text(
     zh="该证件号码在系统中登记的姓名与此不同：请对照证件核对姓名和号码，或由社保经办人先更正原记录。",
     en="This document number is on record under another name: check name and number against the document, or have the "

@@ -13,6 +13,11 @@ def names_alike(one: str, other: str) -> bool:
     return _parts(one) == _parts(other)
 
 
+def name_key(name: str) -> str:
+    """One text for all spellings that are one name."""
+    return " ".join(_parts(name))
+
+
 def _parts(name: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", name).casefold()
     letters = "".join(c for c in plain if not unicodedata.combining(c) and c not in "'’-")

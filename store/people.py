@@ -17,6 +17,7 @@ from domain.names_alike import names_alike
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
 from schemas.process import ProcessState
+from store import alike
 from store.sealed import number_hash, seal, unseal
 from store.tables.people import Hire, OrgUnit, Person, User, WatchDate
 from store.tables.processes import Process
@@ -112,6 +113,7 @@ def _person_values(hire: ForeignHire, now: datetime) -> dict[str, Any]:
         "initials": pinyin_of(hire.name_zh or hire.name, Style.FIRST_LETTER),
         "country": hire.country,
         "id_hash": number_hash(hire.id_number),
+        **alike.hashes_of(hire),
         "secrets": seal(secrets),
         "updated_at": now,
     }

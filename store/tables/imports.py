@@ -1,8 +1,8 @@
 """Uploaded spreadsheets and what became of each row.
 
 Cells hold personal data, so `cells` and `remarks` are one encrypted JSON (`body`); the other columns carry no name and
-no number. An import is a record of what happened: its rows are written once and never changed. A preview keeps the file
-itself (in `body`) until its rows are started from it.
+no number. An import is a record of what happened: its rows are written once and never changed. A preview, and
+an upload in which somebody looks like the person of a case, keep the file itself (in `body`) until rows are started.
 """
 
 from datetime import datetime

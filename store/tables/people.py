@@ -1,7 +1,7 @@
 """Who there is: org units, users and their sessions, persons and their hires.
 
 A person's names are plain (lists and search need them) beside pinyin columns; identity and permit numbers, phone,
-e-mail, birth and sex are encrypted, with a keyed hash of the document number for look-up. No clear number in a column.
+e-mail, birth and sex are encrypted, with keyed hashes for look-up. No clear number in a column.
 """
 
 from datetime import date, datetime
@@ -89,6 +89,8 @@ class Person(Base):
     initials: Mapped[str] = mapped_column(default="")
     country: Mapped[str]
     id_hash: Mapped[str] = mapped_column(unique=True)
+    permit_hash: Mapped[str] = mapped_column(index=True)  # of the work permit's number
+    who_hash: Mapped[str] = mapped_column(index=True)  # of name, birth and country: for persons with two passports
     secrets: Mapped[bytes] = mapped_column(LargeBinary)  # encrypted JSON: birth, sex, id_number, permit, phone, email
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -95,3 +95,49 @@ async def test_medical_is_never_exempt(office: Any) -> None:
     task = await office.task(await office.case())
     wrong = await answered(office, task, "clerk", "approve", {"exempt": ["medical", "pension"]})
     assert wrong == {"/data/exempt": "not_exemptible"}
+
+
+@pytest.mark.parametrize(
+    ("change", "ground"),
+    [
+        ({"birth": "1985-03-14"}, "姓名、出生日期和国籍相同，工作许可证号相同"),
+        ({"work_permit_no": "5100202600000001"}, "姓名、出生日期和国籍相同"),
+        ({"name": "Berta Beispiel", "birth": "1990-01-01"}, "工作许可证号相同"),
+    ],
+)
+async def test_who_may_be_the_person_of_another_case_is_approved_with_a_reason_only(
+    office: Any, change: dict[str, str], ground: str
+) -> None:
+    first = await office.case()
+    task = await office.task(await office.case(id_number="C01X00T55", **change))
+    client = await office.sign_in("clerk")
+    said = (await client.get(f"/api/v1/tasks/{task}")).json()["context"]["findings"][0]
+    assert (said["code"], said["severity"]) == ("PERSON_ALIKE", "fault")
+    assert f"案件 {first.removeprefix('enrolment-')} 的人员（{ground}" in said["message"]["zh"]
+    assert "double enrolment" in said["message"]["en"]
+    assert await answered(office, task, "clerk", "approve", {"remark": "  "}) == {"/data/remark": "person_alike"}
+    body = {"outcome": "approve", "data": {"remark": "两本护照照片、出生地不同"}, "version": 1}
+    answer = await client.post(f"/api/v1/tasks/{task}/complete", json=body, headers=key())
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_case_of_another_person_or_a_cancelled_one_asks_nothing_at_verification(office: Any) -> None:
+    first = await office.case()
+    task = await office.task(await office.case(id_number="C01X00T55", birth="1985-03-14"))
+    async with session() as s:
+        (await s.get_one(Process, first)).state = "cancelled"
+    await office.case(id_number="C01X00T66")
+    client = await office.sign_in("clerk")
+    context = (await client.get(f"/api/v1/tasks/{task}")).json()["context"]
+    assert "PERSON_ALIKE" not in {f["code"] for f in context["findings"]}
+    body = {"outcome": "approve", "data": {}, "version": 1}
+    answer = await client.post(f"/api/v1/tasks/{task}/complete", json=body, headers=key())
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_college_reads_of_no_other_case_in_the_materials(office: Any) -> None:
+    await office.case()
+    case = await office.case(id_number="C01X00T55", birth="1985-03-14")
+    task = await office.task(case, "enrolment.materials", key="materials/1", roles=["college"], outcomes=["submit"])
+    context = (await (await office.sign_in("college")).get(f"/api/v1/tasks/{task}")).json()["context"]
+    assert "PERSON_ALIKE" not in {f["code"] for f in context["findings"]}

@@ -44,6 +44,13 @@ async def _tallies() -> list[Any]:
         return [tuple(row) for row in rows]
 
 
+async def _known_again() -> list[Any]:
+    """By what a person is known under another document number."""
+    async with session() as s:
+        rows = await s.execute(text("SELECT id, permit_hash, who_hash FROM persons ORDER BY id"))
+        return [tuple(row) for row in rows]
+
+
 async def _filled(office: Office) -> None:
     cases = [await office.case(id_number=f"C01X00T4{n}", org_unit="physics" if n % 2 else "business") for n in range(4)]
     async with session() as s:
@@ -65,7 +72,7 @@ async def test_triggers_count_what_counting_anew_counts(office: Office) -> None:
 
 async def test_an_older_database_keeps_its_lists_and_counts(office: Office) -> None:
     await _filled(office)
-    before = await _shown()
+    before, kept = await _shown(), await _known_again()
     assert sum(len(ids) for ids, _, _ in before.values()) > 50
     url = get_settings().require_database_url()
     await store_database.dispose()
@@ -73,3 +80,4 @@ async def test_an_older_database_keeps_its_lists_and_counts(office: Office) -> N
     await asyncio.to_thread(upgrade, url)
     await store_database.configure(url)
     assert await _shown() == before
+    assert await _known_again() == kept

@@ -235,3 +235,47 @@ async def test_a_filled_column_that_was_not_read_is_named_in_the_answer(app: Fas
     english = (await http.get(f"/imports/{seen['id']}", headers={"Accept-Language": "en"})).json()
     assert "was not read" in english["unread"][0]["message"]
     assert (await upload(http, files.SAMPLE.read_bytes(), "preview")).json()["unread"] == []
+
+
+async def test_a_person_with_a_second_passport_is_decided_about_over_http(app: FastAPI) -> None:
+    http, college = await signed_in(app, "clerk"), await signed_in(app, "college")
+    first = (await http.post("/processes", json={"kind": "enrolment", "input": HIRE})).json()
+    renewed = {**HIRE, "id_number": "C87654321", "id_expires": "2036-01-31"}
+
+    async def start(who: httpx2.AsyncClient, decision: str | None = None, **more: str) -> Any:
+        return await who.post(
+            "/processes", json={"kind": "enrolment", "input": {**renewed, **more}, "decision": decision}
+        )
+
+    for who, words in ((http, "更新该案件的证件号码"), (college, "社保经办人")):
+        alike = await start(who)
+        assert (alike.status_code, alike.json()["code"]) == (409, "person_alike") and words in alike.json()["detail"]
+    assert (await start(college, "another_person")).status_code == 403
+    assert (await start(http, "sister")).status_code == 422
+    same = await start(http, "same_person")
+    assert (same.status_code, same.json()["id"]) == (200, first["id"])
+    assert (await start(http)).json()["code"] == "duplicate_case"
+    another = await start(http, "another_person", id_number="C11111111")
+    assert another.status_code == 201 and another.json()["id"] != first["id"]
+    again = await start(http, "same_person", id_number="C22222222")
+    assert (again.status_code, again.json()["code"]) == (409, "nothing_to_replace"), "two cases are open"
+
+
+async def test_decisions_about_rows_over_http(app: FastAPI) -> None:
+    http = await signed_in(app, "clerk")
+    header, first, *_ = files.sample_rows()
+    await upload(http, files.xlsx([header, first]))
+    twins = [[*first[:7], number, *first[8:]] for number in ("TZ1111111", "TZ2222222")]
+    sheet = files.xlsx([header, *twins])
+    seen = (await upload(http, sheet, "preview")).json()
+    assert [(r["outcome"], r["key"], r["decisions"]) for r in seen["rows"]] == [
+        ("refused", 2, ["another_person", "same_person"]),
+        ("refused", 3, ["another_person", "same_person"]),
+    ]
+    both = await http.post(f"/imports/{seen['id']}/start", json={"another_person": [2], "same_person": [2]})
+    assert (both.status_code, both.json()["errors"][0]["code"]) == (422, "said_both")
+    done = (await http.post(f"/imports/{seen['id']}/start", json={"another_person": [2]})).json()
+    assert [r["outcome"] for r in done["rows"]] == ["started", "refused"] and done["can_start"]
+    form = {"mode": "good_rows", "another_person": "3"}
+    last = await http.post("/imports/enrolment", files={"file": ("a.xlsx", sheet)}, data=form)
+    assert [r["outcome"] for r in last.json()["rows"]] == ["duplicate", "started"] and not last.json()["can_start"]

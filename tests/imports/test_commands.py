@@ -84,6 +84,32 @@ async def test_start_from_the_command_line(running: Path, tmp_path: Path) -> Non
     assert fresh.exit_code == 0 and "已启动 started: 8" in fresh.output
 
 
+async def test_a_person_with_a_second_passport_is_decided_about_on_the_command_line(
+    running: Path, tmp_path: Path
+) -> None:
+    header, first, *_ = files.sample_rows()
+    number = header.index("证件号码")
+    renewed = [*first[:number], "TZ1234567", *first[number + 1 :]]
+    one, two, record = tmp_path / "one.xlsx", tmp_path / "two.xlsx", tmp_path / "one.json"
+    one.write_bytes(files.xlsx([header, first]))
+    two.write_bytes(files.xlsx([header, renewed]))
+    await run("import", "enrolment", one)
+    asked = await run("import", "enrolment", two)
+    assert "请确认 to decide: Haruto Tanaka: --another-person 2 / --same-person 2" in asked.output
+    same = await run("import", "enrolment", two, "--same-person", "2")
+    assert "已启动 started: 0" in same.output and "证件已更新为本行的证件" in same.output
+    other = await run("import", "enrolment", one, "--another-person", "2")
+    assert "已启动 started: 1" in other.output
+
+    record.write_text(json.dumps(HIRE))
+    assert (await run("process", "start", "enrolment", record)).exit_code == 0
+    record.write_text(json.dumps({**HIRE, "id_number": "C87654321"}))
+    refused = await run("process", "start", "enrolment", record)
+    assert refused.exit_code == 2 and "person_alike" in refused.output
+    replaced = await run("process", "start", "enrolment", record, "--same-person", "1")
+    assert replaced.exit_code == 0 and "document replaced: enrolment-FE" in replaced.output
+
+
 async def test_what_cannot_be_done_ends_with_two_and_a_sentence(running: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.xlsx"
     bad.write_bytes(b"PK\x03\x04 broken")

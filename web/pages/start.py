@@ -12,10 +12,11 @@ from starlette.responses import Response
 from api import imports, process_start
 from api.import_run import may_start
 from api.imports import BadSpreadsheet
+from api.person_alike import ALIKE, may_decide
 from api.problems import BadFile, NotAllowed, Problem
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
-from schemas.imports import ImportView, RowRemark
+from schemas.imports import ImportView, PersonDecision, RowDecisions, RowRemark
 from store.database import session
 from web import choices, forms
 from web.forms import Choice, SaidFault
@@ -24,6 +25,8 @@ from web.routes import router as make_router
 
 router = make_router()
 SCHEMA = ForeignHire.model_json_schema()
+ROW = "row-"
+DECISIONS: dict[str, PersonDecision] = {"another_person": "another_person", "same_person": "same_person"}
 OUTCOMES = ("started", "changed", "duplicate", "refused")
 _NO_FILE = Text(zh="请选择一个电子表格文件。", en="Choose a spreadsheet first.")
 
@@ -54,10 +57,19 @@ async def upload(visit: Guest) -> Response:
 
 @router.post("/start/preview")
 async def preview(visit: Guest) -> Response:
-    """Starts the good rows of a preview, from the file uploaded then."""
+    """Starts the good rows of an upload, from the file uploaded then, with what was said of persons who look alike."""
     form = await posted(visit)
+    said = {
+        int(k.removeprefix(ROW)): str(v) for k, v in form.items() if k.startswith(ROW) and k[len(ROW) :].isdecimal()
+    }
+    decided = imports.decisions(
+        RowDecisions(
+            another_person=[row for row, what in said.items() if what == "another_person"],
+            same_person=[row for row, what in said.items() if what == "same_person"],
+        )
+    )
     try:
-        result = await imports.start_preview(visit.viewer, str(form.get("import") or ""), visit.lang)
+        result = await imports.start_preview(visit.viewer, str(form.get("import") or ""), visit.lang, decided)
     except BadSpreadsheet as problem:
         return await _page(visit, problem=problem)
     return visit.go(f"/start?import={result.id}")
@@ -68,11 +80,12 @@ async def single(visit: Guest) -> Response:
     """Starts the enrolment of one person."""
     form = await posted(visit)
     data = forms.read(SCHEMA, values_of(form))
+    key, decision = str(form.get("key") or uuid4().hex), DECISIONS.get(str(form.get("decision") or ""))
     try:
-        started = await process_start.start(visit.viewer, KIND, data, str(form.get("key") or uuid4().hex), visit.lang)
+        started = await process_start.start(visit.viewer, KIND, data, key, visit.lang, decision)
     except Problem as problem:
         return await _page(visit, problem=problem, data=data)
-    return visit.go(f"/cases/{started.id}", "started")
+    return visit.go(f"/cases/{started.id}", "document_replaced" if decision == "same_person" else "started")
 
 
 async def _page(
@@ -93,6 +106,7 @@ async def _page(
         fault_list=forms.said(SCHEMA, faults, visit.lang),
         form_fields=forms.fields_of(SCHEMA, data or {}, offered, visit.lang, faults),
         open_single=data is not None,
+        ask_person=problem is not None and problem.code == ALIKE and may_decide(visit.viewer),
         key=uuid4().hex,
         result=_result(result) if result else None,
     )
@@ -108,7 +122,9 @@ def _result(view: ImportView) -> dict[str, Any]:
     return {
         "id": view.id,
         "preview": view.mode == "preview",
-        "good": view.counts.get("started", 0),
+        "can_start": view.can_start,
+        "good": view.counts.get("started", 0) if view.mode == "preview" else 0,
+        "undecided": sum(bool(r.decisions) for r in view.rows) if view.can_start else 0,
         "notes": view.notes,
         "unread": [remark.message for remark in view.unread],
         "refused_url": f"/api/v1/imports/{view.id}/refused.xlsx"
@@ -118,6 +134,8 @@ def _result(view: ImportView) -> dict[str, Any]:
         "rows": [
             {
                 "row": f"{r.sheet} {r.row}".strip(),
+                "key": f"{ROW}{r.key}",
+                "decisions": r.decisions if view.can_start else [],
                 "name": r.name,
                 "outcome": r.outcome,
                 "process_id": r.process_id,
