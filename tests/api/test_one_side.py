@@ -3,7 +3,7 @@ payment. Real servers, real books, the demo's clock moved over the days."""
 
 import asyncio
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import httpx2
@@ -62,7 +62,10 @@ async def test_the_approved_side_is_paid_and_the_open_one_follows_as_back_paymen
     await move(4)  # Tuesday the 24th; asked on Monday, two working days before the 25th
     view = await work(lambda v: any(t["kind"] == "paid" for t in v["timeline"]))
     assert len(said) == 1
-    context = (await program.task(said[0]["id"]))["context"]
+    question = await program.task(said[0]["id"])
+    asked_at = datetime.fromisoformat(question["opened_at"])
+    assert asked_at.replace(second=0, microsecond=0) == at(date(2026, 11, 23), "08:30"), "two working days before it"
+    context = question["context"]
     assert Decimal(context["fee_pay_approved"]) == 0
     assert Decimal(context["fee_wait"]) > 0
     assert view["state"] != "closed"

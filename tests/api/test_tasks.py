@@ -251,7 +251,13 @@ async def test_no_answer_is_202_and_the_chore_settles_it(office: Office) -> None
     assert (await clerk.get(place)).json()["status"] == "done"
     ids = {i for _, i in office.temporal.calls}
     assert ids == {f"{task}/{headers['Idempotency-Key']}"}
-    assert (await clerk.post(f"/api/v1/tasks/{task}/complete", json=body, headers=headers)).status_code == 200
+    # The 202 was a promise: the outcome takes its place, and stays whatever becomes of the process.
+    first = await clerk.post(f"/api/v1/tasks/{task}/complete", json=body, headers=headers)
+    assert (first.status_code, first.json()["task"]["state"]) == (200, "completed")
+    async with session() as s:
+        (await s.get_one(Process, case)).state = "suspended"
+    again = await clerk.post(f"/api/v1/tasks/{task}/complete", json=body, headers=headers)
+    assert (again.status_code, again.json()) == (200, first.json())
 
 
 async def test_the_same_key_hears_the_same_when_the_process_has_gone_on(office: Office) -> None:

@@ -4,8 +4,15 @@ from typing import Any
 
 import pytest
 
+from runtime import clock
+from schemas.process import ProcessSnapshot, ProcessState, StageState, Transition
+from store import projection
+from store.database import session
+from store.tables.processes import Process
+from tests.e2e.test_6_words import faults
 from tests.web.conftest import Site
 from tests.web.office import open_case, task_id
+from workflows.tax_payment import TaxPayment
 
 pytestmark = pytest.mark.browser
 STATES = ("done", "active", "pending")
@@ -66,3 +73,56 @@ async def test_the_engines_own_page_is_linked_for_administrators_only(site: Site
         page = await site.visitor(username)
         assert (await page.goto(f"/cases/{case}")).status == 200
         assert await page.locator(f"a[href^='{site.settings.temporal_ui_url}']").count() == linked, username
+
+
+async def payment(levy: str, state: ProcessState, **waits: str) -> str:
+    """A month's payment that waits in these stages; a closed one has left all of them."""
+    now = clock.now()
+    process_id = f"tax_payment-school-{levy}-{now:%Y-%m}"
+    stages = TaxPayment.__new__(TaxPayment).plan_stages()
+    for stage in stages:
+        if state is ProcessState.CLOSED:
+            stage.state, stage.entered_at, stage.left_at = StageState.DONE, now, now
+        elif stage.code in waits:
+            stage.state, stage.entered_at = StageState.ACTIVE, now
+            stage.wait_on(waits[stage.code])
+    snapshot = ProcessSnapshot(
+        id=process_id,
+        kind="tax_payment",
+        revision=1,
+        state=state,
+        stages=stages,
+        started_at=now,
+        closed_at=now if state is ProcessState.CLOSED else None,
+    )
+    async with session() as s:
+        s.add(Process(id=process_id, kind="tax_payment", case_no=process_id, started_by="system", started_at=now))
+        await s.flush()
+        await projection.apply(s, Transition(process=snapshot), now)
+    return process_id
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("state", "waits", "zh", "en"),
+    [
+        (ProcessState.WAITING, {"collect": "lines"}, "等待本月后续名单", "waiting for later lists of the month"),
+        (ProcessState.RUNNING, {"visible": "tax_office"}, "等待税务局", "waiting for tax office"),
+        (ProcessState.CLOSED, {}, "", ""),
+    ],
+)
+async def test_a_payment_says_in_words_what_it_waits_for(
+    site: Site, lang: str, state: ProcessState, waits: dict[str, str], zh: str, en: str
+) -> None:
+    case = await payment("social", state, **waits)
+    page = await site.visitor("clerk", lang)
+    for address in (f"/cases/{case}", "/cases"):
+        answer = await page.goto(address)
+        assert answer.status == 200
+        said = await page.inner_text("main")
+        assert faults(said, lang) == [], address
+        if waits:
+            assert (zh if lang == "zh" else en) in said, address
+        elif address != "/cases":
+            picture = await page.locator("section[aria-labelledby=stages-title]").inner_text()
+            assert ("等待" if lang == "zh" else "waiting") not in picture.lower()
