@@ -27,6 +27,7 @@ from api import (
     imports,
     incidents,
     leaving,
+    message_settings,
     notices,
     policy,
     policy_form,
@@ -52,7 +53,8 @@ from runtime.settings import Settings
 PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
-    uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices, events,
+    uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices,
+    message_settings, events,
     policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from email_validator import EmailNotValidError, validate_email
+
 from domain.calendar import WorkCalendar
 from domain.times import SHANGHAI, at, day_of
 from schemas.base import Text
@@ -19,8 +21,9 @@ DIGEST_AT = "08:30"
 # Rungs fire at that very minute: the digest leaves a little later and has them in it.
 GATHERING = timedelta(minutes=2)
 HIDDEN = "***"
+LONGEST_QUIET = timedelta(hours=16)  # reminders need some hours of each day in which they may leave
 
-# What an address looks like at each channel; mail addresses are the user's own record and are checked there.
+# What an address looks like at each channel but mail.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 ADDRESSES = {
     WECOM: _ID,
@@ -42,7 +45,19 @@ class Wishes:
 
 def is_address(channel: str, text: str) -> bool:
     """Whether this may be somebody's address at a channel."""
-    return ADDRESSES[channel].fullmatch(text) is not None
+    if channel != MAIL:
+        return ADDRESSES[channel].fullmatch(text) is not None
+    try:
+        validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return True
+
+
+def quiet_for(first: time, last: time) -> timedelta:
+    """How long quiet hours are; those that end earlier than they begin go over midnight."""
+    minutes = (last.hour - first.hour) * 60 + last.minute - first.minute
+    return timedelta(minutes=minutes % (24 * 60))
 
 
 def digest_after(queued_at: datetime, school: WorkCalendar) -> datetime:

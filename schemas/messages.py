@@ -1,10 +1,15 @@
 """Answers about messages to a user and about the audit trail."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from schemas.api import Answer
-from schemas.base import Text
+from schemas.base import Body, Text
+
+Address = Annotated[str, Field(max_length=200)]
+Hour = Annotated[str, Field(max_length=5, description="HH:MM in Shanghai", examples=["22:00"])]
 
 
 class MessageView(Answer):
@@ -19,6 +24,35 @@ class MessagePage(Answer):
     items: list[MessageView]
     unread: int
     total: int
+
+
+class ChannelWish(Answer):
+    """One channel that is set up here: whether its user wants it, and under which address."""
+
+    channel: str
+    title: Text
+    chosen: bool
+    address: str | None = None
+
+
+class MessageSettingsView(Answer):
+    """How a user wants to be told. Not `readable`: addresses cannot be read at present, and not be changed."""
+
+    channels: list[ChannelWish]
+    quiet_from: Hour | None = None
+    quiet_to: Hour | None = None
+    digest: bool = False
+    readable: bool = True
+
+
+class MessageSettingsBody(Body):
+    """All of it at once. `addresses` by channel; one that is left out, or empty, is forgotten."""
+
+    channels: list[Annotated[str, Field(max_length=20)]] = Field(max_length=20, examples=[["mail"]])
+    addresses: dict[Annotated[str, Field(max_length=20)], Address] = Field(default={}, max_length=20)
+    quiet_from: Hour | None = None
+    quiet_to: Hour | None = None
+    digest: bool = False
 
 
 class AuditView(Answer):

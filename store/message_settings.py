@@ -1,7 +1,8 @@
 """How a user wants to be told: channels, addresses, quiet hours, digest.
 
 Invariants: addresses are encrypted, the mail address is the user's own record (`users.email`); a channel that the
-installation has not set up, or for which there is no address, is not used however it was chosen.
+installation has not set up, or for which there is no address, is not used however it was chosen; addresses that cannot
+be read now (the key is not there) are never written over. What may be chosen is checked in `api/message_settings.py`.
 """
 
 from dataclasses import dataclass, field
@@ -24,10 +25,11 @@ log = logger(__name__)
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of one user: the wishes, and the address at each channel."""
+    """What is kept of one user: the wishes, and the address at each channel. Not `readable`: the key is not there."""
 
     wishes: Wishes = field(default_factory=Wishes)
     addresses: dict[str, str] = field(default_factory=dict[str, str])
+    readable: bool = True
 
     def address(self, channel: str) -> str | None:
         """Where a message goes; None when the channel was not chosen or there is no address."""
@@ -46,18 +48,16 @@ async def of_user(session: AsyncSession, user: User) -> Kept:
     if row is None:
         return Kept(addresses=mail)
     wishes = Wishes(tuple(row.channels), row.quiet_from, row.quiet_to, row.digest)
-    return Kept(wishes, {**_addresses(row), **mail})
-
-
-def _addresses(row: MessageSettings) -> dict[str, str]:
-    """None when they cannot be read: a message in the pages, and a case, must not fail for that."""
-    if row.addresses is None:
-        return {}
     try:
-        return unseal(row.addresses)
-    except KeyUnusable:
+        return Kept(wishes, {**_addresses(row), **mail})
+    except KeyUnusable:  # a message in the pages, and a case, must not fail for that
         log.exception("addresses_unreadable", username=row.username)
-        return {}
+        return Kept(wishes, mail, readable=False)
+
+
+def _addresses(row: MessageSettings | None) -> dict[str, str]:
+    """KeyUnusable."""
+    return unseal(row.addresses) if row is not None and row.addresses is not None else {}
 
 
 async def save(
@@ -71,17 +71,22 @@ async def save(
     addresses: dict[str, str],
     now: datetime,
 ) -> None:
-    """Keeps the wishes; what waits in the outbox goes by them."""
+    """Keeps the wishes; what waits in the outbox goes by them. KeyUnusable, and nothing is changed, when the addresses
+    that are there cannot be read. An address of a channel that is not set up at present stays."""
+    there = _addresses(await session.get(MessageSettings, username, with_for_update=True))
+    resting = {c: a for c, a in there.items() if c not in get_settings().channels}
     values = {
         "channels": channels,
         "quiet_from": quiet_from,
         "quiet_to": quiet_to,
         "digest": digest,
-        "addresses": seal(addresses),
+        "addresses": seal({**resting, **{c: a for c, a in addresses.items() if c != MAIL}}),
         "changed_at": now,
     }
     statement = insert(MessageSettings).values(username=username, **values)
     await session.execute(statement.on_conflict_do_update(index_elements=["username"], set_=values))
+    if MAIL in addresses:
+        await session.execute(update(User).where(User.username == username).values(email=addresses[MAIL] or None))
     await session.execute(
         update(Outgoing).where(Outgoing.username == username, Outgoing.state == "pending").values(held_until=None)
     )

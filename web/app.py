@@ -19,6 +19,7 @@ from web.pages import (
     cover,
     inbox,
     incidents,
+    message_settings,
     messages,
     moves,
     my,
@@ -35,7 +36,7 @@ from web.pages import (
 
 ROOMS = (
     sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
-    policy, policy_changes, calculations, start, messages, my, incidents,
+    policy, policy_changes, calculations, start, messages, message_settings, my, incidents,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
