@@ -56,6 +56,8 @@ async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[
     other = await people.find_person(s, form.id_number)
     if other is not None and other.id != process.subject:
         found.append(("/data/id_number", "number_taken", enrolment_checks.NUMBER_TAKEN))
+    if form.id_number in await people.replaced_numbers(s, process.id):
+        found.append(("/data/id_number", "document_replaced", person_alike.DOCUMENT_REPLACED))
     rules = rule_tables.load().checks
     track = await retirement_tracks.of_person(s, process.subject)
     findings = enrolment_checks.check(enrolment_checks.HireFacts.of(form), day_of(clock.now()), rules, track)

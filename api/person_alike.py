@@ -118,6 +118,13 @@ NOTHING_TO_REPLACE = Text(
 )
 
 
+DOCUMENT_REPLACED = Text(
+    zh="这是本案件的旧证件号码：社保经办人已换成新证件。请改填新证件的号码和有效期；如有疑问，请联系社保经办人。",
+    en="This is the case's former document number: the insurance office has put a new document in its place. Fill in "
+    "the new one with its end; ask the office if in doubt.",
+)
+
+
 async def note_another(session: AsyncSession, user: Viewer, process: Process, cases: list[AlikeCase]) -> None:
     """Writes down that a clerk has told two persons apart."""
     numbers = [case.case_no for case in cases]
@@ -131,10 +138,13 @@ async def note_another(session: AsyncSession, user: Viewer, process: Process, ca
 async def replace_document(
     session: AsyncSession, user: Viewer, case: AlikeCase, hire: ForeignHire, source: str
 ) -> None:
-    """Gives a case the document of `hire`; the record before stays as an earlier version."""
+    """Gives a case the document of `hire`; the record before stays as an earlier version. `source`: of this upload or
+    form alone."""
     before = await people.hire_of(session, case.process_id)
     after = before.model_copy(update={name: getattr(hire, name) for name in DOCUMENT})
-    await people.save_hire(session, case.process_id, case.person_id, after, source=source, now=clock.now())
+    await people.save_hire(
+        session, case.process_id, case.person_id, after, source=people.NEW_DOCUMENT + source, now=clock.now()
+    )
     process = await session.get_one(Process, case.process_id)
     words = Text(
         zh="经办人确认是同一人换发了证件：证件号码和有效期已更新，原记录保留。",

@@ -53,7 +53,10 @@ async def prefill(session: AsyncSession, task: Task, process: Process, spec: Tas
     if spec.former is not None:  # done before: begin with what was answered then
         former = await submissions.get(session, spec.former)
         if former.outcome == spec.outcomes[0]:
-            made.data |= submissions.values_of(former)
+            record = made.data
+            made.data = record | submissions.values_of(former)
+            if made.data.get("id_number") in await people.replaced_numbers(session, process.id):
+                made.data |= {name: record[name] for name in person_alike.DOCUMENT}
     known = form_outcome(task.kind, spec.outcomes[0]).form.model_fields
     made.data = {k: _json(v) for k, v in made.data.items() if k in known and v is not None}
     return made

@@ -22,6 +22,7 @@ from store.sealed import number_hash, seal, unseal
 from store.tables.people import Hire, OrgUnit, Person, User, WatchDate
 from store.tables.processes import Process
 
+NEW_DOCUMENT = "document/"  # source of a record with another document, which a clerk said is the same person's
 ENDED = (ProcessState.CLOSED.value, ProcessState.CANCELLED.value)
 
 
@@ -140,6 +141,18 @@ async def hire_row(session: AsyncSession, process_id: str) -> Hire:
 async def hire_of(session: AsyncSession, process_id: str) -> ForeignHire:
     """The valid record of a case in clear values. UnknownHire when there is none."""
     return clear(await hire_row(session, process_id))
+
+
+async def replaced_numbers(session: AsyncSession, process_id: str) -> set[str]:
+    """Document numbers of a case in whose place a clerk has put another: no form of before may bring them back."""
+    rows = await session.scalars(select(Hire).where(Hire.process_id == process_id).order_by(Hire.version))
+    before, replaced = set[str](), set[str]()
+    for row in rows:
+        number = clear(row).id_number
+        if row.source.startswith(NEW_DOCUMENT):
+            replaced = (replaced | before) - {number}
+        before.add(number)
+    return replaced
 
 
 def clear(row: Hire) -> ForeignHire:

@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from api import person_alike
 from runtime import clock
-from store import people
+from schemas.base import Text
+from store import alike, people
 from store.database import session
 from store.tables.processes import Process, Submission
+from store.users import Viewer
 from tests.api.conftest import hire
 from tests.api.test_tasks import key
 
@@ -141,3 +144,48 @@ async def test_a_college_reads_of_no_other_case_in_the_materials(office: Any) ->
     task = await office.task(case, "enrolment.materials", key="materials/1", roles=["college"], outcomes=["submit"])
     context = (await (await office.sign_in("college")).get(f"/api/v1/tasks/{task}")).json()["context"]
     assert "PERSON_ALIKE" not in {f["code"] for f in context["findings"]}
+
+
+async def test_a_form_of_before_does_not_bring_back_a_document_that_a_clerk_replaced(office: Any) -> None:
+    case = await office.case()
+    task = await office.task(case, "enrolment.materials", key="materials/1", roles=["college"], outcomes=["submit"])
+    client = await office.sign_in("college")
+    old = (await client.get(f"/api/v1/tasks/{task}")).json()["data"]
+    clerk = Viewer("clerk", Text(zh="经办人", en="Clerk"), frozenset({"clerk"}))
+    async with session() as s:
+        renewed = hire(id_number="C01X00T99", id_expires="2036-01-31")
+        [twin] = await alike.cases(s, renewed)
+        await person_alike.replace_document(s, clerk, twin, renewed, "test")
+    assert await answered(office, task, "college", "submit", old) == {"/data/id_number": "document_replaced"}
+    new = (await client.get(f"/api/v1/tasks/{task}")).json()["data"]
+    assert (new["id_number"], new["id_expires"]) == ("C01X00T99", "2036-01-31")
+    body = {"outcome": "submit", "data": new, "version": 1}
+    answer = await client.post(f"/api/v1/tasks/{task}/complete", json=body, headers=key())
+    assert answer.status_code == 200, answer.text
+
+
+async def test_materials_that_come_back_begin_with_the_new_document(office: Any) -> None:
+    case = await office.case()
+    first = await office.task(case, "enrolment.materials", key="materials/1", roles=["college"], outcomes=["submit"])
+    client = await office.sign_in("college")
+    data = (await client.get(f"/api/v1/tasks/{first}")).json()["data"] | {"post": "讲师"}
+    body = {"outcome": "submit", "data": data, "version": 1}
+    answer = await client.post(f"/api/v1/tasks/{first}/complete", json=body, headers=key())
+    assert answer.status_code == 200, answer.text
+    clerk = Viewer("clerk", Text(zh="经办人", en="Clerk"), frozenset({"clerk"}))
+    async with session() as s:
+        former = (await s.scalars(select(Submission.id))).one()
+        renewed = hire(id_number="C01X00T99", id_expires="2036-01-31")
+        [twin] = await alike.cases(s, renewed)
+        await person_alike.replace_document(s, clerk, twin, renewed, "test")
+    again = await office.task(
+        case,
+        "enrolment.materials",
+        key="materials/2",
+        roles=["college"],
+        outcomes=["submit"],
+        former=former,
+        revision=5,
+    )
+    shown = (await client.get(f"/api/v1/tasks/{again}")).json()["data"]
+    assert (shown["id_number"], shown["id_expires"], shown["post"]) == ("C01X00T99", "2036-01-31", "讲师")
