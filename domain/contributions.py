@@ -93,13 +93,15 @@ class BillingLine:
 
 @dataclass(frozen=True)
 class ContributionTables:
-    """All rows, as parsed by `domain.tables.contribution_tables`. `localities`: most specific first."""
+    """All rows, as parsed by `domain.tables.contribution_tables`. `localities`: most specific first. `gathered_on`: the
+    day on which the values were collected, so that what they hold was published by then."""
 
     limits: Sequence[Limit]
     rates: Sequence[Rate]
     lines: Mapping[str, BillingLine]
     groups: Mapping[str, Sequence[str]]
     localities: Sequence[str]
+    gathered_on: date = date.min
 
     def expand(self, insurances: Iterable[str]) -> list[str]:
         """Insurances as lines, in the order of the bill: groups such as medical_maternity replaced by their members, a
@@ -258,6 +260,13 @@ def rate_for(insurance: str, scheme: str, month: str, known_on: date, tables: Co
         review_by=min((r.review_by for r in rows if r.review_by), default=None),
     )
     return together, any(e for _, e in found)
+
+
+def publication_unsure(row: Limit | Rate, known_on: date, tables: ContributionTables) -> bool:
+    """Whether nobody can tell if the value was out on `known_on`: of its publication only the year or the month is
+    known, and the day asked about lies in it. On the day on which the values were gathered it was out."""
+    imprecise = 0 < len(row.published_on) < len("YYYY-MM-DD")
+    return imprecise and known_on < tables.gathered_on and known_on.isoformat().startswith(row.published_on)
 
 
 def premium(

@@ -22,6 +22,7 @@ from domain.contributions import (
     PolicyGap,
     Rate,
     limit_for,
+    publication_unsure,
     rate_for,
 )
 from domain.policy import Texts, text_of
@@ -35,7 +36,8 @@ _IDS = re.compile(r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*")
 @dataclass(frozen=True)
 class RuleValue:
     """One insurance for one month. `limit`, `rate`: None where the data hold none; `gaps` says so. `flags` as those of
-    `contributions.PremiumAmount`, and `provisional` where the month begins after the day of knowledge."""
+    `contributions.PremiumAmount`, and `provisional` where the month begins after the day of knowledge, or
+    where it is not certain that the value was out on that day."""
 
     line: BillingLine
     limit: Limit | None
@@ -75,12 +77,13 @@ def _value(month: str, line: BillingLine, scheme: str, known_on: date, tables: C
     except PolicyGap as gap:
         gaps.append(gap.text)
     rows = [r for r in (limit, rate) if r is not None]
+    unsure = any(not r.sample and publication_unsure(r, known_on, tables) for r in rows)
     flags = {
         SAMPLE: any(r.sample for r in (line, *rows)),
         LIMIT_OF_LAST_YEAR: of_last_year,
         EXPIRED_RATE_IN_USE: expired,
         REVIEW_OVERDUE: any(r.review_by is not None and known_on > r.review_by for r in rows),
-        PROVISIONAL: first_day(month) > known_on,
+        PROVISIONAL: first_day(month) > known_on or unsure,
     }
     return RuleValue(line, limit, rate, tuple(f for f, on in flags.items() if on), tuple(gaps))
 

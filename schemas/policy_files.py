@@ -131,6 +131,7 @@ class Line(Sourced):
 class BillingFile(Sourced):
     model_config = ConfigDict(extra="allow")
     localities: list[Locality]
+    gathered_on: date
     work_injury_class: Annotated[int, Field(ge=1, le=8)]
     groups: dict[str, list[Insurance]]
     lines: list[Line]

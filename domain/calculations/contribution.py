@@ -3,7 +3,7 @@
 import re
 
 from domain.calculations.base import Calculation, Context, step
-from domain.contributions import PremiumAmount, premium, totals
+from domain.contributions import PremiumAmount, line_terms, premium, publication_unsure, totals
 from domain.premium_overrides import with_limits, with_rates
 from domain.times import first_day, month_of
 from schemas.base import Text
@@ -25,7 +25,10 @@ def run(given: ContributionInput, context: Context) -> ContributionAnswer:
     amounts = premium(given.declared, period, insurances, scheme, known_on, tables)
     found = {flag for a in amounts for flag in a.flags}
     by_rules = given.limits is None or given.rates is None
-    if by_rules and first_day(period) > known_on:
+    begun = first_day(period) <= known_on
+    terms = line_terms(period, insurances, scheme, known_on, tables)
+    unsure = [r for t in terms for r in (t.limit, t.rate) if publication_unsure(r, known_on, tables)]
+    if (by_rules and not begun) or not all(row.sample for row in unsure):  # of a sample everything is unsure
         found.add(Flag.PROVISIONAL)
     flags = [f for f in Flag if f in found]
     bases = {Insurance(a.insurance): a.base for a in amounts}
@@ -35,11 +38,11 @@ def run(given: ContributionInput, context: Context) -> ContributionAnswer:
         lines={Insurance(a.insurance): (a.unit_amount, a.person_amount) for a in amounts},
         total=totals(amounts),
         flags=flags,
-        steps=_steps(amounts, given.category, flags),
+        steps=[*_steps(amounts, given.category, flags, begun=begun), *([_UNSURE] if unsure else [])],
     )
 
 
-def _steps(amounts: list[PremiumAmount], category: str, flags: list[Flag]) -> list[DerivationStep]:
+def _steps(amounts: list[PremiumAmount], category: str, flags: list[Flag], *, begun: bool) -> list[DerivationStep]:
     steps = [
         step(
             "article",
@@ -53,7 +56,7 @@ def _steps(amounts: list[PremiumAmount], category: str, flags: list[Flag]) -> li
         said = amount.explain()
         source = "、".join(dict.fromkeys(n for s in (amount.limit_source, amount.rate_source) for n in _named(s)))
         steps.append(step("amount", f"{said.zh}（{source or '输入的标准'}）", f"{said.en} ({source or 'as given'})"))
-    return [*steps, *(_FLAG_STEPS[f] for f in flags)]
+    return [*steps, *(_FLAG_STEPS[f] for f in flags if f is not Flag.PROVISIONAL or not begun)]
 
 
 def _named(source: str) -> list[str]:
@@ -78,6 +81,11 @@ _FLAG_STEPS = {
         "provisional", "所属期尚未开始，结果为暂定", "The month has not begun: the result is provisional"
     ),
 }
+_UNSURE = step(
+    "provisional",
+    "所用标准只知公布的年或月，所问日期时是否已公布不能确定",
+    "Of a value used only the year or month of publication is known: whether it was out on that day is not certain",
+)
 
 CALCULATION = Calculation(
     "contribution",

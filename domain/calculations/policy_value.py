@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from domain.calculations.base import Calculation, Context, Refused
-from domain.contributions import WORK_INJURY, limit_for, rate_for
+from domain.contributions import WORK_INJURY, limit_for, publication_unsure, rate_for
 from domain.times import first_day
 from schemas.base import Text
 from schemas.calculations.insurances import Flag
@@ -33,7 +33,8 @@ def run(given: PolicyValueInput, context: Context) -> PolicyValueAnswer:
     flags = {
         Flag.SAMPLE: row.sample,
         why: old,
-        Flag.PROVISIONAL: first_day(given.period) > given.known_on,
+        Flag.PROVISIONAL: first_day(given.period) > given.known_on
+        or (not row.sample and publication_unsure(row, given.known_on, tables)),
     }
     return PolicyValueAnswer(
         value=f"{value.normalize():f}" if value else "0",

@@ -138,7 +138,7 @@ async def test_values_and_dates_by_rule(office: Office) -> None:
     by_name = {i["insurance"]: i for i in answer["items"]}
     assert by_name["pension"]["flags"] == ["limit_of_last_year"] and by_name["pension"]["law"] == "社会保险法 art.12"
     assert by_name["maternity"]["rate"]["sample"] and "sample" in by_name["maternity"]["flags"]
-    assert by_name["annuity"]["rate"] is None and "annuity" in by_name["annuity"]["gaps"][0]["zh"]
+    assert by_name["annuity"]["rate"] is None and "职业年金" in by_name["annuity"]["gaps"][0]["zh"]
     query = {"month": "2025-01", "insurance": "work_injury", "risk_class": "8"}
     (risky,) = (await client.get("/api/v1/rules/values", params=query)).json()["items"]
     assert Decimal(risky["rate"]["unit_rate"]) > Decimal(by_name["work_injury"]["rate"]["unit_rate"])

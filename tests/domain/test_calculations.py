@@ -197,3 +197,11 @@ def test_what_the_schemas_list_is_what_the_data_hold() -> None:
     assert {i.value for i in Insurance} == {*tables.lines, *tables.groups}
     assert {place.value for place in Locality} == set(tables.localities)
     assert {r.locality for r in [*tables.limits, *tables.rates]} <= set(tables.localities)
+
+
+def test_a_value_of_which_only_the_year_of_publication_is_known_says_so() -> None:
+    def said(known_on: str) -> str:
+        return str(compute("contribution", declared="8000", period="2026-03", known_on=known_on)["steps"])
+
+    assert "是否已公布不能确定" in said("2026-03-15")
+    assert "是否已公布不能确定" not in said("2026-11-24")  # the data held it by then
