@@ -3,12 +3,13 @@
 Invariants: a published year is exactly what the notice enumerates; a year whose notice is not out (or that is unknown)
 is weekends plus the public holidays known already, and everything computed with it is provisional with the year named.
 It is never silently Monday to Friday. What an authority has of its own wins over the arrangement, and is no public
-holiday.
+holiday: what the law says of holidays (民法典 art. 203, 征管法实施细则 art. 109) is asked of `statutory`, never of the
+calendar with own days.
 """
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from domain.times import last_day, month_of
 from schemas.base import Text
@@ -36,7 +37,9 @@ class WorkCalendar:
     """Look-up and arithmetic on working days. Make one by `work_calendar`, which keeps them by content."""
 
     def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
         self.authority = calendar.authority
+        self.title = calendar.title
         self.closes_at = calendar.closes_at
         self.extending_rest_days = calendar.extending_rest_days
         self.version = calendar.version
@@ -60,6 +63,11 @@ class WorkCalendar:
             days = list(_each(own.valid_from, own.valid_to or own.valid_from))
             (self._closed if own.what == "rest" else self._open).update(days)
             self._names.update(dict.fromkeys(days, own.name))
+
+    @cached_property
+    def statutory(self) -> "WorkCalendar":
+        """The same without the authority's own days, and so nobody's in particular."""
+        return work_calendar(self._calendar.model_copy(update={"own": [], "title": None}))
 
     def is_published(self, year: int) -> bool:
         """Whether the notice of that year is in the data."""

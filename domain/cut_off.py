@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from domain.calendar import WorkCalendar, work_calendar
-from domain.deadlines import add_to_month, internal_step, provisional_step, shifted
+from domain.day_words import internal_day, internal_step, provisional_step
+from domain.deadlines import add_to_month, shifted
 from domain.slack import WORKDAY_STARTS, days_needed, latest_start
 from domain.times import add_to_month as month_after
 from domain.times import at, day_of, month_of
@@ -40,7 +41,7 @@ def cut_off(
     counted = add_to_month(month, agency.staff_change_cutoff_day, Unit.DAY_OF_MONTH, calendar)
     due, moved, _ = shifted(agency.staff_change_cutoff_shift, counted.day, calendar, {})
     due_at = at(due, calendar.closes_at)
-    hand_in_by = calendar.last_working_day_on_or_before(due)
+    hand_in_by = internal_day(due, calendar, school)
     planned = handed_in_at or _planned(now, days_needed(steps, policy.durations), school)
     late = planned > due_at
     missing = calendar.missing_years(min(hand_in_by, counted.day), due)
@@ -67,7 +68,7 @@ def cut_off(
         says=_says(month, day_of(planned), due, late, handed_in_at is not None),
         sample=agency.sample,
         provisional=bool(missing),
-        derivation=[head, *counted.steps, *moved, *internal_step(due, calendar), *provisional_step(missing)],
+        derivation=[head, *counted.steps, *moved, *internal_step(due, calendar, school), *provisional_step(missing)],
     )
 
 

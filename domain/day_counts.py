@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from domain.calendar import WorkCalendar
-from domain.deadlines import FilingTable, add_days, internal_step, provisional_step, shifted
+from domain.day_words import internal_step, provisional_step
+from domain.deadlines import FilingTable, add_days, shifted
 from schemas.base import Text
 from schemas.deadlines import DerivationStep, ShiftPolicy, Unit
 

@@ -1,10 +1,11 @@
 """Computing deadlines: anchor event + budget + unit + the authority's calendar -> a date that explains itself.
 
 Invariants: the day of the event is not counted (民法典 art. 201), "within n days" includes the last day, a law that
-only says 日 means calendar days. A legal date is not moved over rest days unless its rule says so; the internal due
-day is the last working day on or before it. A date computed with a year whose calendar is not published is
-provisional and names it. Nothing here decides what a breach means for a process: a timeout never approves, rejects or
-closes anything.
+only says 日 means calendar days. A legal date is not moved over rest days unless its rule says so, and then only over
+those of the State Council: an authority's own closing day moves nothing. The internal due day is the last day on or
+before it on which both who receives and who acts are at work. A date computed with a year whose calendar is not
+published is provisional and names it. Nothing here decides what a breach means for a process: a timeout never
+approves, rejects or closes anything. How the days read in a derivation is `domain/day_words.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from domain.calendar import WorkCalendar, work_calendar
+from domain.day_words import by_calendar, internal_day, internal_step, provisional_step, said_step, skipped
 from domain.slack import latest_start
 from domain.times import add_months, at, day_of, first_day, last_day, month_of
 from schemas.base import Text
@@ -50,12 +52,12 @@ def add_days(anchor: date, n: int, unit: Unit, calendar: WorkCalendar) -> Counte
         return Counted(day, [_counted(n, "自然日", "calendar days")])
     if unit is Unit.MONTHS:
         day = add_months(anchor, n)
-        return Counted(day, [_step("counted", f"{n} 个月后的对应日", f"the corresponding day {n} months later")])
+        return Counted(day, [said_step("counted", f"{n} 个月后的对应日", f"the corresponding day {n} months later")])
     if unit is Unit.WORKING_DAYS:
         day = calendar.add_working_days(anchor, n)
         low, high = (anchor + timedelta(days=1), day) if n > 0 else (day, anchor - timedelta(days=1))
-        steps = [_counted(n, "工作日", "working days")]
-        steps += _skipped(calendar, low, high)
+        steps = [by_calendar(calendar, _counted(n, "工作日", "working days"))]
+        steps += skipped(calendar, low, high)
         return Counted(day, steps, min(low, day))
     raise DeadlineError(f"{unit} is not counted from a day. 单位 {unit} 不能从某一日起算。")
 
@@ -65,11 +67,11 @@ def add_to_month(month: str, n: int | None, unit: Unit, calendar: WorkCalendar) 
     end = last_day(month)
     if unit is Unit.DAY_OF_MONTH and n is not None:
         day = end.replace(day=min(n, end.day))
-        return Counted(day, [_step("counted", f"当月 {day.day} 日", f"day {day.day} of the month")])
+        return Counted(day, [said_step("counted", f"当月 {day.day} 日", f"day {day.day} of the month")])
     if unit is Unit.LAST_WORKING_DAY_OF_MONTH:
         day = calendar.last_working_day_on_or_before(end)
-        steps = [_step("counted", "当月最后一个工作日", "the last working day of the month")]
-        return Counted(day, steps + _skipped(calendar, day + timedelta(days=1), end), day)
+        steps = [by_calendar(calendar, said_step("counted", "当月最后一个工作日", "the last working day of the month"))]
+        return Counted(day, steps + skipped(calendar, day + timedelta(days=1), end), day)
     raise DeadlineError(f"{unit} with n={n} is not a day of a month. 单位 {unit}（n={n}）不能确定月内日期。")
 
 
@@ -91,6 +93,7 @@ def tax_due(month: str, nominal_day: int, calendar: WorkCalendar, published: Fil
     it; otherwise a rest day as last day moves to the next working day. It is for tax periods; premiums follow it only
     where a rule of the data says so.
     """
+    calendar = calendar.statutory
     first = first_day(month)
     if (month, nominal_day) in published:
         return TaxDue(first.replace(day=published[month, nominal_day]), "published", provisional=False)
@@ -131,7 +134,7 @@ def compute(
     due, shift, shifted_from = shifted(rule.shift_policy, counted.day, calendar, filing_table or {})
     days_used = [d for d in (counted.calendar_from, shifted_from) if d is not None]
     suffix = f":{authority}" if authority else ""
-    head = [_step("article", f"依据：{rule.source}", f"Source: {rule.source}"), _anchor_step(rule, anchor)]
+    head = [said_step("article", f"依据：{rule.source}", f"Source: {rule.source}"), _anchor_step(rule, anchor)]
     return _assemble(
         Deadline(
             id=rule.id + suffix,
@@ -278,6 +281,7 @@ def shifted(
     """The due day after shifting it over rest days by a policy, its steps, and the first day whose kind mattered."""
     if policy is ShiftPolicy.NONE:
         return day, [], None
+    calendar = calendar.statutory
     if policy is ShiftPolicy.NEXT_WORKING_DAY:
         due = calendar.next_working_day(day, include_self=True)
         if due == day:
@@ -310,13 +314,16 @@ def _assemble(
 ) -> Deadline:
     """Fills internal due day, latest start, provisional years and the last lines of the derivation."""
     calendar = work_calendar(policy.calendar(deadline.authority))
-    internal = calendar.last_working_day_on_or_before(deadline.due)
+    at_work = [calendar]
+    if deadline.legal_kind is not LegalKind.NORM:  # an agency keeps its own norm; all else the school has to do
+        at_work.append(work_calendar(policy.calendar("school")))
+    internal = internal_day(deadline.due, *at_work)
     planned = replan(deadline.model_copy(update={"internal_due": internal}), policy, remaining_steps=remaining_steps)
     looked_from = min(d for d in (used_from, internal, day_of(planned.latest_start)) if d is not None)
     missing = calendar.missing_years(looked_from, deadline.due)
-    steps = [*deadline.derivation, *internal_step(deadline.due, calendar)]
+    steps = [*deadline.derivation, *internal_step(deadline.due, *at_work)]
     steps.append(
-        _step(
+        said_step(
             "result", f"到期：{deadline.due} {calendar.closes_at} 止", f"Due {deadline.due}, until {calendar.closes_at}"
         )
     )
@@ -324,46 +331,15 @@ def _assemble(
     return planned.model_copy(update={"provisional": bool(missing), "missing_years": missing, "derivation": steps})
 
 
-def internal_step(due: date, calendar: WorkCalendar) -> list[DerivationStep]:
-    """Says why we work to an earlier day than the due day; nothing where the due day is a working day."""
-    internal = calendar.last_working_day_on_or_before(due)
-    if internal == due:
-        return []
-    name = calendar.name(due) or Text(zh="休息日", en="rest day")
-    text = Text(
-        zh=f"到期日 {due} 为{name.zh}，期限不顺延，校内按前一工作日 {internal} 办理",
-        en=f"The due day {due} is {name.en}; it does not move, so we work to {internal}",
-    )
-    return [DerivationStep(kind="shift", text=text, days=[due.isoformat(), internal.isoformat()])]
-
-
-def provisional_step(missing: Sequence[int]) -> list[DerivationStep]:
-    """Names the years without a published calendar; nothing where there are none."""
-    if not missing:
-        return []
-    years = "、".join(map(str, missing))
-    return [
-        _step(
-            "provisional",
-            f"{years} 年放假安排尚未公布（或未录入），日期为暂定，录入后重新计算",
-            f"Provisional: no holiday notice of {', '.join(map(str, missing))} yet; computed again with it",
-        )
-    ]
-
-
 def _counted(n: int, zh: str, en: str) -> DerivationStep:
     if n < 0:
-        return _step("counted", f"从前一日起倒数 {-n} 个{zh}", f"{-n} {en}, counted back from the day before")
-    return _step("counted", f"次日起算，共 {n} 个{zh}", f"{n} {en}, counted from the next day")
-
-
-def _step(kind: str, zh: str, en: str) -> DerivationStep:
-    return DerivationStep(kind=kind, text=Text(zh=zh, en=en))
+        return said_step("counted", f"从前一日起倒数 {-n} 个{zh}", f"{-n} {en}, counted back from the day before")
+    return said_step("counted", f"次日起算，共 {n} 个{zh}", f"{n} {en}, counted from the next day")
 
 
 def _anchor_step(rule: DeadlineRule, anchor: date | str) -> DerivationStep:
     event = anchor_name(rule.anchor)
-    return _step("anchor", f"起算：{event.zh} {anchor}", f"From: {event.en} {anchor}")
+    return said_step("anchor", f"起算：{event.zh} {anchor}", f"From: {event.en} {anchor}")
 
 
 def anchor_name(anchor: str) -> Text:
@@ -395,55 +371,3 @@ _ANCHORS = {
     "payment_due_missed": ("逾期未缴之日", "payment due date missed"),
     "year": ("每年", "each year"),
 }
-
-
-def _skipped(calendar: WorkCalendar, first: date, last: date) -> list[DerivationStep]:
-    """What counting passed over, by name, and the make-up days that it counted."""
-    steps: list[DerivationStep] = []
-    rest = calendar.rest_days_between(first, last)
-    if rest:
-        zh = "、".join(f"{_span(run)} {_name(calendar, run[0]).zh}" for run in _runs(calendar, rest))
-        en = ", ".join(f"{_span(run)} {_name(calendar, run[0]).en}" for run in _runs(calendar, rest))
-        text = Text(zh=f"不计入：{zh}", en=f"Not counted: {en}")
-        steps.append(DerivationStep(kind="skipped", text=text, days=[d.isoformat() for d in rest]))
-    named = [
-        d
-        for i in range((last - first).days + 1)
-        if calendar.is_working_day(d := first + timedelta(days=i)) and calendar.name(d) is not None
-    ]
-    own = [d for d in named if calendar.is_own(d)]
-    if own:
-        zh = "、".join(f"{d.isoformat()} {_name(calendar, d).zh}" for d in own)
-        en = ", ".join(f"{d.isoformat()} {_name(calendar, d).en}" for d in own)
-        text = Text(zh=f"该机构上班，计入：{zh}", en=f"The authority works, counted: {en}")
-        steps.append(DerivationStep(kind="counted", text=text, days=[d.isoformat() for d in own]))
-    made_up = [d for d in named if d not in own]
-    if made_up:
-        days = "、".join(d.isoformat() for d in made_up)
-        text = Text(zh=f"调休上班，计入：{days}", en=f"Make-up working days, counted: {days.replace('、', ', ')}")
-        steps.append(DerivationStep(kind="counted", text=text, days=[d.isoformat() for d in made_up]))
-    return steps
-
-
-def _name(calendar: WorkCalendar, day: date) -> Text:
-    if not calendar.is_holiday(day) and not calendar.is_own(day):
-        return Text(zh="周末", en="weekend")
-    return calendar.name(day) or Text(zh="节假日", en="public holiday")
-
-
-def _runs(calendar: WorkCalendar, days: Sequence[date]) -> list[list[date]]:
-    """Consecutive days of one name together."""
-    runs: list[list[date]] = []
-    for day in days:
-        joins = (
-            runs and day - runs[-1][-1] == timedelta(days=1) and _name(calendar, day) == _name(calendar, runs[-1][-1])
-        )
-        if joins:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return runs
-
-
-def _span(run: Sequence[date]) -> str:
-    return run[0].isoformat() if len(run) == 1 else f"{run[0].isoformat()}–{run[-1].strftime('%m-%d')}"

@@ -210,6 +210,7 @@ def calendars(texts: Texts) -> list[Calendar]:
         found.append(
             Calendar(
                 authority=authority,
+                title=Text.model_validate(item["title"]),
                 years=years,
                 own=own,
                 closes_at=closes,

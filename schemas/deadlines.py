@@ -67,6 +67,7 @@ class Calendar(Payload):
     """The calendar of one authority. `closes_at` is the hour ("17:00", Shanghai) at which its due day ends."""
 
     authority: str
+    title: Text | None = None  # whose it is, for the derivation; None for a calendar that is nobody's
     years: list[CalendarYear]
     own: list[OwnDays] = []
     closes_at: str = "17:00"

@@ -43,8 +43,8 @@ class Rules:
 
     @cached_property
     def calendar(self) -> WorkCalendar:
-        """The school's working days."""
-        return work_calendar(next(c for c in policy.calendars(self.texts) if c.authority == "school"))
+        """The working days of the State Council's arrangement: what is computed here is nobody's in particular."""
+        return work_calendar(next(c for c in policy.calendars(self.texts) if c.authority == "school")).statutory
 
     @cached_property
     def filing_table(self) -> FilingTable:
