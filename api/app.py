@@ -15,6 +15,7 @@ from api import (
     batch,
     board,
     calculations,
+    channels,
     codec,
     comments,
     completion,
@@ -54,7 +55,7 @@ PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
     uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices,
-    message_settings, events,
+    message_settings, channels, events,
     policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.

@@ -17,6 +17,7 @@ from store.users import Viewer
 COMMANDERS = ("clerk", "supervisor")
 READS_AUDIT = ("auditor", "admin", "supervisor", "head")
 BOARD_ROLES = ("clerk", "supervisor", "head", "auditor", "admin", "college", "payroll", "finance")
+CHANNELS = ("admin",)
 INCIDENT_DESK = ("clerk", "supervisor", "head", "admin", "auditor")
 URGERS = ("clerk", "supervisor", "head")
 DATE_MOVERS = ("supervisor", "head")  # extend internal targets

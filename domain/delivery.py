@@ -8,6 +8,7 @@ holds no number of a person and no amount, whoever wrote the text.
 import re
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from enum import StrEnum
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -31,6 +32,15 @@ ADDRESSES = {
     FEISHU: re.compile(r"(ou_[A-Za-z0-9]{10,64}|[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9.-]{3,100})?)"),
     SMS: re.compile(r"(\+\d{8,15}|1[3-9]\d{9})"),
 }
+
+
+class Trouble(StrEnum):
+    """What keeps a whole channel from working; what administrators are told of it (`api/channels.py`)."""
+
+    UNREACHABLE = "unreachable"  # no connection, no answer in time
+    REFUSES_US = "refuses_us"  # wrong secret, no right, too many messages
+    ODD_ANSWER = "odd_answer"  # an error, or an answer that is none of its interface
+    OUR_SETTINGS = "our_settings"  # what this installation has set cannot be used
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Answers about messages to a user and about the audit trail."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -53,6 +53,47 @@ class MessageSettingsBody(Body):
     quiet_from: Hour | None = None
     quiet_to: Hour | None = None
     digest: bool = False
+
+
+class ChannelView(Answer):
+    """A channel as administrators see it. `why` in plain words: what a channel itself says may hold an address."""
+
+    channel: str
+    title: Text
+    state: Literal["not_set_up", "stopped", "failing", "working", "unused"]
+    why: Text | None = None
+    failing_since: datetime | None = None
+    next_try_at: datetime | None = None
+    sent_at: datetime | None = None
+    stopped_at: datetime | None = None
+    stopped_by: str | None = None
+    waiting: int
+    oldest: datetime | None = None
+    refused: int
+
+
+class RefusedView(Answer):
+    """A message that a channel refused; `reader` is a user, empty for a person on record. Never an address."""
+
+    id: int
+    channel: str
+    subject: str
+    reader: str | None = None
+    at: datetime
+    attempts: int
+    state: Literal["failed", "pending"]
+    being_sent: bool
+    why: Text
+    next_try_at: datetime | None = None
+
+
+class ChannelPage(Answer):
+    channels: list[ChannelView]
+    refused: list[RefusedView]
+
+
+class SentAgain(Answer):
+    count: int
 
 
 class AuditView(Answer):

@@ -115,18 +115,19 @@ async def queue_reminder(
     )  # fmt: skip
 
 
-async def drop_pointless(session: AsyncSession) -> int:
-    """Drops reminders whose task was closed, or whose case has ended, before they were sent; returns how many."""
+async def _drop_pointless(session: AsyncSession, ids: list[int]) -> set[int]:
+    """Drops those of these reminders whose task was closed, or whose case has ended; returns which. Only rows that this
+    transaction holds: another worker's would be waited for."""
     task_closed = exists().where(Task.id == Outgoing.task_id, Task.closed_at.is_not(None))
     case_ended = exists().where(Process.id == Outgoing.process_id, Process.state.in_(ENDED))
     dropped = await session.execute(
         update(Outgoing)
-        .where(Outgoing.state == PENDING, Outgoing.reminder, or_(task_closed, case_ended))
+        .where(Outgoing.id.in_(ids), Outgoing.reminder, or_(task_closed, case_ended))
         .values(state=DROPPED)
         .returning(Outgoing.id)
         .execution_options(synchronize_session=False)
     )
-    return len(dropped.all())
+    return set(dropped.scalars())
 
 
 async def take(
@@ -136,7 +137,6 @@ async def take(
 
     `now` is the machine's time (pauses), `office_now` that of the office (rest days, quiet hours, digest).
     """
-    await drop_pointless(session)
     due = (
         select(Outgoing)
         .where(
@@ -150,6 +150,8 @@ async def take(
         .with_for_update(skip_locked=True)
     )
     while (row := await session.scalar(due)) is not None:
+        if row.reminder and await _drop_pointless(session, [row.id]):
+            continue
         address, wishes = await _reader(session, row)
         if address is None:
             row.state, row.error = DROPPED, NOT_WANTED
@@ -211,6 +213,8 @@ async def _parcel(
         .with_for_update(skip_locked=True)
     )
     rows = list(await session.scalars(statement))
+    gone = await _drop_pointless(session, [r.id for r in rows if r is not row])
+    rows = [r for r in rows if r.id not in gone]
     repeat = any(r.taken_at is not None for r in rows)
     for other in rows:
         other.attempts += 1
@@ -253,6 +257,25 @@ async def give_back(session: AsyncSession, ids: tuple[int, ...]) -> None:
         .where(Outgoing.id.in_(ids), Outgoing.state == PENDING)
         .values(attempts=Outgoing.attempts - 1, next_at=None, taken_at=None)
     )
+
+
+async def again(session: AsyncSession, channel: str, message_id: int | None = None) -> int:
+    """What was refused is tried again at once: one message, or all of a channel; returns how many. One that is being
+    sent at this moment, or of which a crash has left open what became of it, stays as it is: it could be doubled."""
+    found = await session.execute(
+        update(Outgoing)
+        .where(
+            Outgoing.channel == channel,
+            Outgoing.error.is_not(None),
+            Outgoing.state.in_((FAILED, PENDING)),
+            Outgoing.taken_at.is_(None),
+            *([Outgoing.id == message_id] if message_id is not None else []),
+        )
+        .values(state=PENDING, next_at=None, error=None, attempts=0)
+        .returning(Outgoing.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(found.all())
 
 
 async def waiting(session: AsyncSession) -> int:

@@ -16,6 +16,7 @@ from web.pages import (
     board,
     calculations,
     case,
+    channels,
     cover,
     inbox,
     incidents,
@@ -36,7 +37,7 @@ from web.pages import (
 
 ROOMS = (
     sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
-    policy, policy_changes, calculations, start, messages, message_settings, my, incidents,
+    policy, policy_changes, calculations, start, messages, message_settings, channels, my, incidents,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

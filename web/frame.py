@@ -19,7 +19,7 @@ from starlette.datastructures import UploadFile as PlainUpload
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import notices as messages_room
-from api.permissions import INCIDENT_DESK
+from api.permissions import CHANNELS, INCIDENT_DESK
 from api.problems import CsrfMissing, NotSignedIn, language_of
 from api.sign_in import identify
 from runtime import clock
@@ -54,6 +54,7 @@ _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("rules", "/rules", (*_OFFICE, "employee")),
     ("policy", "/policy", ("policy", "auditor", "admin", "supervisor", "head")),
     ("calculations", "/calculations", (*_OFFICE, "employee")),
+    ("channels", "/channels", CHANNELS),
     ("messages", "/messages", (*_OFFICE, "employee")),
 )
 

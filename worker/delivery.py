@@ -46,13 +46,12 @@ async def deliver() -> int:
 
 async def _run(channel: str, settings: Settings) -> int:
     """One channel: until nothing is due, or the channel itself fails."""
-    async with session() as s:
-        if await channels.paused(s, channel, clock.real_now()):
-            return 0
     sent = 0
     async with OPENERS[channel](settings) as send:
         for _ in range(AT_ONCE):
             async with session() as s:
+                if await channels.paused(s, channel, clock.real_now()):
+                    break
                 parcel = await outbox.take(
                     s, channel, now=clock.real_now(), office_now=clock.now(), school=calendar("school")
                 )
@@ -66,7 +65,7 @@ async def _run(channel: str, settings: Settings) -> int:
             except Later as error:
                 await _mark(parcel, outbox.PENDING, str(error))
             except Down as error:
-                await _down(channel, parcel, str(error))
+                await _down(channel, parcel, error)
                 log.warning("channel_down", channel=channel, error=str(error))
                 break
             except Exception as error:  # a fault of ours with this one message must not hold up the next
@@ -85,10 +84,10 @@ async def _mark(parcel: Parcel, state: str, error: str) -> None:
         await outbox.mark(s, parcel.ids, state, error=error, now=clock.real_now())
 
 
-async def _down(channel: str, parcel: Parcel, error: str) -> None:
+async def _down(channel: str, parcel: Parcel, error: Down) -> None:
     async with session() as s:
         await outbox.give_back(s, parcel.ids)
-        await channels.failed(s, channel, error, clock.real_now())
+        await channels.failed(s, channel, str(error), clock.real_now(), error.trouble)
 
 
 def letter_of(parcel: Parcel, settings: Settings) -> Letter:

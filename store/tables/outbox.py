@@ -43,7 +43,8 @@ class Outgoing(Base):
 
 
 class ChannelState(Base):
-    """How a channel is: failures in a row, and when it is tried again. No row: it was not used yet."""
+    """How a channel is: failures in a row, and when it is tried again; whether an administrator has stopped it. No row:
+    it was not used yet. `error` is the channel's own words, for the log of the operator and for no page."""
 
     __tablename__ = "channels"
     channel: Mapped[str] = mapped_column(primary_key=True)
@@ -51,7 +52,10 @@ class ChannelState(Base):
     failing_since: Mapped[datetime | None]
     next_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    trouble: Mapped[str | None]  # domain.delivery.Trouble
     sent_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    stopped_by: Mapped[str | None]
 
 
 class MessageSettings(Base):

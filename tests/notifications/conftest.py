@@ -1,6 +1,8 @@
 """A small office on a real database, and a real mail server on this machine."""
 
+import asyncio
 import smtplib
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import uvicorn
 from aiosmtpd.controller import Controller
 
 from runtime import clock
@@ -20,6 +23,7 @@ from store import database as db
 from store import people, users
 from store.tables.people import OrgUnit
 from store.tables.processes import Process
+from tests.notifications.messenger import Messenger
 
 WEDNESDAY = datetime(2026, 11, 25, 0, 45, tzinfo=UTC)  # 08:45 in Shanghai
 CASE = "enrolment-FE2026-0001"
@@ -134,3 +138,28 @@ def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """The machine's clock for pauses, movable; signatures are made with the real one within the hour."""
+    now = [clock.real_now()]
+    monkeypatch.setattr(clock, "real_now", lambda: now[0])
+    return now
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def messenger(office: Settings) -> AsyncIterator[Messenger]:
+    """The server, and the settings that name it as every service."""
+    made = Messenger()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(made.app, log_level="warning", timeout_graceful_shutdown=1))
+    task = asyncio.create_task(server.serve([listener]))
+    while not server.started:
+        await asyncio.sleep(0.02)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    office.wecom_url = office.dingtalk_url = office.feishu_url = url
+    yield made
+    server.should_exit = True
+    await task

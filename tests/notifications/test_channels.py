@@ -1,14 +1,9 @@
 """Every channel against a real server that checks its tokens and signatures: format, refusals, outages, crashes."""
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
-import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
@@ -55,31 +50,6 @@ SECRETS = {
     "sms": "sms_secret",
 }  # fmt: skip
 ROBOTS = [w for w in WAYS if w.endswith("robot")]
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The machine's clock for pauses, movable; signatures are made with the real one within the hour."""
-    now = [clock.real_now()]
-    monkeypatch.setattr(clock, "real_now", lambda: now[0])
-    return now
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def messenger(office: Settings) -> AsyncIterator[Messenger]:
-    """The server, and the settings that name it as every service."""
-    made = Messenger()
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(made.app, log_level="warning", timeout_graceful_shutdown=1))
-    task = asyncio.create_task(server.serve([listener]))
-    while not server.started:
-        await asyncio.sleep(0.02)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    office.wecom_url = office.dingtalk_url = office.feishu_url = url
-    yield made
-    server.should_exit = True
-    await task
 
 
 def set_up(settings: Settings, way: str, **changes: str) -> str:

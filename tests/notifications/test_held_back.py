@@ -11,6 +11,7 @@ from runtime import clock
 from runtime.settings import Settings
 from store import database as db
 from store import outbox
+from store.tables.outbox import Outgoing
 from store.tables.processes import Task
 from tests.notifications.conftest import WEDNESDAY, Postbox, open_case
 from tests.notifications.test_channels import rows, tell, wants
@@ -90,3 +91,25 @@ async def test_a_digest_is_one_mail_and_what_cannot_wait_goes_at_once(
     assert "3 项" in first["Subject"] and "Muster" not in first["Subject"]
     assert [first.get_content().count(link) for link in ("/tasks/far", "/cases/", "/messages")] == [2, 1, 1]
     assert {m.state for m in (await rows()).values()} == {"sent"}
+
+
+async def test_a_message_leaves_without_a_look_at_a_thousand_that_wait(
+    mail_server: Postbox, clocks: list[datetime]
+) -> None:
+    await open_case()
+    await open_task("closed", closed_at=WEDNESDAY)
+    async with db.session() as s:
+        for n in range(1000):
+            s.add(
+                Outgoing(
+                    key=f"held/{n}", channel="mail", username="clerk", subject="a", body="b", task_id="closed",
+                    reminder=True, held_until=clocks[0] + timedelta(days=1), created_at=clocks[0],
+                )
+            )  # fmt: skip
+    await tell("clerk", "now")
+    assert await deliver() == 1
+    states = [m.state for k, m in (await rows()).items() if k[1].startswith("held/")]
+    assert states == ["pending"] * 1000, "each message looked at all that waits"
+    clocks[0] += timedelta(days=1)
+    assert await deliver() == 0
+    assert {m.state for k, m in (await rows()).items() if k[1].startswith("held/")} == {"dropped"}

@@ -132,7 +132,7 @@ async def test_an_outage_makes_the_channels_pauses_grow(office: Settings, machin
     async with db.session() as s:
         assert (await s.get_one(ChannelState, "mail")).failing_since == WEDNESDAY
         told = list(await s.scalars(select(Message).where(Message.key.startswith("channel/"))))
-    assert [(m.username, "邮件" in m.text_zh) for m in told] == [("admin", True)]
+    assert [(m.username, "邮件" in m.text_zh, m.link) for m in told] == [("admin", True, "/channels")]
     office.smtp_url = ""
     assert await deliver() == 2
     async with db.session() as s:

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.delivery import Trouble
 from domain.times import SHANGHAI
 from runtime.settings import Settings
 
@@ -27,6 +28,15 @@ class Later(RuntimeError):
 
 class Down(RuntimeError):
     """The channel cannot be used now, whatever the letter."""
+
+    def __init__(self, said: str, trouble: Trouble = Trouble.ODD_ANSWER) -> None:
+        super().__init__(said)
+        self.trouble = trouble
+
+
+def status_says(status: int) -> Trouble:
+    """What an HTTP status that is no success says about the channel."""
+    return Trouble.REFUSES_US if status in (401, 403, 429) else Trouble.ODD_ANSWER
 
 
 @dataclass(frozen=True)

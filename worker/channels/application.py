@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 
+from domain.delivery import Trouble
 from runtime.settings import Settings
 from worker.channels import Down, Later, Letter, Refused
 from worker.channels.http import said
@@ -39,7 +40,7 @@ class Codes:
         if code in self.no_such_member:
             raise Refused(words)
         if code in self.channel or code in self.token_gone:
-            raise Down(words)
+            raise Down(words, Trouble.REFUSES_US)
         raise Later(words)
 
 

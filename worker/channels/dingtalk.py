@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 
+from domain.delivery import Trouble
 from runtime import clock
 from runtime.settings import Settings
 from worker.channels import Down, Letter, Send, for_a_group, for_the_reader
@@ -76,7 +77,7 @@ class _Application(Application):
         query = {"appkey": self.settings.dingtalk_app_key, "appsecret": secret}
         answer = await ask(self.http, "GET", f"{self.root}/gettoken", params=query)
         if answer.get("errcode", 0) != 0 or not answer.get("access_token"):
-            raise Down(said(answer.get("errcode"), answer.get("errmsg")))
+            raise Down(said(answer.get("errcode"), answer.get("errmsg")), Trouble.REFUSES_US)
         return str(answer["access_token"])
 
     async def post(self, letter: Letter) -> dict[str, Any]:

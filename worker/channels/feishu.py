@@ -16,9 +16,10 @@ from typing import Any
 
 import httpx2
 
+from domain.delivery import Trouble
 from runtime import clock
 from runtime.settings import Settings
-from worker.channels import Down, Letter, Send, for_a_group, for_the_reader
+from worker.channels import Down, Letter, Send, for_a_group, for_the_reader, status_says
 from worker.channels.application import Application, Codes
 from worker.channels.http import body_of, client, said, send
 
@@ -76,7 +77,7 @@ class _Application(Application):
         body = {"app_id": self.settings.feishu_app_id, "app_secret": secret}
         answer = await _asked(self.http, f"{self.root}/open-apis/auth/v3/tenant_access_token/internal", json=body)
         if answer.get("code") != 0 or not answer.get("tenant_access_token"):
-            raise Down(said(answer.get("code"), answer.get("msg")))
+            raise Down(said(answer.get("code"), answer.get("msg")), Trouble.REFUSES_US)
         return str(answer["tenant_access_token"])
 
     async def post(self, letter: Letter) -> dict[str, Any]:
@@ -99,5 +100,5 @@ async def _asked(http: httpx2.AsyncClient, url: str, **request: Any) -> dict[str
     """Feishu says why in the body, with status 400 as with 200."""
     answer = await send(http, "POST", url, **request)
     if answer.status_code >= _WRONG:
-        raise Down(f"HTTP {answer.status_code}")
+        raise Down(f"HTTP {answer.status_code}", status_says(answer.status_code))
     return body_of(answer)

@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx2
 
-from worker.channels import TIMEOUT, Down
+from domain.delivery import Trouble
+from worker.channels import TIMEOUT, Down, status_says
 
 _OK = 200
 
@@ -26,7 +27,7 @@ async def ask(http: httpx2.AsyncClient, method: str, url: str, **request: Any) -
     """The JSON object of an answer with status 200. Down for everything else: not reached, refused, no JSON."""
     answer = await send(http, method, url, **request)
     if answer.status_code != _OK:
-        raise Down(f"HTTP {answer.status_code}")
+        raise Down(f"HTTP {answer.status_code}", status_says(answer.status_code))
     return body_of(answer)
 
 
@@ -35,7 +36,7 @@ async def send(http: httpx2.AsyncClient, method: str, url: str, **request: Any) 
     try:
         return await http.request(method, url, **request)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
-        raise Down(f"无法连接。 Cannot be reached: {type(error).__name__}.") from None
+        raise Down(f"无法连接。 Cannot be reached: {type(error).__name__}.", Trouble.UNREACHABLE) from None
 
 
 def body_of(answer: httpx2.Response) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib.errors import (
+    SMTPAuthenticationError,
+    SMTPConnectError,
     SMTPDataError,
     SMTPException,
     SMTPNotSupported,
@@ -27,6 +29,7 @@ from aiosmtplib.errors import (
     SMTPRecipientsRefused,
 )
 
+from domain.delivery import Trouble
 from runtime import clock
 from runtime.settings import Settings
 from worker.channels import TIMEOUT, Down, Later, Letter, Refused, Send
@@ -81,7 +84,7 @@ async def channel(settings: Settings) -> AsyncIterator[Send]:
             try:
                 write_file(folder, letter, message)
             except OSError as error:
-                raise Down(f"{type(error).__name__}: {error.strerror}") from error
+                raise Down(f"{type(error).__name__}: {error.strerror}", Trouble.OUR_SETTINGS) from error
 
         yield put
         return
@@ -96,13 +99,21 @@ async def channel(settings: Settings) -> AsyncIterator[Send]:
                 await client.connect()
             await _send(client, message)
         except (SMTPException, OSError, BadSmtpUrl) as error:
-            raise Down(f"{type(error).__name__}: {error}") from error
+            raise Down(f"{type(error).__name__}: {error}", _trouble(error)) from error
 
     try:
         yield send
     finally:
         if client is not None:
             client.close()
+
+
+def _trouble(error: Exception) -> Trouble:
+    if isinstance(error, BadSmtpUrl):
+        return Trouble.OUR_SETTINGS
+    if isinstance(error, SMTPAuthenticationError):
+        return Trouble.REFUSES_US
+    return Trouble.UNREACHABLE if isinstance(error, (OSError, SMTPConnectError)) else Trouble.ODD_ANSWER
 
 
 def write_file(folder: Path, letter: Letter, message: EmailMessage) -> Path:

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 from runtime import clock
 from runtime.settings import Settings
-from worker.channels import Down, Letter, Refused, Send
+from worker.channels import Down, Letter, Refused, Send, status_says
 from worker.channels.http import client, send
 
 _CHARACTERS = 140  # two parts of 70: a text message is a hint, the page has the rest
@@ -50,7 +50,7 @@ async def channel(settings: Settings) -> AsyncIterator[Send]:
                 return
             if answer.status_code in _NEVER:
                 raise Refused(f"短信网关拒收。 The gateway refused it: HTTP {answer.status_code}.")
-            raise Down(f"HTTP {answer.status_code}")
+            raise Down(f"HTTP {answer.status_code}", status_says(answer.status_code))
 
         yield hand_over
 

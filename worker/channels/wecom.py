@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from domain.delivery import Trouble
 from runtime.settings import Settings
 from worker.channels import Down, Letter, Refused, Send, for_a_group, for_the_reader
 from worker.channels.application import Application, Codes
@@ -49,7 +50,7 @@ class _Application(Application):
         query = {"corpid": self.settings.wecom_corp_id, "corpsecret": secret}
         answer = await ask(self.http, "GET", f"{self.root}/cgi-bin/gettoken", params=query)
         if answer.get("errcode", 0) != 0 or not answer.get("access_token"):
-            raise Down(said(answer.get("errcode"), answer.get("errmsg")))
+            raise Down(said(answer.get("errcode"), answer.get("errmsg")), Trouble.REFUSES_US)
         return str(answer["access_token"])
 
     async def post(self, letter: Letter) -> dict[str, Any]:
