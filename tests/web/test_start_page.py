@@ -67,15 +67,17 @@ async def test_a_person_with_a_second_passport_is_decided_about_on_the_page(site
     assert "1 行的人员需要确认" in await page.inner_text("#start-rows")
     await page.select_option("select[name=row-2]", "another_person")
     await page.click("#start-rows button")
-    await page.wait_for_selector("#result tbody a")
+    await page.wait_for_selector("#result tbody .mark.started >> nth=1")
     assert await page.locator("#result tbody .mark.started").count() == 2 == await cases_in_rows() - 1
     assert await page.locator("#start-rows").count() == 0
     other = await page.inner_text("#result tbody tr:first-child a")
     await page.click("#result tbody tr:first-child a")
+    await page.wait_for_url("**/cases/**")
     assert "不是同一人" in await page.inner_text("main")
 
     # After a start without a preview: the same person; two open cases are too many to choose from.
     await upload(page, files.xlsx([header, renewed("TZ2222222")]), "good_rows")
+    await page.wait_for_selector("select[name=row-2]")
     assert await page.locator("select[name=row-2] option").all_inner_texts() == ["尚未确认", "是另一人，发起参保"]
     async with session() as s:
         (await s.get_one(Process, f"enrolment-{other}")).state = "cancelled"

@@ -122,7 +122,6 @@ def _result(view: ImportView) -> dict[str, Any]:
     return {
         "id": view.id,
         "preview": view.mode == "preview",
-        "can_start": view.can_start,
         "good": view.counts.get("started", 0) if view.mode == "preview" else 0,
         "undecided": sum(bool(r.decisions) for r in view.rows) if view.can_start else 0,
         "notes": view.notes,
