@@ -1,6 +1,7 @@
 """Cases: the list, one case in full, and the commands cancel, suspend and resume."""
 
 import uuid
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,13 +11,16 @@ from api import cut_offs, engine, permissions, signatures, views
 from api.completion import IdempotencyKey
 from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
 from api.sign_in import CurrentViewer
+from domain.forecast import forecast
 from runtime import clock
 from schemas.api import CommandBody, ProcessKindView, ProcessPage, ProcessQuery, ProcessView
 from schemas.base import Text
-from schemas.deadlines import Deadline
+from schemas.deadlines import Deadline, LegalKind
 from schemas.enrolment import ForeignHire
+from schemas.forecast import Forecast
 from schemas.process import ProcessCommand, Stage
-from store import audit, cases, copies, documents
+from store import audit, cases, copies, documents, policies
+from store import forecast as forecast_store
 from store.database import reading, session
 from store.inbox import BadCursor as CursorUnreadable
 from store.tables.processes import Process
@@ -68,10 +72,23 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
         documents=[views.document_view(d) for d in await documents.of_process(s, process_id)],
         copies=[views.copy_view(c, look) for c in await copies.of_case(s, process_id)],
         countersigns=signatures.of_case(tasks, look),
+        forecasts=await _forecasts(s, process, moment),
         actions=views.commands(process, look),
         reason=process.reason,
         now=moment,
     )
+
+
+async def _forecasts(s: AsyncSession, process: Process, moment: datetime) -> list[Forecast]:
+    """How the binding dates of an open case will be kept."""
+    if process.closed_at is not None:
+        return []
+    known, tasks = await forecast_store.speeds(s), await forecast_store.open_tasks(s, [process.id])
+    school = policies.calendar("school")
+    deadlines = [Deadline.model_validate(d) for d in process.deadlines]
+    binding = [d for d in deadlines if d.legal_kind is not LegalKind.INTERNAL]
+    found = (forecast(d, tasks.get(process.id, []), known, school, moment) for d in binding)
+    return sorted((f for f in found if f is not None), key=lambda f: (f.due, f.deadline_id))
 
 
 _CANNOT_CANCEL = {  # what a process answers (`cancel_refusal`) -> what people read

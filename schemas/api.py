@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from schemas.base import Body, Text
 from schemas.countersign import CountersignView
 from schemas.deadlines import CutOff, DeadlineView
+from schemas.forecast import Forecast
 from schemas.process import Stage
 from schemas.steps import ReturnTarget
 
@@ -312,6 +313,7 @@ class ProcessQuery(AddressQuery):
     overdue: bool | None = None
     due_today: bool | None = None
     at_risk: bool | None = None
+    forecast_late: bool | None = Field(default=None, description="will be late at the usual speed of its steps")
     waiting_for: str | None = Field(default=None, max_length=60, description="an agency, or `any`")
     org_unit: str | None = Field(default=None, max_length=60)
     subject: str | None = Field(default=None, max_length=60)
@@ -380,6 +382,7 @@ class ProcessView(ProcessItem):
     documents: list[DocumentView] = []
     copies: list[CopyView] = []
     countersigns: list[CountersignView] = []
+    forecasts: list[Forecast] = []
     actions: list[str] = []
     reason: str | None = None
     now: datetime

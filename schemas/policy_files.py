@@ -229,6 +229,8 @@ class SettingsFile(Sourced):
     model_config = ConfigDict(extra="allow")
     partial_payment_days: Annotated[int, Field(ge=0, le=31)]
     partial_payment_grace_minutes: Annotated[int, Field(ge=0)]
+    forecast_months: Annotated[int, Field(ge=1, le=60)]
+    forecast_enough: Annotated[int, Field(ge=1, le=2000)]
     unclaimed_working_days: Annotated[int, Field(ge=1, le=31)]
 
 

@@ -34,7 +34,7 @@ from store.tables.processes import Comment, Process, Task, Timeline
 from store.users import Viewer
 
 OPEN = ("running", "waiting", "suspended")
-FIGURES = ("open", "overdue", "due_today", "at_risk", "waiting")
+FIGURES = ("open", "overdue", "due_today", "at_risk", "waiting", "forecast_late")
 WORK = ("open", "overdue", "due_week")
 
 
@@ -70,6 +70,7 @@ def filters(query: ProcessQuery, now: datetime) -> list[ColumnElement[bool]]:
         (query.overdue, urgency.overdue(Process, now)),
         (query.due_today, urgency.due_today(Process, now)),
         (query.at_risk, urgency.at_risk(Process, now)),
+        (query.forecast_late, urgency.forecast_late(now)),
     ):
         if wanted is not None:
             found.append(condition if wanted else func.coalesce(condition, False).is_(False))
@@ -166,6 +167,7 @@ def figure_queries() -> dict[str, ProcessQuery]:
         "due_today": ProcessQuery(due_today=True),
         "at_risk": ProcessQuery(at_risk=True),
         "waiting": ProcessQuery(waiting_for="any"),
+        "forecast_late": ProcessQuery(forecast_late=True),
     }
 
 

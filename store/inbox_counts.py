@@ -157,6 +157,8 @@ async def kinds(session: AsyncSession, viewer: Viewer, view: TaskViewName, now: 
     if sums is None:
         return set(await session.scalars(_where(viewer, TaskQuery(view=view), now, (), Task.kind).distinct()))
     found = await tallies.kinds(session, sums.where)
-    if sums.besides is not None and sums.sign > 0:
-        found |= set(await session.scalars(select(Task.kind).where(sums.besides).distinct()))
-    return found
+    if sums.besides is not None:
+        own = select(Task.kind, func.count()).where(sums.besides).group_by(Task.kind)
+        for kind, n in await session.execute(own):
+            found[kind] = found.get(kind, 0) + sums.sign * n
+    return {kind for kind, n in found.items() if n > 0}

@@ -39,7 +39,8 @@ _DIMENSIONS = (Tally.about, Tally.key, Tally.kind, Tally.org_unit, Tally.names, 
 
 
 def figures(now: datetime, names: Sequence[str] = ()) -> list[ColumnElement[int]]:
-    """Sums named open, overdue, due_today, at_risk and waiting; what excludes one of `names` is taken off."""
+    """Sums named open, overdue, due_today, at_risk, waiting, forecast_late; what excludes one of `names` is taken
+    off."""
     n = case((func.cardinality(Tally.names) == 0, Tally.n), else_=-Tally.n) if names else Tally.n
     ahead = Tally.clock * text("interval '1 second'")
     today = shanghai_day(Tally.at + ahead) == shanghai_day(literal(now) + ahead)
@@ -54,6 +55,7 @@ def figures(now: datetime, names: Sequence[str] = ()) -> list[ColumnElement[int]
         total(Tally.what == "due", Tally.at >= now, today).label("due_today"),
         (total(Tally.what == "start", Tally.at < now) - late).label("at_risk"),
         total(Tally.what == "waiting").label("waiting"),
+        (total(Tally.what == "late", Tally.at < now) - late).label("forecast_late"),
     ]
 
 
@@ -107,8 +109,8 @@ async def fold() -> int:
         return (await s.execute(insert(Tally).from_select(columns, merged))).rowcount  # pyright: ignore
 
 
-async def kinds(session: AsyncSession, where: ColumnElement[bool]) -> set[str]:
-    """The kinds of tasks that there are at all among these tallies."""
-    statement = select(Tally.kind).where(where, Tally.what == "open").group_by(Tally.kind)
-    n = case((func.cardinality(Tally.names) == 0, Tally.n), else_=-Tally.n)
-    return set((await session.execute(statement.having(func.sum(n) > 0))).scalars())
+async def kinds(session: AsyncSession, where: ColumnElement[bool]) -> dict[str, int]:
+    """How many tasks of each kind there are among these tallies."""
+    n = func.sum(case((func.cardinality(Tally.names) == 0, Tally.n), else_=-Tally.n))
+    statement = select(Tally.kind, n).where(where, Tally.what == "open").group_by(Tally.kind).having(n > 0)
+    return {kind: int(number) for kind, number in await session.execute(statement)}

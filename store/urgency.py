@@ -49,6 +49,12 @@ def at_risk(row: Row, now: datetime) -> ColumnElement[bool]:
     return and_(row.closed_at.is_(None), row.next_due_at >= moment, row.latest_start < moment)
 
 
+def forecast_late(now: datetime) -> ColumnElement[bool]:
+    """Will be late at the speed at which its steps are usually done, and is not overdue yet (`domain/forecast.py`)."""
+    moment = case_now(Process, now)
+    return and_(Process.closed_at.is_(None), Process.next_due_at >= moment, Process.late_from < moment)
+
+
 def due_week(row: Row, now: datetime) -> ColumnElement[bool]:
     """The next deadline ends later in this week, which ends on Sunday in Shanghai."""
     moment = case_now(row, now)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from api.completion import resend_pending_submissions
 from api.policy_orders import send_policy_orders
 from api.starts import start_pending
+from store.forecast import measure, sweep
 from store.tallies import fold
 from worker.delivery import deliver
 from worker.halted import sweep_incidents
@@ -19,6 +20,8 @@ CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (10, deliver),
     (10, send_policy_orders),
     (20, fold),
+    (20, sweep),
     (30, sweep_incidents),
+    (600, measure),
     (60, tell_watched_dates),
 ]

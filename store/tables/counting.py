@@ -37,9 +37,9 @@ class Tally(Base):
     only ones counted when closed), `process` (empty), `agency` (who is waited for), `stage` (an active one). `kind`:
     of task or process; empty for a holder. `names`: empty, or the users who are excluded from these tasks, which are
     then counted a second time, to be taken off. `what`: `open`, `waiting`, `opened` (free tasks, `at` the Shanghai day
-    of their opening), or `due` and `start`, which count what becomes overdue, or at risk, `at` an instant of the
-    installation's clock; `clock` is what the case is ahead of it. What counts at any hour stands `at` the epoch, as
-    does what has long been overdue or at risk.
+    of their opening), or `due`, `start` and `late`, which count what becomes overdue, at risk, or will be late by the
+    forecast, `at` an instant of the installation's clock; `clock` is what the case is ahead of it. What counts at any
+    hour stands `at` the epoch, as does what has long been overdue or at risk.
     """
 
     __tablename__ = "tallies"
@@ -115,6 +115,8 @@ LANGUAGE sql STABLE AS $$
     ('open', 'epoch'::timestamptz, p.state IN ({OPEN_STATES})),
     ('waiting', 'epoch', p.waiting_on && {AGENCIES}),
     ('due', p.next_due_at - p.clock_offset_seconds * interval '1 second', p.next_due_at IS NOT NULL),
+    ('late', least(p.late_from, p.next_due_at) - p.clock_offset_seconds * interval '1 second',
+      p.next_due_at IS NOT NULL),
     ('start', least(p.latest_start, p.next_due_at) - p.clock_offset_seconds * interval '1 second',
       p.next_due_at IS NOT NULL)
   ) AS w (what, instant, counts)
@@ -170,7 +172,9 @@ _TASK = (
     "group_id kind holder excluded next_due_at latest_start closed_at clock_offset_seconds "
     "state completed_by completed_for opened_at"
 )
-_PROCESS = "kind org_unit state active_stages waiting_on next_due_at latest_start closed_at clock_offset_seconds"
+_PROCESS = (
+    "kind org_unit state active_stages waiting_on next_due_at latest_start late_from closed_at clock_offset_seconds"
+)
 TRIGGERS = (
     ("tasks", "place_task", "BEFORE INSERT OR UPDATE OF roles, org_unit", "true", "place_task"),
     ("tasks", "tally_task", "AFTER INSERT OR DELETE", "true", "tally_task"),
@@ -183,6 +187,8 @@ TRIGGERS = (
     ),
 )  # fmt: skip
 INSTALL = (
+    "ALTER TABLE processes ADD COLUMN IF NOT EXISTS late_from timestamptz",
+    "ALTER TABLE processes ADD COLUMN IF NOT EXISTS forecast_revision integer NOT NULL DEFAULT -1",
     *FUNCTIONS,
     *(
         f"CREATE OR REPLACE TRIGGER {name} {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {function}()"

@@ -45,9 +45,17 @@ class Process(Base):
     clock_offset_seconds: Mapped[int] = mapped_column(default=0)
     next_due_at: Mapped[datetime | None]  # earliest end of an unmet deadline
     latest_start: Mapped[datetime | None]  # earliest latest start of an unmet deadline
+    # Written by the forecast (`store/forecast.py`):
+    late_from: Mapped[datetime | None]  # from when on it will be late
+    forecast_revision: Mapped[int] = mapped_column(default=-1, server_default="-1")  # the revision that was forecast
     __table_args__ = (
         Index("ix_processes_open_due", "next_due_at", postgresql_where=text("closed_at IS NULL")),
         Index("ix_processes_list", "started_at", "id"),
+        Index(
+            "ix_processes_unforecast",
+            "id",
+            postgresql_where=text("closed_at IS NULL AND forecast_revision <> revision"),
+        ),
         Index("ix_processes_started_by", "started_by", postgresql_where=text("closed_at IS NULL")),
     )
 
@@ -143,6 +151,7 @@ class Task(Base):
         Index("ix_tasks_subject", "subject", postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_owner", "owner", postgresql_where=text("owner IS NOT NULL")),
         Index("ix_tasks_done", "completed_by", "closed_at", "id", postgresql_where=text(DONE)),
+        Index("ix_tasks_finished", "kind", "closed_at", postgresql_where=text("state = 'completed'")),
         Index("ix_tasks_completed_for", "completed_for", postgresql_where=text("completed_for IS NOT NULL")),
     )
 

@@ -1,0 +1,97 @@
+"""The board's number of cases that will be late equals its list; speeds come from finished tasks; the case says why."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from domain.times import at
+from runtime import clock
+from schemas.deadlines import Basis, Deadline, LegalKind, Unit
+from store import forecast, policies, tallies
+from store.database import reading, session
+from store.tables.processes import Process, Task
+from tests.api.conftest import Office, deadline
+
+
+def due_in(working_days: int, *steps: str) -> Deadline:
+    day = policies.calendar("school").add_working_days(clock.today(), working_days)
+    basis = Basis(rule="DL-REG-FOR", anchor="2026-11-01", unit=Unit.CALENDAR_DAYS, steps=list(steps))
+    return deadline(day, kind=LegalKind.STATUTORY).model_copy(update={"basis": basis})
+
+
+async def verifying(office: Office, number: str, working_days: int) -> str:
+    case = await office.case(id_number=number)
+    due = due_in(working_days, "verification", "hand_in")
+    await office.task(case, deadlines=[due], process={"deadlines": [due]})
+    return case
+
+
+async def finished(office: Office, n: int, working_days: int) -> None:
+    """So many verifications of the last weeks that took so many working days."""
+    case = await office.case(id_number="ZZ9999999")
+    school = policies.calendar("school")
+    last = school.last_working_day_on_or_before(clock.today() - timedelta(days=1))
+    ids = [await office.task(case, key=f"verification/{i}") for i in range(n)]
+    async with session() as s:
+        await s.execute(
+            update(Task)
+            .where(Task.id.in_(ids))
+            .values(
+                opened_at=at(school.add_working_days(last, 1 - working_days), "09:00"),
+                closed_at=at(last, "16:00"),
+                state="completed",
+            )
+        )
+
+
+async def listed(office: Office) -> tuple[int, set[str]]:
+    client = await office.sign_in("supervisor")
+    figure = (await client.get("/api/v1/board")).json()["totals"]["forecast_late"]
+    page: dict[str, Any] = (await client.get(f"/api/v1{figure['path']}")).json()
+    assert page["total"] == len(page["items"]) == figure["value"]
+    return figure["value"], {p["id"] for p in page["items"]}
+
+
+async def test_number_list_and_reason_follow_what_was_measured(office: Office) -> None:
+    soon = await verifying(office, "AA1111111", 1)
+    later = await verifying(office, "BB2222222", 6)
+    assert await listed(office) == (0, set())  # nothing has been forecast yet
+    assert await forecast.sweep() == 2
+    assert await listed(office) == (1, {soon})  # two days of verification and one of hand-in do not fit into two
+    client = await office.sign_in("clerk")
+    (said,) = (await client.get(f"/api/v1/processes/{soon}")).json()["forecasts"]
+    assert said["late"] and "尚不足" in said["says"]["zh"] and not said["steps"][0]["measured"]
+
+    await finished(office, policies.setting("forecast_enough") - 1, 9)
+    await forecast.measure()
+    await forecast.sweep()
+    assert await listed(office) == (1, {soon})
+    await finished(office, policies.setting("forecast_enough"), 9)
+    assert await forecast.measure() == 1
+    async with reading() as s:
+        assert await forecast.waiting(s) == 4
+    await forecast.sweep()
+    await tallies.fold()
+    assert await listed(office) == (2, {soon, later})
+    (said,) = (await client.get(f"/api/v1/processes/{later}")).json()["forecasts"]
+    assert "审核通常需要 9 个工作日（90% 在 9 日内）" in said["says"]["zh"] and said["says"]["zh"].endswith(
+        "预计逾期。"
+    )
+    assert await forecast.measure() == 0  # nothing new: no case is forecast again
+
+
+async def test_a_case_that_moves_on_is_forecast_again(office: Office) -> None:
+    case = await verifying(office, "AA1111111", 1)
+    await forecast.sweep()
+    assert await listed(office) == (1, {case})
+    calm = due_in(20, "hand_in")
+    await office.task(case, "registration.hand_in", key="hand_in/1", revision=2, deadlines=[calm],
+                      process={"deadlines": [calm]})  # fmt: skip
+    async with session() as s:
+        await s.execute(update(Task).where(Task.key == "verification/1").values(closed_at=clock.now()))
+    assert await forecast.sweep() == 1
+    assert await listed(office) == (0, set())
+    async with session() as s:
+        process = (await s.scalars(select(Process).where(Process.id == case))).one()
+        assert process.late_from is not None and process.forecast_revision == process.revision
