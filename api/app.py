@@ -22,6 +22,7 @@ from api import (
     copies,
     countersign,
     dates,
+    deadlines,
     events,
     handover,
     health,
@@ -30,6 +31,7 @@ from api import (
     leaving,
     message_settings,
     notices,
+    pictures,
     policy,
     policy_form,
     policy_orders,
@@ -57,6 +59,7 @@ ROOMS = (
     uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices,
     message_settings, channels, events,
     policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
+    deadlines, pictures,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

@@ -1,16 +1,15 @@
-"""The supervisor's board: overdue, due today, at risk, unclaimed too long, waiting for an authority; work per clerk;
-and the deadlines of a period.
+"""The supervisor's board: overdue, due today, at risk, unclaimed too long, waiting for an authority; work per
+clerk.
 
 Every figure carries the path of the list it counts; both use the same conditions (`store/cases.py`), so that the number
 is the list's total.
 """
 
-from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
-from sqlalchemy import select
+from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, views
@@ -18,12 +17,11 @@ from api.sign_in import CurrentViewer
 from domain.workload import shares
 from runtime import clock
 from schemas.base import Text
-from schemas.board import BoardRow, BoardView, DeadlineItem, DeadlinePage, Figure, StageRow, WorkRow, WorkView
-from schemas.deadlines import Deadline
+from schemas.board import BoardRow, BoardView, Figure, StageRow, WorkRow, WorkView
 from schemas.incidents import IncidentQuery
 from store import cases, incident_desk, policies, users
 from store.database import reading
-from store.inbox import process_visible, sees_all
+from store.inbox import sees_all
 from store.tables.processes import Process
 from store.users import Viewer
 
@@ -32,9 +30,9 @@ NOBODY = Text(zh="（无人认领）", en="(held by nobody)")
 WHOLE_SCHOOL = Text(zh="（全校）", en="(whole school)")
 
 
-def _process_figures(values: dict[str, int], **more: str) -> dict[str, Figure]:
+def process_figures(values: dict[str, int], **more: str) -> dict[str, Figure]:
     queries = cases.figure_queries()
-    return {name: _figure("/processes", n, {**_set(queries[name]), **more}) for name, n in values.items()}
+    return {name: figure_of("/processes", n, {**_set(queries[name]), **more}) for name, n in values.items()}
 
 
 async def _incidents(s: AsyncSession, viewer: Viewer) -> dict[str, Figure]:
@@ -42,7 +40,7 @@ async def _incidents(s: AsyncSession, viewer: Viewer) -> dict[str, Figure]:
     if not viewer.has(*permissions.INCIDENT_DESK):
         return {}
     return {
-        "incidents": _figure("/incidents", await incident_desk.count(s, viewer, IncidentQuery()), {"state": "open"})
+        "incidents": figure_of("/incidents", await incident_desk.count(s, viewer, IncidentQuery()), {"state": "open"})
     }
 
 
@@ -53,7 +51,7 @@ def _set(query: Any) -> dict[str, str]:
     }
 
 
-def _figure(path: str, value: int, parameters: dict[str, str]) -> Figure:
+def figure_of(path: str, value: int, parameters: dict[str, str]) -> Figure:
     return Figure(value=value, path=f"{path}?{urlencode(parameters)}")
 
 
@@ -68,18 +66,18 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
     by_agency = await cases.waiting_by_agency(s, viewer, now)
     return BoardView(
         now=now,
-        totals=_process_figures(await cases.figures(s, viewer, now))
+        totals=process_figures(await cases.figures(s, viewer, now))
         | {"unclaimed": await _unclaimed(s, viewer, now)}
         | await _incidents(s, viewer),
         by_process=[
-            BoardRow(key=str(kind), title=views.kind_title(str(kind)), figures=_process_figures(n, kind=str(kind)))
+            BoardRow(key=str(kind), title=views.kind_title(str(kind)), figures=process_figures(n, kind=str(kind)))
             for kind, n in by_kind.items()
         ],
         by_org_unit=[
             BoardRow(
                 key=unit or "-",
                 title=look.units.get(unit, Text(zh=unit, en=unit)) if unit else WHOLE_SCHOOL,
-                figures=_process_figures(n, org_unit=unit or "-"),
+                figures=process_figures(n, org_unit=unit or "-"),
             )
             for unit, n in by_unit.items()
         ],
@@ -98,21 +96,21 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
 
 
 async def _unclaimed(s: AsyncSession, viewer: Viewer, now: datetime) -> Figure:
-    return _figure("/tasks", await cases.unclaimed(s, viewer, now), {"view": "all", "unclaimed": "true"})
+    return figure_of("/tasks", await cases.unclaimed(s, viewer, now), {"view": "all", "unclaimed": "true"})
 
 
 async def _stages(s: AsyncSession, viewer: Viewer, now: datetime) -> list[StageRow]:
     """Kinds by name, and in each the stages in their order."""
     found = {(kind, stage): values for kind, stage, values in await cases.by_stage(s, viewer, now)}
-    titles = await cases.stage_titles(s, {kind for kind, _ in found})
-    places = {place: i for i, place in enumerate(titles)}
+    known = await cases.stages_of(s, {kind for kind, _ in found})
+    places = {place: i for i, place in enumerate(known)}
     return [
         StageRow(
             key=stage,
-            title=titles.get((kind, stage), Text(zh=stage, en=stage)),
+            title=known[kind, stage].title if (kind, stage) in known else Text(zh=stage, en=stage),
             kind=kind,
             kind_title=views.kind_title(kind),
-            figures=_process_figures(found[kind, stage], kind=kind, stage=stage),
+            figures=process_figures(found[kind, stage], kind=kind, stage=stage),
         )
         for kind, stage in sorted(found, key=lambda place: (place[0], places.get(place, len(places)), place[1]))
     ]
@@ -140,7 +138,7 @@ async def _work(s: AsyncSession, look: views.Lookup, now: datetime) -> WorkView:
 
 def _task_figures(values: dict[str, int], holder: str) -> dict[str, Figure]:
     return {
-        name: _figure("/tasks", n, {"view": "all", "holder": holder} | ({name: "true"} if name != "open" else {}))
+        name: figure_of("/tasks", n, {"view": "all", "holder": holder} | ({name: "true"} if name != "open" else {}))
         for name, n in values.items()
     }
 
@@ -150,57 +148,13 @@ def _agency_row(agency: str, values: dict[str, int]) -> BoardRow:
         key=agency,
         title=policies.snapshot().agency(agency).title,
         figures={
-            name: _figure("/processes", n, {"waiting_for": agency} | ({name: "true"} if name != "waiting" else {}))
+            name: figure_of("/processes", n, {"waiting_for": agency} | ({name: "true"} if name != "waiting" else {}))
             for name, n in values.items()
         },
     )
-
-
-LOOK_BACK = timedelta(days=3650)  # lint: allow law-number - how far a page looks, no rule
-LOOK_AHEAD = timedelta(days=60)  # lint: allow law-number - how far a page looks, no rule
-
-
-async def deadlines(s: AsyncSession, viewer: Viewer, first: date | None, last: date | None) -> DeadlinePage:
-    """Unmet deadlines of open cases whose due day lies in first..last (both included), earliest first.
-
-    By default from ten years back to sixty days ahead of today.
-    """
-    now = clock.now()
-    first = first or clock.today() - LOOK_BACK
-    last = last or clock.today() + LOOK_AHEAD
-    rows = await s.scalars(
-        select(Process).where(process_visible(viewer), Process.closed_at.is_(None)).order_by(Process.id)
-    )
-    found: list[DeadlineItem] = []
-    for process in rows:
-        moment = now + timedelta(seconds=process.clock_offset_seconds)
-        for stored in process.deadlines:
-            deadline = Deadline.model_validate(stored)
-            if deadline.met_at is None and first <= deadline.due <= last:
-                found.append(
-                    DeadlineItem(
-                        **views.deadline_view(deadline, moment).model_dump(),
-                        process_id=process.id,
-                        process_title=process.title,
-                        process_kind=process.kind,
-                        org_unit=process.org_unit,
-                    )
-                )
-    found.sort(key=lambda d: (d.due_at, d.process_id, d.id))
-    return DeadlinePage(items=found, total=len(found))
 
 
 @router.get("/board", summary="What is late, and what will be")
 async def get_board(viewer: CurrentViewer) -> BoardView:
     async with reading() as s:
         return await board(s, viewer)
-
-
-@router.get("/deadlines", summary="Deadlines of a period")
-async def get_deadlines(
-    viewer: CurrentViewer,
-    first: Annotated[date | None, Query(alias="from")] = None,
-    last: Annotated[date | None, Query(alias="to")] = None,
-) -> DeadlinePage:
-    async with reading() as s:
-        return await deadlines(s, viewer, first, last)

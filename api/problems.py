@@ -252,6 +252,14 @@ class TooLarge(Problem):
     status, code = 413, "too_large"
 
 
+class InvalidPeriod(Problem):
+    status, code = 422, "invalid_period"
+    text = Text(
+        zh="月份或机构无效：月份请写作 2026-11，机构请从列表中选择。",
+        en="No such month or authority: write a month as 2026-11, and choose an authority from the list.",
+    )
+
+
 class BadCursor(Problem):
     status, code = 422, "bad_cursor"
     text = Text(zh="翻页标记无效，请从第一页重新开始。", en="The cursor is not valid: start again from the first page.")

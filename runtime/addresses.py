@@ -11,4 +11,6 @@ def page_of(path: str) -> str:
         plain = "/cases" + plain.removeprefix("/processes")
     elif parts.path == "/tasks":
         plain = "/inbox" + plain.removeprefix("/tasks")
+    elif parts.path == "/deadlines":
+        plain = "/dates" + plain.removeprefix("/deadlines")
     return plain

@@ -1,9 +1,10 @@
-"""What a supervisor steers from: figures with the list behind each, work per clerk, deadlines of a period.
+"""What a supervisor steers from: figures with the list behind each, work per clerk, deadlines of a period and of a
+month.
 
 Invariant: a figure is always the total of the list at its path.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from pydantic import Field
@@ -64,9 +65,52 @@ class DeadlineItem(DeadlineView):
     process_id: str
     process_title: str
     process_kind: str
+    case_no: str
     org_unit: str | None = None
+    authority: str
 
 
 class DeadlinePage(Answer):
     items: list[DeadlineItem]
     total: int
+
+
+class CalendarDay(Answer):
+    """`make_up`: a weekend day on which one works (调休). `figures` by legal kind, only those above zero."""
+
+    day: date
+    rest: bool
+    make_up: bool
+    name: Text | None = None
+    figures: dict[str, Figure]
+
+
+class CalendarMonth(Answer):
+    """`provisional`: the State Council's arrangement of the year is not in the data."""
+
+    month: str
+    authority: str | None
+    authorities: dict[str, Text]
+    provisional: bool
+    previous: str
+    following: str
+    totals: dict[str, Figure]
+    days: list[CalendarDay]
+
+
+class PictureStage(Answer):
+    """`heat`: 0 where nothing is overdue, up to 4 where all of it is."""
+
+    code: str
+    title: Text
+    heat: int
+    figures: dict[str, Figure]
+
+
+class Picture(Answer):
+    """A kind of process. Stages of one column run side by side."""
+
+    kind: str
+    title: Text
+    figures: dict[str, Figure]
+    columns: list[list[PictureStage]]

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from schemas.api import ProcessQuery
-from schemas.base import Text
 from schemas.process import Stage
 from store import inbox_events, tallies, urgency, words
 from store.inbox import (
@@ -272,14 +271,14 @@ async def by_stage(session: AsyncSession, viewer: Viewer, now: datetime) -> list
     return [(r[0], r[1], dict(zip(FIGURES, map(int, r[2:]), strict=True))) for r in rows]
 
 
-async def stage_titles(session: AsyncSession, kinds: Collection[str]) -> dict[tuple[str, str], Text]:
-    """The titles of the stages of these kinds, as their newest case has them, in the order in which cases pass them."""
-    found: dict[tuple[str, str], Text] = {}
+async def stages_of(session: AsyncSession, kinds: Collection[str]) -> dict[tuple[str, str], Stage]:
+    """The stages of these kinds, as their newest case has them, in the order in which cases pass them."""
+    found: dict[tuple[str, str], Stage] = {}
     for kind in sorted(kinds):
         newest = select(Process.stages).where(Process.kind == kind, func.jsonb_array_length(Process.stages) > 0)
         stages = await session.scalar(newest.order_by(Process.started_at.desc(), Process.id.desc()).limit(1))
         ordered = sorted((Stage.model_validate(s) for s in stages or []), key=lambda s: s.column)
-        found.update({(kind, s.code): s.title for s in ordered})
+        found.update({(kind, s.code): s for s in ordered})
     return found
 
 

@@ -5,7 +5,7 @@ every transaction (`tests/api/test_tallies.py`); only triggers (`store/tables/co
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.times import at
 from runtime import clock
 from store.database import session as transaction
 from store.tables.counting import Tally, TaskGroup
@@ -33,6 +34,7 @@ from store.urgency import shanghai_day, unclaimed_since
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ABOUT = ("free", "held", "holder", "process", "agency", "stage")
 FIGURES = ("open", "overdue", "due_today", "at_risk")
+LASTING = ("opened", "date")  # their day is asked for, however long ago it was
 LONG_AGO = timedelta(hours=48)  # far enough behind now for every reader's clock
 LOOKS_AHEAD = timedelta(days=1)  # nothing that counts today becomes urgent later than this
 _DIMENSIONS = (Tally.about, Tally.key, Tally.kind, Tally.org_unit, Tally.names, Tally.clock, Tally.what)
@@ -64,10 +66,20 @@ def unclaimed(now: datetime) -> ColumnElement[int]:
     return func.coalesce(func.sum(Tally.n).filter(Tally.what == "opened", Tally.at < unclaimed_since(now)), 0)
 
 
+async def dates(session: AsyncSession, first: date, last: date, authority: str | None) -> dict[tuple[date, str], int]:
+    """How many unmet deadlines of open cases there are per day and legal kind, from the first to the last day."""
+    day = shanghai_day(Tally.at).label("day")
+    where = [Tally.about == "date", Tally.at >= at(first, "00:00"), Tally.at <= at(last, "00:00")]
+    where += [Tally.key == authority] if authority else []
+    statement = select(day, Tally.kind, func.sum(Tally.n)).where(*where).group_by(day, Tally.kind)
+    rows = await session.execute(statement.having(func.sum(Tally.n) > 0))
+    return {(on, kind): int(n) for on, kind, n in rows}
+
+
 def due_week(now: datetime) -> ColumnElement[int]:
     """What becomes due later this week; over tallies of any instant, not of the `relevant` ones alone."""
     ahead = Tally.clock * text("interval '1 second'")
-    weeks = (func.date_trunc("week", shanghai_day(at + ahead)) for at in (Tally.at, literal(now)))
+    weeks = (func.date_trunc("week", shanghai_day(on + ahead)) for on in (Tally.at, literal(now)))
     this_week = next(weeks) == next(weeks)
     return func.coalesce(func.sum(Tally.n).filter(Tally.what == "due", Tally.at >= now, this_week), 0)
 
@@ -94,15 +106,17 @@ async def fold() -> int:
     """Merges tallies that say the same, and all that has long been urgent. A chore; how many rows are left of them."""
     long_ago = clock.now() - LONG_AGO
     touched = select(Tally.about, Tally.at, Tally.key).where(Tally.fresh).distinct().cte("touched")
-    aged = and_(Tally.about.in_(ABOUT), Tally.what != "opened", Tally.at > EPOCH, Tally.at < long_ago)
+    aged = and_(Tally.about.in_(ABOUT), Tally.what.not_in(LASTING), Tally.at > EPOCH, Tally.at < long_ago)
     gone = (
         delete(Tally)
         .where(or_(aged, tuple_(Tally.about, Tally.at, Tally.key).in_(select(touched))))
         .returning(Tally.__table__)
         .cte("gone")
     )
-    at = case((and_(gone.c.what != "opened", gone.c.at < long_ago), literal(EPOCH)), else_=gone.c.at).label("at")
-    dimensions = [*(gone.c[d.key] for d in _DIMENSIONS), at]
+    instant = case((and_(gone.c.what.not_in(LASTING), gone.c.at < long_ago), literal(EPOCH)), else_=gone.c.at).label(
+        "at"
+    )
+    dimensions = [*(gone.c[d.key] for d in _DIMENSIONS), instant]
     merged = select(*dimensions, func.sum(gone.c.n), false()).group_by(*dimensions).having(func.sum(gone.c.n) != 0)
     columns = [*(d.key for d in _DIMENSIONS), "at", "n", "fresh"]
     async with transaction() as s:

@@ -15,6 +15,7 @@ from web.pages import (
     batch_cases,
     board,
     calculations,
+    calendar,
     case,
     channels,
     cover,
@@ -38,6 +39,7 @@ from web.pages import (
 ROOMS = (
     sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
     policy, policy_changes, calculations, start, messages, message_settings, channels, my, incidents,
+    calendar,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

@@ -47,6 +47,7 @@ _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("inbox", "/inbox", ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor")),
     ("my", "/my", ("employee",)),
     ("board", "/board", ("clerk", "supervisor", "head", "auditor", "admin")),
+    ("calendar", "/calendar", ("clerk", "supervisor", "head", "auditor", "admin")),
     ("incidents", "/incidents", INCIDENT_DESK),
     ("cases", "/cases", _OFFICE),
     ("start", "/start", ("clerk", "college")),

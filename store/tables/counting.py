@@ -34,7 +34,8 @@ class Tally(Base):
     """So many more (or fewer) open tasks or processes of a sort.
 
     `about` and `key`: `free` and `held` (a group's id), `holder` (a login), `done` (who completed or returned it: the
-    only ones counted when closed), `process` (empty), `agency` (who is waited for), `stage` (an active one). `kind`:
+    only ones counted when closed), `process` (empty), `agency` (who is waited for), `stage` (an active one), `date`
+    (the authority of an unmet deadline, whose legal kind is the `kind` and whose day is the instant). `kind`:
     of task or process; empty for a holder. `names`: empty, or the users who are excluded from these tasks, which are
     then counted a second time, to be taken off. `what`: `open`, `waiting`, `opened` (free tasks, `at` the Shanghai day
     of their opening), or `due`, `start` and `late`, which count what becomes overdue, at risk, or will be late by the
@@ -121,6 +122,11 @@ LANGUAGE sql STABLE AS $$
       p.next_due_at IS NOT NULL)
   ) AS w (what, instant, counts)
   WHERE p.closed_at IS NULL AND w.counts
+  UNION ALL
+  SELECT 'date', d.value ->> 'authority', d.value ->> 'legal_kind', coalesce(p.org_unit, ''), '{{}}', 0, 'date',
+    (d.value ->> 'due')::timestamp AT TIME ZONE 'Asia/Shanghai'
+  FROM jsonb_array_elements(p.deadlines) d
+  WHERE p.closed_at IS NULL AND d.value ->> 'met_at' IS NULL
 $$
 """,
     """
@@ -173,7 +179,8 @@ _TASK = (
     "state completed_by completed_for opened_at"
 )
 _PROCESS = (
-    "kind org_unit state active_stages waiting_on next_due_at latest_start late_from closed_at clock_offset_seconds"
+    "kind org_unit state active_stages waiting_on next_due_at latest_start late_from deadlines closed_at "
+    "clock_offset_seconds"
 )
 TRIGGERS = (
     ("tasks", "place_task", "BEFORE INSERT OR UPDATE OF roles, org_unit", "true", "place_task"),

@@ -3,8 +3,10 @@
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
+from api.pictures import heat
 from domain.times import at
 from runtime import clock
 from schemas.base import Text
@@ -68,6 +70,27 @@ async def test_every_number_equals_its_list(office: Office) -> None:
         "open": 4, "overdue": 1, "due_today": 0, "at_risk": 1, "waiting": 1, "forecast_late": 0, "unclaimed": 0,
         "incidents": 0,
     }  # fmt: skip
+
+
+async def test_the_picture_of_a_process_counts_each_stage_and_how_much_of_it_is_late(office: Office) -> None:
+    await some_cases(office)
+    for name in ("supervisor", "college"):
+        client = await office.sign_in(name)
+        (picture,) = (await client.get("/api/v1/pictures")).json()
+        stages = [stage for column in picture["columns"] for stage in column]
+        assert picture["kind"] == "enrolment" and stages
+        for figure in [f for one in (picture, *stages) for f in one["figures"].values()]:
+            assert (await client.get(f"/api/v1{figure['path']}&limit=1")).json()["total"] == figure["value"], figure
+    supervisor = await office.sign_in("supervisor")
+    (picture,) = (await supervisor.get("/api/v1/pictures")).json()
+    (materials,) = [s for column in picture["columns"] for s in column if s["code"] == "materials"]
+    assert (materials["figures"]["open"]["value"], materials["figures"]["overdue"]["value"]) == (3, 1)
+    assert materials["heat"] == 2  # a third
+
+
+@pytest.mark.parametrize(("cases", "late", "expected"), [(9, 0, 0), (100, 1, 1), (4, 1, 1), (4, 2, 2), (3, 3, 4)])
+def test_heat(cases: int, late: int, expected: int) -> None:
+    assert heat(cases, late) == expected
 
 
 async def test_tasks_that_nobody_took_for_too_long(office: Office) -> None:

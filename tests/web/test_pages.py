@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
+from runtime import clock
 from tests.web.conftest import Site
 from tests.web.office import open_case, task_id
 
@@ -41,7 +42,8 @@ async def test_every_page_is_translated_and_accessible(site: Site, lang: str) ->
     for path in (
         "/inbox", "/inbox?view=all", "/inbox?view=cc", "/cover",
         "/inbox?view=behalf", "/inbox?view=done", "/inbox?view=all&overdue=true", "/cases",
-        "/cases?overdue=true", f"/cases/{late}", f"/cases/{both}", "/board", "/start", "/messages",
+        "/cases?overdue=true", f"/cases/{late}", f"/cases/{both}", "/board", "/calendar", "/pictures",
+        f"/dates?from={clock.today()}", "/start", "/messages",
         f"/tasks/{task_id(late, 'materials')}", f"/tasks/{task_id(today, 'verification')}",
         f"/tasks/{task_id(today, 'verification')}?outcome=return", f"/tasks/{task_id(today, 'materials')}",
         f"/tasks/{task_id(both, 'medical_bureau')}?outcome=refused", f"/tasks/{task_id(both, 'social_bureau')}",

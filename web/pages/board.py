@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from api import board as room
+from api import pictures
 from schemas.board import BoardRow, BoardView
 from store.database import reading
 from web.frame import Guest, page
@@ -32,3 +33,11 @@ def _table(view: BoardView, code: str) -> dict[str, Any]:
     rows: Sequence[BoardRow] = getattr(view, code) if code != "work" else view.work.rows if view.work else []
     present = {name for row in rows for name in row.figures}
     return {"code": code, "rows": rows, "columns": [c for c in COLUMNS if c in present], "says": work and work.says}
+
+
+@router.get("/pictures")
+async def process_pictures(visit: Guest) -> Response:
+    """Each kind of process with the cases that stand in its stages."""
+    async with reading() as s:
+        found = await pictures.pictures(s, visit.viewer)
+    return await page(visit, "pictures.html", pictures=found, hottest=pictures.HOTTEST)

@@ -1,0 +1,210 @@
+"""Deadlines of a period, as a list, as a month's calendar with counts, and as a file for a calendar program.
+
+Each count of the calendar opens the list it counts. Rest days and make-up working days are those of the authority that
+was asked for, else the school's; a year without a published arrangement says so.
+"""
+
+import re
+from collections import Counter
+from datetime import date, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import permissions, views
+from api.board import figure_of
+from api.problems import InvalidPeriod
+from api.sign_in import CurrentViewer
+from domain.times import last_day
+from runtime import clock
+from schemas.board import CalendarDay, CalendarMonth, DeadlineItem, DeadlinePage
+from schemas.deadlines import LEGAL_RANK, Deadline, LegalKind
+from store import policies, tallies
+from store.database import reading
+from store.inbox import process_visible, sees_all
+from store.tables.processes import Process
+from store.users import Viewer
+
+router = APIRouter(tags=["board"])
+LOOK_BACK = timedelta(days=3650)  # lint: allow law-number - how far a page looks, no rule
+LOOK_AHEAD = timedelta(days=60)  # lint: allow law-number - how far a page looks, no rule
+_DAY = timedelta(days=1)
+_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
+Authority = Annotated[str | None, Query(max_length=60)]
+Kind = Annotated[LegalKind | None, Query()]
+First = Annotated[date | None, Query(alias="from")]
+Last = Annotated[date | None, Query(alias="to")]
+
+
+async def deadlines(
+    s: AsyncSession,
+    viewer: Viewer,
+    first: date | None,
+    last: date | None,
+    kind: LegalKind | None = None,
+    authority: str | None = None,
+) -> DeadlinePage:
+    """Unmet deadlines of open cases whose due day lies in first..last (both included), earliest first.
+
+    By default from ten years back to sixty days ahead of today.
+    """
+    now = clock.now()
+    first = first or clock.today() - LOOK_BACK
+    last = last or clock.today() + LOOK_AHEAD
+    rows = await s.scalars(
+        select(Process).where(process_visible(viewer), Process.closed_at.is_(None)).order_by(Process.id)
+    )
+    found: list[DeadlineItem] = []
+    for process in rows:
+        moment = now + timedelta(seconds=process.clock_offset_seconds)
+        for stored in process.deadlines:
+            deadline = Deadline.model_validate(stored)
+            fits = kind in (None, deadline.legal_kind) and authority in (None, "", deadline.authority)
+            if fits and deadline.met_at is None and first <= deadline.due <= last:
+                found.append(
+                    DeadlineItem(
+                        **views.deadline_view(deadline, moment).model_dump(),
+                        process_id=process.id,
+                        process_title=process.title,
+                        process_kind=process.kind,
+                        case_no=process.case_no,
+                        org_unit=process.org_unit,
+                        authority=deadline.authority,
+                    )
+                )
+    found.sort(key=lambda d: (d.due_at, d.process_id, d.id))
+    return DeadlinePage(items=found, total=len(found))
+
+
+async def calendar(s: AsyncSession, viewer: Viewer, month: str | None, authority: str | None) -> CalendarMonth:
+    """A month with what is due on each day. InvalidPeriod for what is no month or no authority of ours."""
+    permissions.require_role(viewer, *permissions.BOARD_ROLES)
+    month = month or clock.today().isoformat()[:7]
+    known = {a.id: a.title for a in policies.snapshot().agencies}
+    if not _MONTH.fullmatch(month) or (authority and authority not in known):
+        raise InvalidPeriod
+    authority = authority or None
+    first = date.fromisoformat(f"{month}-01")
+    last = last_day(month)
+    if sees_all(viewer):
+        counts = await tallies.dates(s, first, last, authority)
+    else:
+        page = await deadlines(s, viewer, first, last, authority=authority)
+        counts = dict(Counter((d.due, d.legal_kind.value) for d in page.items))
+    working = policies.calendar(authority or "school")
+    days: list[CalendarDay] = []
+    for n in range((last - first).days + 1):
+        day = first + n * _DAY
+        rest = working.is_rest(day)
+        made_up = not rest and day.isoweekday() > 5  # lint: allow law-number - Saturday and Sunday
+        days.append(
+            CalendarDay(
+                day=day,
+                rest=rest,
+                make_up=made_up,
+                name=working.name(day) if working.is_holiday(day) or made_up else None,
+                figures={
+                    k.value: figure_of("/deadlines", counts[day, k.value], _address(day, day, k, authority))
+                    for k in LEGAL_RANK
+                    if (day, k.value) in counts
+                },
+            )
+        )
+    totals = {
+        k.value: figure_of(
+            "/deadlines",
+            sum(n for (_, found), n in counts.items() if found == k.value),
+            _address(first, last, k, authority),
+        )
+        for k in LEGAL_RANK
+    }
+    return CalendarMonth(
+        month=month,
+        authority=authority,
+        authorities=known,
+        provisional=not working.is_published(first.year),
+        previous=(first - _DAY).isoformat()[:7],
+        following=(last + _DAY).isoformat()[:7],
+        totals=totals,
+        days=days,
+    )
+
+
+def _address(first: date, last: date, kind: LegalKind, authority: str | None) -> dict[str, str]:
+    more = {"authority": authority} if authority else {}
+    return {"from": first.isoformat(), "to": last.isoformat(), "kind": kind.value, **more}
+
+
+def ics(page: DeadlinePage, english: bool) -> str:
+    """An all-day event for each deadline (RFC 5545): lines end in CRLF and are folded at 75 bytes."""
+    stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Baoqi//deadlines//ZH", "CALSCALE:GREGORIAN"]
+    for item in page.items:
+        title = item.title.en if english else item.title.zh
+        lines += [
+            "BEGIN:VEVENT",
+            f"UID:{item.process_id}/{item.id}@baoqi",
+            f"DTSTAMP:{stamp}",
+            f"DTSTART;VALUE=DATE:{item.due:%Y%m%d}",
+            f"DTEND;VALUE=DATE:{item.due + _DAY:%Y%m%d}",
+            f"SUMMARY:{_escaped(f'{title} {item.case_no}')}",
+            "TRANSP:TRANSPARENT",
+            "END:VEVENT",
+        ]
+    return "".join(f"{_folded(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
+
+
+def _escaped(text: str) -> str:
+    for raw in ("\\", ";", ","):
+        text = text.replace(raw, f"\\{raw}")
+    return text.replace("\n", "\\n")
+
+
+def _folded(line: str) -> str:
+    limit, parts, current = 74, [""], 0  # bytes of a line, the blank before a continued one counted
+    for character in line:
+        size = len(character.encode())
+        if current + size > limit:
+            parts.append("")
+            current = 1
+        parts[-1] += character
+        current += size
+    return "\r\n ".join(parts)
+
+
+@router.get("/deadlines", summary="Deadlines of a period")
+async def get_deadlines(
+    viewer: CurrentViewer, first: First = None, last: Last = None, kind: Kind = None, authority: Authority = None
+) -> DeadlinePage:
+    async with reading() as s:
+        return await deadlines(s, viewer, first, last, kind, authority)
+
+
+@router.get("/deadlines.ics", summary="Deadlines of a period for a calendar program", response_class=Response)
+async def get_ics(
+    viewer: CurrentViewer,
+    first: First = None,
+    last: Last = None,
+    kind: Kind = None,
+    authority: Authority = None,
+    lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
+) -> Response:
+    async with reading() as s:
+        page = await deadlines(s, viewer, first, last, kind, authority)
+    return Response(
+        ics(page, lang == "en"),
+        media_type="text/calendar; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="deadlines.ics"'},
+    )
+
+
+@router.get("/calendar", summary="What is due on each day of a month")
+async def get_calendar(
+    viewer: CurrentViewer,
+    month: Annotated[str | None, Query(max_length=7)] = None,
+    authority: Authority = None,
+) -> CalendarMonth:
+    async with reading() as s:
+        return await calendar(s, viewer, month, authority)
