@@ -19,12 +19,20 @@ def kind_of_row(cells: list[Cell], columns: dict[str, int]) -> str:
     filled = {name for name, index in columns.items() if index < len(cells) and text_of(cells[index])}
     if not any(text_of(c) for c in cells):
         return "blank"
-    if match_headings(cells).columns.keys() >= {"id_number", "contract_start"}:
-        return "other"  # the header once more, as on printed pages
+    if _is_header(cells, columns):
+        return "other"  # once more, as on printed pages
     first = next((text_of(c) for c in cells if text_of(c)), "")
     if re.match(r"^(示例|例[::如]|样例|合计|总计|小计|填表|说明|注[::])", first):
         return "other"
     return "person" if filled & set(WHO) and len(filled) >= 3 else "other"
+
+
+def _is_header(cells: list[Cell], columns: dict[str, int]) -> bool:
+    """Whether a row is the header again. One cell tells it of most rows, which matters in a list of thousands."""
+    place = columns.get("id_number")
+    if place is not None and (place >= len(cells) or not match_headings([cells[place]]).columns):
+        return False
+    return match_headings(cells).columns.keys() >= {"id_number", "contract_start"}
 
 
 def left_out(workbook: Workbook, headers: list[Header]) -> list[Text]:
