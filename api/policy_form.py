@@ -16,7 +16,7 @@ from api.problems import NotFound
 from api.sign_in import CurrentViewer
 from domain.calendar import days_of
 from domain.holiday_notice import read_notice
-from domain.policy import calendar_years
+from domain.policy import DEADLINES, calendar_years
 from domain.policy_changes import FROM_SETTINGS, IDENTITY, PROVENANCE, plain
 from domain.policy_findings import Value
 from schemas.base import Text
@@ -47,6 +47,8 @@ def form(file: str, key: str) -> ChangeForm:
     if kind is ChangeKind.ROW and dated:
         fields["valid_from"] = ""
         fields |= {"valid_to": ""} if "valid_to" in value.said else {}
+    if file == DEADLINES:
+        fields["valid_from"] = ""  # left empty, the rule is corrected for all days
     fixed = {*PROVENANCE, *FROM_SETTINGS.get(file, ())}
     fixed |= set(IDENTITY) if kind is ChangeKind.FIELDS else set()
     parts = _model(file, key)
@@ -62,7 +64,7 @@ def form(file: str, key: str) -> ChangeForm:
             continue
         schema["properties"][name] = _property(parts, part, name, fields[name])
         start[name] = _start(fields[name])
-        if name in parts.get("required", []) or name == "valid_from":
+        if name in parts.get("required", []) or (name == "valid_from" and file != DEADLINES):
             schema["required"].append(name)
     address = key.rpartition("[")[0] if kind is ChangeKind.ROW and not file.endswith(".csv") else key
     return ChangeForm(

@@ -14,6 +14,7 @@ from api.policy import READS, title_of, view_of
 from api.problems import NotFound
 from api.sign_in import CurrentViewer
 from domain import policy_findings, policy_origin
+from domain.policy import DEADLINES
 from domain.policy_changes import CALENDAR, WORDS, plain
 from domain.policy_findings import Value
 from runtime import clock
@@ -83,6 +84,8 @@ def kind_for(value: Value) -> ChangeKind:
     """How a value is changed: dated ones by a row beside them, a year by its publication, a published one by days."""
     if value.file == CALENDAR:
         return ChangeKind.YEAR if value.fields.get("provisional") else ChangeKind.DAY
+    if value.file == DEADLINES:  # its fields are changed, from a day on where one is given
+        return ChangeKind.FIELDS
     return ChangeKind.ROW if value.dated or value.file.endswith(".csv") else ChangeKind.FIELDS
 
 

@@ -277,25 +277,44 @@ def _rule_view(rule: DeadlineRule) -> DeadlineRuleView:
         **rule.model_dump(),
         event=deadlines.anchor_name(rule.anchor),
         wants=wants if computable else None,
-        change_id=next((c.id for c in reversed(policies.in_force()) if (c.file, c.key) == address), None),
+        change_id=next(
+            (
+                c.id
+                for c in reversed(policies.in_force())
+                if (c.file, c.key) == address and c.new.get("valid_from") in (None, "", str(rule.valid_from))
+            ),
+            None,
+        ),
     )
 
 
-def deadline_rules() -> DeadlineRules:
-    """All rules in the order of the data."""
-    return DeadlineRules(items=[_rule_view(r) for r in policies.snapshot().rules])
+def deadline_rules(on: date | None = None, known_on: date | None = None) -> DeadlineRules:
+    """Each rule as it is in force for events of a day (today) and as known on another, in the order of the data."""
+    snapshot, today = policies.snapshot(), clock.today()
+    found = [
+        snapshot.rule_known(i, on or today, known_on or today) for i in dict.fromkeys(r.id for r in snapshot.rules)
+    ]
+    return DeadlineRules(items=[_rule_view(r) for r in found if r is not None])
 
 
-def find_rule(rule_id: str) -> DeadlineRule:
-    """NotFound when there is none of that name."""
-    rule = next((r for r in policies.snapshot().rules if r.id == rule_id), None)
-    if rule is None:
+def find_rule(rule_id: str, event: date | str, known_on: date) -> DeadlineRule:
+    """The rule in force for the event as known on a day. NotFound when there is none of that name, NotComputable when
+    the data hold nothing for that day."""
+    snapshot = policies.snapshot()
+    if all(r.id != rule_id for r in snapshot.rules):
         raise NotFound(
             Text(
                 zh="没有这条期限规则，编号见 GET /rules/deadlines。",
                 en="There is no such rule; GET /rules/deadlines lists them.",
             )
         )
+    rule = snapshot.rule_known(rule_id, event, known_on)
+    if rule is None:
+        text = Text(
+            zh=f"规则数据中没有 {event} 适用的这条期限（按 {known_on} 已公布的规定），请换一个日期。",
+            en=f"The rules hold nothing of this deadline for {event} as known on {known_on}; ask for another day.",
+        )
+        raise NotComputable(text, faults=[("/query/anchor", "no_value", text)])
     return rule
 
 
@@ -307,9 +326,12 @@ def anchor_of(text: str) -> date | str:
     raise BadForm(faults=[("/query/anchor", "bad_anchor", _BAD_ANCHOR)])
 
 
-def deadline(rule_id: str, anchor: date | str, authority: str | None = None) -> DeadlineFound:
-    """The date that a rule gives, counted from a day or a month. NotFound, BadForm, NotComputable."""
-    rule, snapshot = find_rule(rule_id), policies.snapshot()
+def deadline(
+    rule_id: str, anchor: date | str, authority: str | None = None, known_on: date | None = None
+) -> DeadlineFound:
+    """The date that a rule gives, counted from a day or a month, by what was in force then and known on a day (today).
+    NotFound, BadForm, NotComputable."""
+    rule, snapshot = find_rule(rule_id, anchor, known_on or clock.today()), policies.snapshot()
     agencies = {a.id for a in snapshot.agencies}
     if authority is not None and authority not in agencies:
         names = sorted(agencies)
@@ -370,10 +392,12 @@ async def get_values(
     )
 
 
-@router.get("/rules/deadlines", summary="All rules of deadlines")
-async def get_deadline_rules(viewer: CurrentViewer) -> DeadlineRules:
+@router.get("/rules/deadlines", summary="All rules of deadlines, as in force on a day")
+async def get_deadline_rules(
+    viewer: CurrentViewer, on: Annotated[Day | None, Query()] = None, known_on: Annotated[Day | None, Query()] = None
+) -> DeadlineRules:
     del viewer
-    return deadline_rules()
+    return deadline_rules(on, known_on)
 
 
 @router.get("/rules/deadlines/{rule_id}", summary="The date that a rule gives, with its derivation")
@@ -382,9 +406,10 @@ async def get_deadline(
     rule_id: str,
     anchor: Annotated[str, Query(max_length=20, examples=["2026-11-24", "2026-11"])],
     authority: str | None = None,
+    known_on: Annotated[Day | None, Query()] = None,
 ) -> DeadlineFound:
     del viewer
-    return deadline(rule_id, anchor_of(anchor), authority)
+    return deadline(rule_id, anchor_of(anchor), authority, known_on)
 
 
 @router.post("/rules/persons/search", summary="People whose amounts may be read, by name or number")

@@ -29,6 +29,7 @@ from schemas.deadlines import (
 M = TypeVar("M", bound=BaseModel)
 Texts = Mapping[str, str]
 
+DEADLINES = "deadlines.yaml"
 SNAPSHOT_FILES = (
     "calendar.yaml",
     "authority_days.yaml",
@@ -233,7 +234,25 @@ def _extending_rest_days(texts: Texts) -> int:
 
 
 def deadline_rules(texts: Texts) -> list[DeadlineRule]:
-    return models(DeadlineRule, load_list(texts, "deadlines.yaml", "rules"), "deadlines.yaml", lambda r: r.id)
+    """All rules, each as often as it was changed from a day on; all of one id are counted from the same event."""
+    found = models(
+        DeadlineRule,
+        load_list(texts, DEADLINES, "rules"),
+        DEADLINES,
+        lambda r: r.id if r.valid_from is None else f"{r.id} {r.valid_from}",
+    )
+    anchors: dict[str, str] = {}
+    for rule in found:
+        if anchors.setdefault(rule.id, rule.anchor) != rule.anchor:
+            raise PolicyError(
+                f"{DEADLINES} 中 {rule.id} 重复，且起算事件不同。",
+                f"{DEADLINES}: {rule.id} occurs twice, counted from different events.",
+            )
+        if rule.valid_from and rule.valid_to and rule.valid_to < rule.valid_from:
+            raise PolicyError(
+                f"{DEADLINES}：{rule.id} 的失效日期早于生效日期。", f"{DEADLINES}: {rule.id} ends before it begins."
+            )
+    return found
 
 
 def ladder(texts: Texts, which: str = "default") -> list[Rung]:

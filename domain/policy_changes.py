@@ -16,7 +16,7 @@ from typing import Any, cast
 import yaml
 
 from domain.calendar import days_of
-from domain.policy import PolicyError, Texts, load_mapping, text_of
+from domain.policy import DEADLINES, PolicyError, Texts, load_mapping, text_of
 from schemas.policy import ChangeKind, PolicyChange
 
 IDENTITY = ("id", "code", "step", "year", "insurance", "country", "kind")
@@ -142,7 +142,8 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
         items.append(item | _sourced(change))
     else:
         entry = _entry(name, loaded, change.key)
-        if "valid_from" in entry:
+        from_a_day = name == DEADLINES and bool(change.new.get("valid_from"))
+        if "valid_from" in entry and name != DEADLINES:
             raise PolicyError(
                 f"{name}：{change.key} 按日期生效，请增加新的一行，旧值保留。",
                 f"{name}: {change.key} holds from a date: add a row with its own date, the old one stays.",
@@ -158,6 +159,11 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
         example = {k: s[k] for s in reversed(siblings) for k in s if s[k] is not None} | {
             k: v for k, v in entry.items() if v is not None
         }
+        if from_a_day:  # what was in force stays for the events before that day
+            entry = {k: v for k, v in entry.items() if k not in ("valid_to", "published_on", "review_by")}
+            _list_at(name, loaded, change.key.rpartition("[")[0]).append(entry)
+            example |= {"valid_from": date.min, "valid_to": date.max}
+            known |= {"valid_from", "valid_to"}
         entry.update(_typed(name, change.new, example, known))
         if not all(isinstance(v, dict) for v in entry.values()):
             entry.update(_sourced(change))
@@ -181,7 +187,8 @@ def _entry(name: str, loaded: dict[str, Any], key: str) -> dict[str, Any]:
             raise _no_entry(name, key)
         node = cast("dict[str, Any]", node)[match[1]]
         if match[2] is not None:
-            node = next((i for n, i in enumerate(_mappings(node)) if match[2] == ident(i, n)), None)
+            same = [i for n, i in enumerate(_mappings(node)) if match[2] == ident(i, n)]
+            node = max(same, key=lambda i: str(i.get("valid_from") or ""), default=None)  # the newest of a rule
     if not isinstance(node, dict):
         raise _no_entry(name, key)
     return cast("dict[str, Any]", node)

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from domain import policy_check
-from domain.policy import LOADER, PolicyError, Texts, calendar_years, load_mapping
+from domain.policy import DEADLINES, LOADER, PolicyError, Texts, calendar_years, load_mapping
 from domain.policy_changes import CALENDAR, IDENTITY, PROVENANCE, WORDS, ident, key_columns
 from schemas.base import Text
 from schemas.policy_files import FILES, TABLES, AnyFile
@@ -65,7 +65,7 @@ def warnings(texts: Texts, today: date, names: Iterable[str]) -> list[Finding]:
         found += _of_values(name, texts, today)
         if name == CALENDAR:
             found += _calendar(texts, today)
-        if name.endswith(".csv"):
+        if name.endswith(".csv") or name == DEADLINES:
             found += _periods(name, texts[name], "warning")
     return found
 
@@ -78,7 +78,7 @@ def errors(texts: Texts) -> list[Finding]:
     if not found:
         for name in sorted(texts):
             found += _sources(name, texts)
-        for name in sorted(n for n in texts if n.endswith(".csv")):
+        for name in sorted(n for n in texts if n.endswith(".csv") or n == DEADLINES):
             found += _periods(name, texts[name], "error")
     if not found:
         try:
@@ -318,7 +318,11 @@ def _periods(name: str, text: str, level: str) -> list[Finding]:
     """Overlaps (errors) and gaps (warnings) of the rows of one key. Of two rows for one period the one published later
     wins, so only those published on the same day overlap; an open row ends where the next one begins."""
     groups: dict[str, list[_Period]] = {}
-    for line, row in _lines(text):
+    for rule in values(name, {name: text}) if name == DEADLINES else ():
+        start, end = (rule.said.get(day) for day in ("valid_from", "valid_to"))
+        period = _Period(rule.line, start or date.min, end, str(rule.said.get("published_on") or ""))
+        groups.setdefault(rule.key, []).append(period)
+    for line, row in _lines(text) if name != DEADLINES else ():
         if "valid_from" not in row:
             continue
         key = "/".join(row[c] for c in key_columns(list(row)))

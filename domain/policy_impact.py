@@ -146,7 +146,7 @@ class FeeRules:
 
     def payment_day(self, month: str) -> date:
         """The legal payment day of a month."""
-        return compute(self.snapshot.rule("DL-PAY-OTHER"), month, self.snapshot, remaining_steps=[]).due
+        return compute(self.snapshot.rule("DL-PAY-OTHER", month), month, self.snapshot, remaining_steps=[]).due
 
 
 @dataclass(frozen=True)

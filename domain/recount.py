@@ -57,9 +57,10 @@ def recounted(deadline: Deadline, policy: PolicySnapshot, *, rules: bool, why: T
     The same object when nothing about it changes. `why` goes into the derivation where the day moves.
     """
     basis = deadline.basis
-    rule = next((r for r in policy.rules if basis is not None and r.id == basis.rule), None)
-    if basis is None or rule is None or deadline.met_at is not None:
+    if basis is None or deadline.met_at is not None or all(r.id != basis.rule for r in policy.rules):
         return deadline
+    anchor = basis.anchor if len(basis.anchor) == MONTH_LENGTH else date.fromisoformat(basis.anchor)
+    rule = policy.rule(basis.rule, anchor)
     number = None if rules and not basis.kept else basis.n
     if number is not None or not rules:
         rule = rule.model_copy(update={"n": basis.n, "unit": basis.unit, "shift_policy": basis.shift_policy})
@@ -72,7 +73,6 @@ def recounted(deadline: Deadline, policy: PolicySnapshot, *, rules: bool, why: T
                 "consequence": deadline.consequence,
             }
         )
-    anchor = basis.anchor if len(basis.anchor) == MONTH_LENGTH else date.fromisoformat(basis.anchor)
     rule = rule.model_copy(update={"authority": deadline.authority})
     try:
         fresh = compute(rule, anchor, policy, remaining_steps=basis.steps, number=number)

@@ -82,7 +82,7 @@ def filing_table(texts: Texts) -> dict[tuple[str, int], int]:
 def treaty_table(texts: Texts) -> TreatyTable:
     name = "treaties.yaml"
     rule_id = str(load_mapping(texts, name).get("certificate_rule"))
-    rule = next((r for r in deadline_rules(texts) if r.id == rule_id), None)
+    rule = next((r for r in reversed(deadline_rules(texts)) if r.id == rule_id), None)
     if rule is None or rule.n is None or rule.unit is not Unit.MONTHS:
         raise PolicyError(
             f"{name} 引用的期限规则 {rule_id} 不存在或单位不是月。",

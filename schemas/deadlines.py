@@ -91,6 +91,14 @@ class DeadlineRule(Payload):
     confidence: str
     sample: bool = False
     consequence: Text | None = None  # what a breach costs
+    valid_from: date | None = None  # events from this day on; None: the data name no beginning
+    valid_to: date | None = None
+    published_on: date | None = None  # None: the source names no day
+
+    def holds(self, day: date, known_on: date | None = None) -> bool:
+        """Whether it is in force for an event of that day, as known on another (None: all that the data say)."""
+        known = known_on is None or self.published_on is None or self.published_on <= known_on
+        return known and (self.valid_from or date.min) <= day <= (self.valid_to or date.max)
 
 
 class DerivationStep(Payload):
@@ -222,8 +230,20 @@ class PolicySnapshot(Payload):
     def agency(self, agency_id: str) -> AgencyPolicy:
         return next(a for a in self.agencies if a.id == agency_id)
 
-    def rule(self, rule_id: str) -> DeadlineRule:
-        return next(r for r in self.rules if r.id == rule_id)
+    def rule(self, rule_id: str, event: date | str | None = None) -> DeadlineRule:
+        """The rule for an event of that day or month; the newest without one. An event before all that the data hold
+        goes by the oldest. StopIteration for an unknown rule."""
+        found = sorted((r for r in self.rules if r.id == rule_id), key=lambda r: r.valid_from or date.min, reverse=True)
+        if event is None:
+            return next(iter(found))
+        day = date.fromisoformat(f"{event}-01") if isinstance(event, str) else event
+        return next((r for r in found if r.holds(day)), None) or next(reversed(found))
+
+    def rule_known(self, rule_id: str, event: date | str, known_on: date) -> DeadlineRule | None:
+        """The rule for an event as it was known on a day; None where the data hold none."""
+        day = date.fromisoformat(f"{event}-01") if isinstance(event, str) else event
+        found = [r for r in self.rules if r.id == rule_id and r.holds(day, known_on)]
+        return max(found, key=lambda r: (r.valid_from or date.min, r.published_on or date.min), default=None)
 
     def calendar(self, authority: str) -> Calendar:
         """The calendar of an authority (each agency names its calendar; the school's own is `school`)."""

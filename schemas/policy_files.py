@@ -188,6 +188,8 @@ class Deadline(Sourced):
     shift_policy: ShiftPolicy = ShiftPolicy.NONE
     extend: int | None = None
     consequence: Text | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
 
 
 class DeadlinesFile(Sourced):

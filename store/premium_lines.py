@@ -254,7 +254,7 @@ async def _owed(session: AsyncSession, process_id: str, levy: str) -> dict[str, 
 def payment_day(month: str) -> date:
     """The legal payment day of a month (DL-PAY-OTHER)."""
     snapshot = rules.snapshot()
-    return compute(snapshot.rule("DL-PAY-OTHER"), month, snapshot, remaining_steps=[]).due
+    return compute(snapshot.rule("DL-PAY-OTHER", month), month, snapshot, remaining_steps=[]).due
 
 
 def fee_on(owed: Mapping[str, Decimal], paid_on: date) -> tuple[Decimal, int]:

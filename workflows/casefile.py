@@ -109,7 +109,7 @@ class CaseFile:
         authority: str = "",
     ) -> Deadline:
         """Computes a deadline from its rule; `as_id` names one of several of the same rule (one per agency)."""
-        rule = self.policy.rule(rule_id)
+        rule = self.policy.rule(rule_id, anchor)
         known = self.decided.get(as_id or rule_id)
         if known is not None:  # an authority's decision is not counted again
             planned = deadline_rules.replan(known, self.policy, remaining_steps=steps)

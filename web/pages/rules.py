@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from api import retirement as retirement_room
 from api import rules as room
+from api.calculations import NotComputable
 from api.messages_of_fields import message_of
 from api.problems import BadForm, Problem
 from domain.times import month_of
@@ -175,16 +176,20 @@ async def retirement_track(visit: Guest, person_id: str) -> Response:
 
 
 @router.get("/rules/deadlines")
-async def deadlines(visit: Guest, rule: str = "", anchor: str = "", authority: str = "") -> Response:
+async def deadlines(
+    visit: Guest, rule: str = "", anchor: str = "", authority: str = "", known_on: str = ""
+) -> Response:
     """All rules; with a rule and a day (or month) the date it gives."""
     typed = Typed(visit)
-    rules = room.deadline_rules().items
+    known = typed.read(_DAY, known_on, "rules_known_on")
+    rules = room.deadline_rules(known_on=known).items
     chosen = next((r for r in rules if r.id == rule), None)
     found: DeadlineFound | None = None
     if chosen is not None and anchor.strip():
         try:
-            found = room.deadline(rule, room.anchor_of(anchor), authority or None)
-        except BadForm as problem:
+            found = room.deadline(rule, room.anchor_of(anchor), authority or None, known)
+            chosen = found.rule
+        except (BadForm, NotComputable) as problem:
             typed.add(problem, {"/query/anchor": "rules_anchor", "/query/authority": "authority"})
     agencies = [Choice(a.id, sentence(visit, a.title)) for a in policies.snapshot().agencies]
     return await _page(
@@ -196,7 +201,7 @@ async def deadlines(visit: Guest, rule: str = "", anchor: str = "", authority: s
         chosen=chosen,
         found=found,
         agencies=agencies,
-        given={"rule": rule, "anchor": anchor, "authority": authority},
+        given={"rule": rule, "anchor": anchor, "authority": authority, "known_on": known_on},
     )
 
 

@@ -1,0 +1,46 @@
+"""Deadlines looked up by date: after a change an older event is answered by the rule that was in force then."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Office, add_policy_administrators
+from tests.api.test_policy import applied, get
+
+CHANGE = {
+    "file": "deadlines.yaml", "kind": "fields", "key": "rules[DL-REG-FOR]", "reason": "修订", "source": "试验文件",
+    "new": {"n": "20", "valid_from": "2027-01-01"}, "published_on": "2026-11-20",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def keepers(office: Office) -> Office:
+    await add_policy_administrators()
+    return office
+
+
+async def asked(office: Office, query: str) -> Any:
+    return await (await office.sign_in("clerk")).get(f"/api/v1/rules/deadlines{query}")
+
+
+async def test_an_older_day_is_answered_by_the_older_rule(keepers: Office) -> None:
+    form = (await get(keepers, "policy", "/files/deadlines.yaml/form?key=rules[DL-REG-FOR]")).json()
+    assert form["schema"]["properties"]["valid_from"]["format"] == "date"
+    assert "valid_from" not in form["schema"]["required"]
+    change = await applied(keepers, CHANGE)
+    for anchor, known, n, brought in (
+        ("2026-12-31", "", 30, None),
+        ("2027-01-04", "", 20, change["id"]),
+        ("2027-01-04", "&known_on=2026-11-19", 30, None),
+    ):
+        found = (await asked(keepers, f"/DL-REG-FOR?anchor={anchor}{known}")).json()
+        assert (found["n"], found["rule"]["change_id"]) == (n, brought), (anchor, known)
+    before_all = await asked(keepers, "/DL-REG-FOR?anchor=2011-10-01")
+    assert before_all.status_code == 422
+    assert "2011-10-01" in str(before_all.json()["errors"])
+    assert (await asked(keepers, "/DL-NONE?anchor=2026-12-31")).status_code == 404
+    for on, n in (("", 30), ("?on=2027-02-01", 20), ("?on=2027-02-01&known_on=2026-11-01", 30)):
+        items = (await asked(keepers, on)).json()["items"]
+        assert [i["n"] for i in items if i["id"] == "DL-REG-FOR"] == [n]
+    history = (await get(keepers, "policy", "/files/deadlines.yaml/value?key=rules[DL-REG-FOR]")).json()
+    assert [v["fields"]["n"] for v in history["series"]] == [20, 30]  # the newest first, the old one stays
