@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.permissions import process_actions, task_actions
-from domain.slack import most_urgent
+from domain.slack import most_urgent, slack_days
 from domain.times import day_of
 from runtime import clock
 from schemas.api import CopyView, DocumentView, ProcessItem, TaskItem, TimelineView
@@ -148,9 +148,11 @@ def shown_state(task: Task) -> str:
 
 
 def deadline_view(deadline: Deadline, moment: datetime) -> DeadlineView:
+    is_open = deadline.met_at is None
     return DeadlineView(
         **deadline.model_dump(include=set(DeadlineView.model_fields)),
-        overdue=deadline.met_at is None and deadline.due_at < moment,
+        overdue=is_open and deadline.due_at < moment,
+        slack_days=slack_days(deadline.latest_start, day_of(moment), policies.calendar("school")) if is_open else None,
     )
 
 

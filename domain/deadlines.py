@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 
 from domain.calendar import WorkCalendar, work_calendar
 from domain.day_words import by_calendar, internal_day, internal_step, provisional_step, said_step, skipped
-from domain.slack import latest_start
+from domain.slack import latest_start, plan_back
 from domain.times import add_months, at, day_of, first_day, last_day, month_of
 from schemas.base import Text
 from schemas.deadlines import (
@@ -171,8 +171,10 @@ def replan(deadline: Deadline, policy: PolicySnapshot, *, remaining_steps: Seque
     """The same deadline with fewer (or again more) of our own steps before it: only the latest start changes. The date,
     the generation and so the reminders stay."""
     school = work_calendar(policy.calendar("school"))
-    start = latest_start(_planning_end(deadline, policy), remaining_steps, policy.durations, school)
-    return deadline.model_copy(update={"latest_start": start})
+    end = _planning_end(deadline, policy)
+    start = latest_start(end, remaining_steps, policy.durations, school)
+    plan = plan_back(end, remaining_steps, policy.durations, school)
+    return deadline.model_copy(update={"latest_start": start, "plan": plan})
 
 
 def moved(

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from domain.calendar import WorkCalendar
 from domain.times import at, day_of
-from schemas.deadlines import LEGAL_RANK, Deadline, StepDuration
+from schemas.deadlines import LEGAL_RANK, Deadline, PlannedStep, StepDuration
 
 WORKDAY_STARTS = "08:30"
 _NEVER = datetime(9999, 12, 30, tzinfo=UTC)
@@ -45,6 +45,30 @@ def latest_start(
     if needed == 0:
         return due_at if last == due_day else at(last, calendar.closes_at)
     return at(calendar.add_working_days(last, -(needed - 1)), WORKDAY_STARTS)
+
+
+def plan_back(
+    due_at: datetime, steps: Iterable[str], durations: Sequence[StepDuration], calendar: WorkCalendar
+) -> list[PlannedStep]:
+    """The same planning for each step: when the last must be done, the one before it, and so on to the first, whose
+    latest start is that of `latest_start`. A step without days of its own ends where the next begins."""
+    by_step = {d.step: d.working_days for d in durations}
+    wanted = list(steps)
+    days_needed(wanted, durations)  # refuses a step that has no duration
+    end = calendar.last_working_day_on_or_before(day_of(due_at))
+    planned: list[PlannedStep] = []
+    for step in reversed(wanted):
+        days = by_step[step]
+        begins = calendar.add_working_days(end, -(days - 1)) if days else end
+        start = at(begins, WORKDAY_STARTS) if days else at(end, calendar.closes_at)
+        planned.append(PlannedStep(step=step, working_days=days, latest_start=start, latest_end=end))
+        end = calendar.add_working_days(begins, -1) if days else end
+    return planned[::-1]
+
+
+def slack_days(latest: datetime, today: date, calendar: WorkCalendar) -> int:
+    """Working days that are left before work must begin: 0 on the day itself, negative when it has passed."""
+    return calendar.working_days_between(today, day_of(latest))
 
 
 UrgencyKey = tuple[date, int, datetime, str]

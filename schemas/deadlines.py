@@ -125,6 +125,16 @@ class Basis(Payload):
     kept: bool = False
 
 
+class PlannedStep(Payload):
+    """One of our own steps before a date, planned backwards: it must begin at `latest_start` and be done at the end of
+    `latest_end`, or the date is missed. Its days are working days."""
+
+    step: str
+    working_days: int
+    latest_start: datetime
+    latest_end: date
+
+
 class Deadline(Payload):
     """A computed deadline. `due` is the legal day; `due_at` the instant it ends; `internal_due` the last working day on
     or before it; `latest_start` the instant at which work must have begun for the date to be kept (slack as an
@@ -138,6 +148,7 @@ class Deadline(Payload):
     due_at: datetime
     internal_due: date
     latest_start: datetime
+    plan: list[PlannedStep] = []  # our own remaining steps, the first one first
     provisional: bool = False
     missing_years: list[int] = []
     sample: bool = False
@@ -264,6 +275,8 @@ class DeadlineView(Payload):
     internal_due: date
     legal_kind: LegalKind
     latest_start: datetime
+    plan: list[PlannedStep] = Field(default_factory=list[PlannedStep])
+    slack_days: int | None = None  # working days until the latest start; negative when it has passed; None once met
     provisional: bool = False
     sample: bool = False
     met_at: datetime | None = None

@@ -17,6 +17,7 @@ from domain.calculations import (
     late_fee,
     maternity_allowance,
     medical_years,
+    plan_back,
     policy_value,
     procedure_needs,
     rate_difference,
@@ -33,6 +34,7 @@ CALCULATIONS: dict[str, Calculation[Any, Any]] = {
     c.name: c
     for c in (
         add_days.CALCULATION,
+        plan_back.CALCULATION,
         tax_due.CALCULATION,
         contribution.CALCULATION,
         difference.CALCULATION,

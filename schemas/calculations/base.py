@@ -92,6 +92,14 @@ def _decimal(given: Any) -> Any:
         raise refused("bad_decimal", "应为十进制数。", "It must be a decimal number.") from None
 
 
+def _whole(given: Any) -> Any:
+    """A number written as text, as in a form or in an agency's notice."""
+    return int(given) if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 10 else given
+
+
+Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+
+
 def _places(places: int) -> BeforeValidator:
     def check(given: Any) -> Any:
         value = _decimal(given)

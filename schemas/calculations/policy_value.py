@@ -1,11 +1,11 @@
 """policy-value: one limit or rate of the rules, for a month, as it was known on a day."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from schemas.calculations.base import Answer, Day, Input, Month, label
+from schemas.calculations.base import Answer, Day, Input, Month, Whole, label
 from schemas.calculations.insurances import Flag, Insurance, Locality
 
 Lines = Literal[
@@ -14,12 +14,7 @@ Lines = Literal[
 ]  # fmt: skip
 
 
-def _risk_class(given: Any) -> Any:
-    """A class written as text, as in the agency's notices and in a form."""
-    return int(given) if isinstance(given, str) and given.isascii() and given.isdigit() else given
-
-
-RiskClass = Annotated[int, BeforeValidator(_risk_class), Field(ge=1, le=8, strict=True)]
+RiskClass = Annotated[Whole, Field(ge=1, le=8)]
 
 
 class AnyScheme(StrEnum):
