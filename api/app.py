@@ -24,6 +24,7 @@ from api import (
     dates,
     deadlines,
     events,
+    figures,
     handover,
     health,
     imports,
@@ -59,7 +60,7 @@ ROOMS = (
     uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices,
     message_settings, channels, events,
     policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
-    deadlines, pictures,
+    deadlines, pictures, figures,
 )  # fmt: skip
 DESCRIPTION = """保期 Baoqi: processes, tasks, deadlines and money of a university's social-insurance office.
 

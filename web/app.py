@@ -19,6 +19,7 @@ from web.pages import (
     case,
     channels,
     cover,
+    figures,
     inbox,
     incidents,
     message_settings,
@@ -39,7 +40,7 @@ from web.pages import (
 ROOMS = (
     sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
     policy, policy_changes, calculations, start, messages, message_settings, channels, my, incidents,
-    calendar,
+    calendar, figures,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

@@ -48,6 +48,7 @@ _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("my", "/my", ("employee",)),
     ("board", "/board", ("clerk", "supervisor", "head", "auditor", "admin")),
     ("calendar", "/calendar", ("clerk", "supervisor", "head", "auditor", "admin")),
+    ("figures", "/figures", ("supervisor", "head", "auditor", "admin")),
     ("incidents", "/incidents", INCIDENT_DESK),
     ("cases", "/cases", _OFFICE),
     ("start", "/start", ("clerk", "college")),

@@ -151,6 +151,7 @@ class Task(Base):
         Index("ix_tasks_subject", "subject", postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_owner", "owner", postgresql_where=text("owner IS NOT NULL")),
         Index("ix_tasks_done", "completed_by", "closed_at", "id", postgresql_where=text(DONE)),
+        Index("ix_tasks_closed", "closed_at", postgresql_where=text("state = 'completed'")),
         Index("ix_tasks_finished", "kind", "closed_at", postgresql_where=text("state = 'completed'")),
         Index("ix_tasks_completed_for", "completed_for", postgresql_where=text("completed_for IS NOT NULL")),
     )

@@ -53,6 +53,12 @@ async def test_every_page_is_translated_and_accessible(site: Site, lang: str) ->
         answer = await page.goto(path)
         assert answer.status == (404 if "0000-0000" in path else 200), path
         wrong += await check(page, lang)
+    boss = await site.visitor("supervisor", lang)
+    month = clock.today().isoformat()[:7]
+    for path in ("/figures", "/figures?by=clerk&months=12", f"/figures/tasks?first={month}&last={month}"):
+        answer = await boss.goto(path)
+        assert answer.status == 200 and await boss.locator("main table").count(), path
+        wrong += await check(boss, lang)
     other = await site.visitor("employee", lang)
     await other.goto("/my")
     wrong += await check(other, lang)
