@@ -289,11 +289,17 @@ def shifted(
         if due == day:
             return day, [], day
         name = calendar.name(day) or Text(zh="休息日", en="rest day")
-        text = Text(zh=f"{day} 为{name.zh}，顺延至 {due}", en=f"{day} is {name.en}: moved to {due}")
+        text = Text(
+            zh=f"按民法典第203条，{day} 为{name.zh}，顺延至 {due}",
+            en=f"By art. 203 of the Civil Code: {day} is {name.en}, moved to {due}",
+        )
         return due, [DerivationStep(kind="shift", text=text, days=[day.isoformat(), due.isoformat()])], day
     found = tax_due(month_of(day), day.day, calendar, table)
     zh, en = (
-        ("按税务机关公布的申报期限", "the filing date as published")
+        (
+            "按税务机关公布的申报期限（征管法实施细则第109条）",
+            "the filing date as published (art. 109 of the tax administration rules)",
+        )
         if found.source == "published"
         else (
             f"按征管法实施细则第109条，法定休假日顺延 {found.extended_by} 个工作日",

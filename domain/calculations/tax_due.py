@@ -11,8 +11,9 @@ from schemas.deadlines import DerivationStep
 _ARTICLE = DerivationStep(
     kind="article",
     text=Text(
-        zh="依据：税务机关公布的申报期限；未公布时按税收征管法实施细则第109条推算（税款期限，不当然适用于社保费）",
-        en="Source: the filing dates as published, else art. 109 of the tax administration rules (taxes, not premiums)",
+        zh="依据：税务机关按税收征管法实施细则第109条公布的申报期限；未公布时按该条推算（税款期限，不当然适用于社保费）",
+        en="Source: the filing dates published under art. 109 of the tax administration rules, else computed by it "
+        "(taxes, not premiums)",
     ),
 )
 

@@ -121,3 +121,16 @@ def test_a_running_case_keeps_the_days_of_its_version() -> None:
     new = policy.snapshot(laid(SETTLING))
     assert new.version != PLAIN.version
     assert with_published_years(PLAIN, new) is PLAIN
+
+
+def test_a_shift_names_its_article() -> None:
+    rule = PLAIN.rule("DL-PAY-OTHER")
+    for shift, table, month, articles in (
+        (ShiftPolicy.NEXT_WORKING_DAY, {}, "2026-10", ("民法典第203条", "art. 203 of the Civil Code")),
+        (ShiftPolicy.TAX_ART109, {}, "2026-10", ("征管法实施细则第109条", "art. 109")),
+        (ShiftPolicy.TAX_ART109, {("2026-10", 25): 27}, "2026-10", ("征管法实施细则第109条", "art. 109")),
+    ):
+        moving = rule.model_copy(update={"shift_policy": shift})
+        found = compute(moving, month, PLAIN, remaining_steps=[], filing_table=table)
+        assert found.due > date(2026, 10, 25)  # a Sunday
+        assert articles[0] in text(found, "zh") and articles[1] in text(found, "en"), shift
