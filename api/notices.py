@@ -13,6 +13,7 @@ from runtime.clock import real_now
 from schemas.base import Text
 from schemas.messages import AuditPage, AuditView, MessagePage, MessageView
 from store.database import reading, session
+from store.live import message_to
 from store.tables.office import Audit, Message
 from store.users import Viewer
 
@@ -20,16 +21,21 @@ router = APIRouter(tags=["messages"])
 BIGGEST = 2**63 - 1
 
 
-async def messages(s: AsyncSession, viewer: Viewer, limit: int = 50, unread: bool = False) -> MessagePage:
+async def unread(s: AsyncSession, viewer: Viewer) -> int:
+    """How many messages the viewer has not read."""
+    mine = Message.username == viewer.username
+    return await s.scalar(select(func.count()).select_from(Message).where(mine, Message.read_at.is_(None))) or 0
+
+
+async def messages(s: AsyncSession, viewer: Viewer, limit: int = 50, only_unread: bool = False) -> MessagePage:
     """The newest messages of a user."""
     mine = Message.username == viewer.username
-    count = await s.scalar(select(func.count()).select_from(Message).where(mine, Message.read_at.is_(None)))
     total = await s.scalar(select(func.count()).select_from(Message).where(mine))
     statement = select(Message).where(mine).order_by(Message.at.desc(), Message.id.desc()).limit(limit)
-    if unread:
+    if only_unread:
         statement = statement.where(Message.read_at.is_(None))
     rows = await s.scalars(statement)
-    return MessagePage(items=[_view(m) for m in rows], unread=count or 0, total=total or 0)
+    return MessagePage(items=[_view(m) for m in rows], unread=await unread(s, viewer), total=total or 0)
 
 
 def _view(row: Message) -> MessageView:
@@ -43,7 +49,9 @@ async def mark_read(s: AsyncSession, viewer: Viewer, message_id: int) -> Message
     row = await s.get(Message, message_id) if 0 < message_id < 2**31 else None
     if row is None or row.username != viewer.username:
         raise NotFound
-    row.read_at = row.read_at or real_now()
+    if row.read_at is None:
+        row.read_at = real_now()
+        await message_to(s, viewer.username)
     return _view(row)
 
 
@@ -51,6 +59,7 @@ async def mark_all_read(s: AsyncSession, viewer: Viewer) -> None:
     await s.execute(
         update(Message).where(Message.username == viewer.username, Message.read_at.is_(None)).values(read_at=real_now())
     )
+    await message_to(s, viewer.username)
 
 
 async def audit_trail(

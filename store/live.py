@@ -17,5 +17,5 @@ async def process_changed(session: AsyncSession, process_id: str) -> None:
 
 
 async def message_to(session: AsyncSession, username: str) -> None:
-    """The pages of this user have a new message."""
+    """The pages of this user have another number of unread messages: a new one, or one that was read."""
     await session.execute(_NOTIFY, {"channel": INBOX_CHANNEL, "what": f"{TO_USER}{username}"})

@@ -186,17 +186,16 @@ async def page(visit: Visit, template: str, status: int = 200, **values: Any) ->
     """A page in the frame: menu with counts, names of people, the notice of the last action."""
     async with reading() as s:
         waiting = await inbox_counts.waiting(s, visit.viewer, clock.now())
-        unread = (await messages_room.messages(s, visit.viewer, 1)).unread
+        unread = await messages_room.unread(s, visit.viewer)
         names = await users.names(s)
     path = visit.request.url.path
-    numbers = {"inbox": sum(waiting), "messages": unread}
+    numbers = {"inbox": sum(waiting)}
     nav = [
         {
             "key": key,
             "href": href,
             "current": path == href or path.startswith(href + "/") or (key == "inbox" and path.startswith("/tasks/")),
             "count": numbers.get(key, 0),
-            "hot": key == "messages",
         }
         for key, href, roles in _MENU
         if visit.viewer.has(*roles)
@@ -209,6 +208,7 @@ async def page(visit: Visit, template: str, status: int = 200, **values: Any) ->
         "csrf": visit.csrf,
         "nav": nav,
         "events": EVENTS,
+        "unread": unread,
         "here": visit.here,
         "can_search": visit.viewer.has(*_OFFICE),
         "said": {"tone": "good", "text": visit.t(f"said_{said}")} if has(f"said_{said}") else None,

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from api import notices as room
 from store.database import reading, session
-from web.frame import Guest, page, posted
+from web.frame import Guest, bare, page, posted, words
 from web.routes import router as make_router
 
 router = make_router()
@@ -16,6 +16,14 @@ async def messages(visit: Guest) -> Response:
     async with reading() as s:
         found = await room.messages(s, visit.viewer)
     return await page(visit, "messages.html", page=found)
+
+
+@router.get("/messages/unread")
+async def unread(visit: Guest) -> Response:
+    """The number beside the menu's word, for a page that is open."""
+    async with reading() as s:
+        count = await room.unread(s, visit.viewer)
+    return await bare("unread.html", {**words(visit.lang), "unread": count})
 
 
 @router.post("/messages/read")
