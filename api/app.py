@@ -23,6 +23,7 @@ from api import (
     countersign,
     dates,
     deadlines,
+    escalations,
     events,
     figures,
     handover,
@@ -58,7 +59,7 @@ PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
     uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices,
-    message_settings, channels, events,
+    message_settings, channels, escalations, events,
     policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
     deadlines, pictures, figures,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from runtime import clock
 from schemas.base import Text
 from schemas.board import BoardRow, BoardView, Figure, StageRow, WorkRow, WorkView
 from schemas.incidents import IncidentQuery
-from store import cases, incident_desk, policies, users
+from store import cases, escalations, incident_desk, policies, users
 from store.database import reading
 from store.inbox import sees_all
 from store.tables.processes import Process
@@ -33,6 +33,13 @@ WHOLE_SCHOOL = Text(zh="（全校）", en="(whole school)")
 def process_figures(values: dict[str, int], **more: str) -> dict[str, Figure]:
     queries = cases.figure_queries()
     return {name: figure_of("/processes", n, {**_set(queries[name]), **more}) for name, n in values.items()}
+
+
+async def _escalations(s: AsyncSession, viewer: Viewer) -> dict[str, Figure]:
+    """Escalations that nobody has acknowledged, for who may look at their list."""
+    if not viewer.has(*permissions.ESCALATIONS):
+        return {}
+    return {"escalations": figure_of("/escalations", await escalations.count_open(s, viewer), {"state": "open"})}
 
 
 async def _incidents(s: AsyncSession, viewer: Viewer) -> dict[str, Figure]:
@@ -68,7 +75,8 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
         now=now,
         totals=process_figures(await cases.figures(s, viewer, now))
         | {"unclaimed": await _unclaimed(s, viewer, now)}
-        | await _incidents(s, viewer),
+        | await _incidents(s, viewer)
+        | await _escalations(s, viewer),
         by_process=[
             BoardRow(key=str(kind), title=views.kind_title(str(kind)), figures=process_figures(n, kind=str(kind)))
             for kind, n in by_kind.items()

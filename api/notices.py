@@ -12,9 +12,11 @@ from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from schemas.base import Text
 from schemas.messages import AuditPage, AuditView, MessagePage, MessageView
+from store import escalations
 from store.database import reading, session
 from store.live import message_to
 from store.tables.office import Audit, Message
+from store.tables.processes import ReminderRow
 from store.users import Viewer
 
 router = APIRouter(tags=["messages"])
@@ -34,13 +36,24 @@ async def messages(s: AsyncSession, viewer: Viewer, limit: int = 50, only_unread
     statement = select(Message).where(mine).order_by(Message.at.desc(), Message.id.desc()).limit(limit)
     if only_unread:
         statement = statement.where(Message.read_at.is_(None))
-    rows = await s.scalars(statement)
-    return MessagePage(items=[_view(m) for m in rows], unread=await unread(s, viewer), total=total or 0)
+    rows = list(await s.scalars(statement))
+    about = await escalations.of_messages(s, [m.id for m in rows])
+    return MessagePage(
+        items=[_view(m, about.get(m.id, [])) for m in rows], unread=await unread(s, viewer), total=total or 0
+    )
 
 
-def _view(row: Message) -> MessageView:
+def _view(row: Message, about: list[ReminderRow]) -> MessageView:
+    known = next((r for r in about if r.acknowledged_at is not None), None)
     return MessageView(
-        id=row.id, text=Text(zh=row.text_zh, en=row.text_en), link=row.link, at=row.at, read_at=row.read_at
+        escalations=[r.key for r in about if r.acknowledged_at is None],
+        acknowledged_at=known.acknowledged_at if known else None,
+        acknowledged_by=known.acknowledged_by if known else None,
+        id=row.id,
+        text=Text(zh=row.text_zh, en=row.text_en),
+        link=row.link,
+        at=row.at,
+        read_at=row.read_at,
     )
 
 
@@ -52,7 +65,7 @@ async def mark_read(s: AsyncSession, viewer: Viewer, message_id: int) -> Message
     if row.read_at is None:
         row.read_at = real_now()
         await message_to(s, viewer.username)
-    return _view(row)
+    return _view(row, (await escalations.of_messages(s, [row.id])).get(row.id, []))
 
 
 async def mark_all_read(s: AsyncSession, viewer: Viewer) -> None:

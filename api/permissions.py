@@ -18,6 +18,7 @@ COMMANDERS = ("clerk", "supervisor")
 READS_AUDIT = ("auditor", "admin", "supervisor", "head")
 BOARD_ROLES = ("clerk", "supervisor", "head", "auditor", "admin", "college", "payroll", "finance")
 CHANNELS = ("admin",)
+ESCALATIONS = ("clerk", "supervisor", "head", "admin", "auditor")
 INCIDENT_DESK = ("clerk", "supervisor", "head", "admin", "auditor")
 URGERS = ("clerk", "supervisor", "head")
 DATE_MOVERS = ("supervisor", "head")  # extend internal targets

@@ -50,7 +50,7 @@ class WorkView(Answer):
 
 class BoardView(Answer):
     now: datetime
-    totals: dict[str, Figure]  # open, overdue, due_today, at_risk, waiting, unclaimed, incidents
+    totals: dict[str, Figure]  # open, overdue, due_today, at_risk, waiting, unclaimed, incidents, escalations
     by_process: list[BoardRow]
     by_org_unit: list[BoardRow]
     by_person: list[BoardRow]

@@ -18,6 +18,9 @@ class MessageView(Answer):
     link: str | None = None
     at: datetime
     read_at: datetime | None = None
+    escalations: list[str] = []  # those that it tells of and nobody has acknowledged: `POST /escalations/acknowledge`
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
 
 
 class MessagePage(Answer):

@@ -26,14 +26,18 @@ async def notify(
     now: datetime,
     process_id: str | None = None,
     task_id: str | None = None,
-) -> None:
-    """Tells a user something about work; it rests on rest days outside of the pages, and goes with the task's end."""
-    await in_pages(session, user.username, message, key=key, link=link, now=now, process_id=process_id, task_id=task_id)
+) -> int | None:
+    """Tells a user something about work; it rests on rest days outside of the pages, and goes with the task's end.
+    Returns the message's id; None when its key was there."""
+    written = await in_pages(
+        session, user.username, message, key=key, link=link, now=now, process_id=process_id, task_id=task_id
+    )
     for channel in (await message_settings.of_user(session, user)).ways:
         await outbox.queue_reminder(
             session, key, user.username, channel, message,
             link=link, process_id=process_id, task_id=task_id, now=now,
         )  # fmt: skip
+    return written
 
 
 async def in_pages(
@@ -46,8 +50,8 @@ async def in_pages(
     now: datetime,
     process_id: str | None = None,
     task_id: str | None = None,
-) -> None:
-    """A message in the pages alone."""
+) -> int | None:
+    """A message in the pages alone. Returns its id; None when its key was there."""
     message = discreet(message)
     statement = insert(Message).values(
         username=username,
@@ -60,5 +64,7 @@ async def in_pages(
         at=now,
     )
     written = await session.execute(statement.on_conflict_do_nothing(index_elements=["key"]).returning(Message.id))
-    if written.scalar_one_or_none() is not None:
+    message_id = written.scalar_one_or_none()
+    if message_id is not None:
         await live.message_to(session, username)
+    return message_id

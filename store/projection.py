@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, String, Table, bindparam, func, select, text
+from sqlalchemy import ColumnElement, String, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -284,6 +284,7 @@ async def _remind(session: AsyncSession, process: Process, reminders: list[Remin
                     process_id=process.id,
                     task_id=reminder.task_id,
                     rung=rung.rung,
+                    addressed_to=reminder.to,
                     due_at=rung.at,
                     at=reminder.at,
                 )
@@ -295,7 +296,7 @@ async def _remind(session: AsyncSession, process: Process, reminders: list[Remin
         texts = list(dict.fromkeys(r.text for _, r in found))
         task_id = next((r.task_id for _, r in found if r.task_id), None)
         body = Text(zh="；".join(t.zh for t in texts), en="; ".join(t.en for t in texts))
-        await notify(
+        message_id = await notify(
             session,
             by_name[name],
             Text(zh=f"{about.zh}：{body.zh}", en=f"{about.en}: {body.en}"),
@@ -304,6 +305,11 @@ async def _remind(session: AsyncSession, process: Process, reminders: list[Remin
             process_id=process.id,
             task_id=task_id,
             now=now,
+        )
+        await session.execute(
+            update(ReminderRow)
+            .where(ReminderRow.key.in_([key for key, _ in found]), ReminderRow.recipient == name)
+            .values(message_id=message_id)
         )
 
 

@@ -19,6 +19,7 @@ from web.pages import (
     case,
     channels,
     cover,
+    escalations,
     figures,
     inbox,
     incidents,
@@ -39,7 +40,7 @@ from web.pages import (
 
 ROOMS = (
     sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
-    policy, policy_changes, calculations, start, messages, message_settings, channels, my, incidents,
+    policy, policy_changes, calculations, start, messages, message_settings, channels, escalations, my, incidents,
     calendar, figures,
 )  # fmt: skip
 POLICY = (

@@ -208,4 +208,7 @@ class ReminderRow(Base):
     rung: Mapped[str]
     due_at: Mapped[datetime]  # when the rung was due
     at: Mapped[datetime]  # when it was recorded
-    message_id: Mapped[int | None]
+    message_id: Mapped[int | None] = mapped_column(index=True)
+    addressed_to: Mapped[str | None]  # holder, supervisor, head
+    acknowledged_at: Mapped[datetime | None]  # of an escalation: one of those who were told has seen it
+    acknowledged_by: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""The number of unread messages on open pages, and the browser's notification: at once, without a reload, with no text."""
+"""The number of unread messages on open pages, and the browser's notification: at once, no reload, and no text."""
 
 import pytest
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
 
-from api import copies, engine, incidents
+from api import copies, engine, escalations, incidents
 from api import processes as room
 from api.permissions import COMMENTS, INCIDENT_DESK, process_actions
 from api.problems import BadForm
@@ -105,6 +105,7 @@ async def case(visit: Guest, process_id: str) -> Response:
         view = await room.get_process(s, visit.viewer, process_id)
         notice = await notifications.of_case(s, visit.viewer, process_id)
         colleagues = await choices.colleagues(s, visit.lang)
+        rungs = await escalations.ladder(s, visit.viewer, process_id)
         standing = (
             (await incidents.list_incidents(s, visit.viewer, IncidentQuery(process_id=process_id))).items
             if visit.viewer.has(*INCIDENT_DESK)
@@ -122,6 +123,7 @@ async def case(visit: Guest, process_id: str) -> Response:
         case=view,
         notice=notice,
         case_incidents=standing,
+        rungs=rungs,
         may_copy=visit.viewer.has(*COMMENTS),
         colleagues=colleagues,
         columns=columns_of(view.stages, open_tasks),

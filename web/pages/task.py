@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from api import comments, completion, copies, countersign, dates, handover, uploads, views
+from api import comments, completion, copies, countersign, dates, escalations, handover, uploads, views
 from api import tasks as room
 from api.problems import BadFile, NotFound, Problem
 from api.uploads import clean_name
@@ -152,6 +152,7 @@ async def show(
         view = await room.get_task(s, visit.viewer, task_id)
         offered = await choices.for_forms(s, visit.lang)
         history = await _history(s, visit, view)
+        rungs = await escalations.ladder(s, visit.viewer, view.process_id, task_id)
         signers = await countersign.choices(s, view)
         scan = await _scan(s, view)
         gives = {"transfer", "delegate", "reassign"} & set(view.actions)
@@ -180,6 +181,7 @@ async def show(
         "task.html",
         status,
         task=view,
+        rungs=rungs,
         context=blocks(view.context, offered, lang),
         groups=groups,
         group=group,

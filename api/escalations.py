@@ -1,0 +1,119 @@
+"""The ladder as people see it: who was told when and through what, and 已知悉 for escalations.
+
+Invariants: who may see a case sees its ladder; an escalation is acknowledged by one who was told, or who has the role
+it was for; that is a note of "I know" and moves nothing. An open escalation stands on the board until then.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import permissions, processes, views
+from api.problems import NotAllowed, NotFound
+from api.sign_in import CurrentViewer
+from runtime.clock import real_now
+from schemas.base import Text
+from schemas.escalations import AcknowledgeBody, EscalationPage, EscalationQuery, RungView, ToldView, WayView
+from store import audit, escalations
+from store.channels import TITLES
+from store.database import reading, session
+from store.escalations import LEVELS, Rung
+from store.live import message_to, process_changed
+from store.users import Viewer
+
+router = APIRouter(tags=["escalations"])
+SHOWN = 200
+
+
+def may_acknowledge(viewer: Viewer, rung: Rung) -> bool:
+    level = rung.row.addressed_to
+    if level not in LEVELS or rung.row.acknowledged_at is not None:
+        return False
+    return viewer.username in {t.username for t in rung.told} or viewer.has(level)
+
+
+async def _views(s: AsyncSession, viewer: Viewer, keys: list[str]) -> list[RungView]:
+    look = await views.lookup(s, viewer, [])
+    return [_view(viewer, rung, look) for rung in await escalations.rungs(s, viewer, keys)]
+
+
+def _view(viewer: Viewer, rung: Rung, look: views.Lookup) -> RungView:
+    row, task = rung.row, rung.task
+    level: Any = row.addressed_to
+    told: list[ToldView] = []
+    for person in rung.told:
+        ways: list[WayView] = []
+        for way in person.ways:
+            state: Any = way.state
+            ways.append(WayView(channel=way.channel, title=TITLES[way.channel], state=state, sent_at=way.sent_at))
+        told.append(
+            ToldView(username=person.username, name=look.users.get(person.username), read_at=person.read_at, ways=ways)
+        )
+    return RungView(
+        key=row.key,
+        process_id=row.process_id,
+        case_no=rung.process.case_no,
+        process_kind=rung.process.kind,
+        kind_title=views.kind_title(rung.process.kind),
+        task_id=row.task_id,
+        task_title=Text(zh=task.title_zh, en=task.title_en) if task else None,
+        level=level,
+        at=row.at,
+        told=told,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by,
+        may_acknowledge=may_acknowledge(viewer, rung),
+    )
+
+
+async def open_escalations(s: AsyncSession, viewer: Viewer, query: EscalationQuery) -> EscalationPage:
+    """What nobody has acknowledged, the oldest first. NotAllowed."""
+    permissions.require_role(viewer, *permissions.ESCALATIONS)
+    keys = await escalations.open_keys(s, viewer, query.limit, (query.page - 1) * query.limit)
+    return EscalationPage(items=await _views(s, viewer, keys), total=await escalations.count_open(s, viewer))
+
+
+async def ladder(s: AsyncSession, viewer: Viewer, process_id: str, task_id: str | None = None) -> list[RungView]:
+    """Who was told of a case, or of one task, the newest first; nothing of a case that is not the viewer's to see."""
+    return await _views(s, viewer, await escalations.keys_of(s, process_id, task_id, SHOWN))
+
+
+async def acknowledge(s: AsyncSession, viewer: Viewer, keys: list[str]) -> list[RungView]:
+    """The same again changes nothing. NotFound, NotAllowed."""
+    wanted = list(dict.fromkeys(keys))
+    found = await escalations.rungs(s, viewer, wanted)
+    if len(found) != len(wanted) or any(r.row.addressed_to not in LEVELS for r in found):
+        raise NotFound
+    still_open = [r for r in found if r.row.acknowledged_at is None]
+    if not all(may_acknowledge(viewer, r) for r in still_open):
+        raise NotAllowed
+    if still_open:
+        cases = {r.process.id for r in still_open}
+        told = {t.username for r in still_open for t in r.told}
+        await escalations.acknowledge(s, [r.row.key for r in still_open], viewer.username, real_now())
+        for process_id in sorted(cases):
+            audit.record(s, viewer.username, "escalation.acknowledge", process_id)
+            await process_changed(s, process_id)
+        for username in sorted(told):
+            await message_to(s, username)
+    return await _views(s, viewer, wanted)
+
+
+@router.get("/escalations", summary="Escalations that nobody has acknowledged")
+async def get_escalations(viewer: CurrentViewer, query: Annotated[EscalationQuery, Query()]) -> EscalationPage:
+    async with reading() as s:
+        return await open_escalations(s, viewer, query)
+
+
+@router.post("/escalations/acknowledge", summary="已知悉: I know of these escalations")
+async def post_acknowledge(viewer: CurrentViewer, body: AcknowledgeBody) -> list[RungView]:
+    async with session() as s:
+        return await acknowledge(s, viewer, body.keys)
+
+
+@router.get("/processes/{process_id}/reminders", summary="Who was told of a case, when and through what")
+async def get_ladder(viewer: CurrentViewer, process_id: str) -> list[RungView]:
+    async with reading() as s:
+        await processes.find_process(s, viewer, process_id)
+        return await ladder(s, viewer, process_id)

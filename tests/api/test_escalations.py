@@ -1,0 +1,119 @@
+"""Escalations: who was told and through what, 已知悉 by one for all, and the board's number until then."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from runtime import clock
+from schemas.base import Text
+from schemas.process import Reminder, RungInstant
+from store.database import session
+from store.tables.office import Message
+from store.tables.outbox import Outgoing
+from store.tables.processes import Process, ReminderRow, Task
+from tests.api.conftest import Office, days, deadline
+
+
+async def escalated(office: Office, *levels: str) -> tuple[str, str]:
+    """A case whose ladder fired for these; returns case and task."""
+    case = await office.case()
+    task = await office.task(case, deadlines=[deadline(days(1))])
+    now = clock.now()
+    reminders = [
+        Reminder(
+            task_id=task, to=level, at=now, text=Text(zh=f"升级 {level}", en=f"Escalated {level}"),
+            rungs=[RungInstant(key=f"DL:{level}", deadline_id="DL-REG-FOR", rung=f"{level}-1", to=level, at=now)],
+        )
+        for level in levels
+    ]  # fmt: skip
+    await office.task(case, deadlines=[deadline(days(1))], revision=2, reminders=reminders)
+    return case, task
+
+
+async def board_number(office: Office, username: str = "head") -> int:
+    """The number on the board; its list has as many."""
+    client = await office.sign_in(username)
+    figure = (await client.get("/api/v1/board")).json()["totals"]["escalations"]
+    page = (await client.get(f"/api/v1{figure['path']}")).json()
+    assert page["total"] == len(page["items"]) == figure["value"]
+    return figure["value"]
+
+
+async def ladder(office: Office, case: str, username: str = "head") -> dict[str, Any]:
+    answer = await (await office.sign_in(username)).get(f"/api/v1/processes/{case}/reminders")
+    return {r["level"]: r for r in answer.json()}
+
+
+async def test_the_chain_says_who_was_told_through_what_and_who_knows(office: Office) -> None:
+    case, task = await escalated(office, "holder", "supervisor", "head")
+    async with session() as s:
+        sent = clock.real_now()
+        await s.execute(update(Outgoing).where(Outgoing.username == "supervisor").values(state="sent", sent_at=sent))
+    found = await ladder(office, case)
+    assert set(found) == {"holder", "supervisor", "head"}
+    (told,) = found["supervisor"]["told"]
+    assert (told["username"], told["read_at"], found["supervisor"]["task_id"]) == ("supervisor", None, task)
+    assert [(w["channel"], w["state"], w["sent_at"] is not None) for w in told["ways"]] == [("mail", "sent", True)]
+    assert [w["state"] for w in found["head"]["told"][0]["ways"]] == ["pending"]
+    assert [t["username"] for t in found["holder"]["told"]] == ["clerk", "clerk2"]
+    assert "@" not in str(found["supervisor"]["told"]), "an address is shown"
+    assert await board_number(office) == 2
+    supervisor = await office.sign_in("supervisor")
+    (message,) = (await supervisor.get("/api/v1/messages")).json()["items"]
+    assert message["escalations"] == [found["supervisor"]["key"]]
+    answer = await supervisor.post("/api/v1/escalations/acknowledge", json={"keys": message["escalations"]})
+    assert answer.status_code == 200, answer.text
+    found = await ladder(office, case)
+    assert found["supervisor"]["acknowledged_by"] == "supervisor" and found["supervisor"]["told"][0]["read_at"]
+    assert found["head"]["acknowledged_by"] is None and found["head"]["may_acknowledge"]
+    assert await board_number(office) == 1
+    page = (await supervisor.get("/api/v1/messages")).json()
+    assert (page["items"][0]["escalations"], page["items"][0]["acknowledged_by"], page["unread"]) == (
+        [], "supervisor", 0,
+    )  # fmt: skip
+    first = found["supervisor"]["acknowledged_at"]
+    again = await supervisor.post("/api/v1/escalations/acknowledge", json={"keys": message["escalations"]})
+    assert again.status_code == 200 and again.json()[0]["acknowledged_at"] == first
+    async with session() as s:
+        row = await s.get_one(Task, task)
+        assert (row.state, row.closed_at) == ("ready", None), "acknowledging did the task"
+
+
+async def test_who_was_not_told_cannot_and_nothing_is_open_once_the_task_is_done(office: Office) -> None:
+    case, task = await escalated(office, "holder", "supervisor")
+    found = await ladder(office, case)
+    clerk, stranger = await office.sign_in("clerk"), await office.sign_in("college2")
+    keys = {"keys": [found["supervisor"]["key"]]}
+    assert (await clerk.post("/api/v1/escalations/acknowledge", json=keys)).status_code == 403
+    assert (await stranger.post("/api/v1/escalations/acknowledge", json=keys)).status_code == 404
+    assert (await stranger.get("/api/v1/escalations")).status_code == 403
+    holders = {"keys": [found["holder"]["key"]]}
+    assert (await clerk.post("/api/v1/escalations/acknowledge", json=holders)).status_code == 404
+    assert (await clerk.post("/api/v1/escalations/acknowledge", json={"keys": []})).status_code == 422
+    assert await board_number(office, "clerk") == 1
+    async with session() as s:
+        await s.execute(update(Task).where(Task.id == task).values(closed_at=clock.real_now()))
+    assert await board_number(office) == 0
+    async with session() as s:
+        assert (
+            await s.scalar(select(ReminderRow.acknowledged_at).where(ReminderRow.addressed_to == "supervisor")) is None
+        )
+
+
+@pytest.mark.parametrize("level", ["supervisor", "head"])
+async def test_an_escalation_that_found_nobody_stays_until_somebody_of_that_role_knows(
+    office: Office, level: str
+) -> None:
+    case, _ = await escalated(office, level)
+    async with session() as s:  # as it is written when nobody has the role
+        await s.execute(update(ReminderRow).values(recipient="-", message_id=None))
+        await s.execute(update(Message).values(key=None))
+    found = await ladder(office, case, level)
+    assert found[level]["told"] == [] and found[level]["may_acknowledge"]
+    assert await board_number(office) == 1
+    client = await office.sign_in(level)
+    await client.post("/api/v1/escalations/acknowledge", json={"keys": [found[level]["key"]]})
+    assert await board_number(office) == 0
+    async with session() as s:
+        assert (await s.get_one(Process, case)).state == "running"
