@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import ValidationError
 
-from api.messages_of_fields import faults_of
 from api.problems import BadForm, NotFound, Problem
 from api.sign_in import CurrentViewer
 from domain.calculations import CALCULATIONS, Calculation, Context, Refused, near
@@ -18,6 +17,7 @@ from domain.policy import PolicyError
 from runtime import clock
 from schemas.api import CalculationItem, CalculationList, CalculationSchema
 from schemas.base import Text
+from schemas.messages_of_fields import faults_of
 from store import rule_tables
 
 router = APIRouter(tags=["calculations"])

@@ -246,9 +246,9 @@ async def get_preview(viewer: CurrentViewer, change_id: int) -> Preview:
 
 
 @router.post("/changes/{change_id}/approve", summary="Approve: somebody else than who proposed it")
-async def post_approve(viewer: CurrentViewer, change_id: int, body: DecisionBody) -> ChangeView:
+async def post_approve(viewer: CurrentViewer, change_id: int, body: DecisionBody | None = None) -> ChangeView:
     async with session() as s:
-        return await decide(s, viewer, change_id, "approve", body)
+        return await decide(s, viewer, change_id, "approve", body or DecisionBody())
 
 
 @router.post("/changes/{change_id}/reject", summary="Reject, with a note; also what was approved and not yet applied")
@@ -258,9 +258,9 @@ async def post_reject(viewer: CurrentViewer, change_id: int, body: DecisionBody)
 
 
 @router.post("/changes/{change_id}/withdraw", summary="Withdraw one's own proposal")
-async def post_withdraw(viewer: CurrentViewer, change_id: int, body: DecisionBody) -> ChangeView:
+async def post_withdraw(viewer: CurrentViewer, change_id: int, body: DecisionBody | None = None) -> ChangeView:
     async with session() as s:
-        return await decide(s, viewer, change_id, "withdraw", body)
+        return await decide(s, viewer, change_id, "withdraw", body or DecisionBody())
 
 
 @router.post("/changes/{change_id}/apply", summary="Put an approved change in force")

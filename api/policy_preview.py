@@ -14,7 +14,6 @@ from decimal import Decimal
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.messages_of_fields import message_of
 from api.problems import Problem
 from domain import policy, policy_changes, policy_findings, policy_impact
 from domain.policy import PolicyError
@@ -32,6 +31,7 @@ from domain.policy_impact import (
 from runtime import clock
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
+from schemas.messages_of_fields import message_of
 from schemas.policy import (
     ChangedAmount,
     ChangedFee,

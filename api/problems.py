@@ -14,10 +14,10 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from api.messages_of_fields import NOT_JSON, faults_of
 from runtime.clock import SHANGHAI
 from schemas.api import Fault, ProblemView
 from schemas.base import Text
+from schemas.messages_of_fields import NOT_JSON, faults_of
 from store.database import AWAY
 
 AWAY_SECONDS = "3"  # after which a program asks again while the database is away

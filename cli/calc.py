@@ -13,13 +13,13 @@ import typer
 from pydantic import ValidationError
 
 import policies
-from api.messages_of_fields import faults_of
 from cli.policy import applied_changes
 from domain.calculations import CALCULATIONS, Context, Refused, Rules, near
 from domain.policy import PolicyError
 from domain.policy_changes import overlay
 from runtime import clock
 from schemas.base import Text
+from schemas.messages_of_fields import faults_of
 
 Name = Annotated[str | None, typer.Argument(help="计算名称，不填则列出全部 Name; none lists all", show_default=False)]
 Schema = Annotated[bool, typer.Option("--schema", help="输出输入与结果的 JSON Schema Print the JSON Schemas")]

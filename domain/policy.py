@@ -25,6 +25,7 @@ from schemas.deadlines import (
     Rung,
     StepDuration,
 )
+from schemas.messages_of_fields import message_of
 
 M = TypeVar("M", bound=BaseModel)
 Texts = Mapping[str, str]
@@ -103,10 +104,10 @@ def models(model: type[M], items: list[dict[str, Any]], name: str, key: Callable
             made = model.model_validate(item)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(p) for p in first["loc"])
+            place, said = ".".join(str(p) for p in first["loc"]), message_of(first)
             raise PolicyError(
-                f"{name} 第 {number} 项的 {place} 有误：{first['msg']}。",
-                f"{name}, item {number}, {place}: {first['msg']}.",
+                f"{name} 第 {number} 项的 {place} 有误：{said.zh}",
+                f"{name}, item {number}, {place}: {said.en}",
             ) from error
         if key(made) in seen:
             raise PolicyError(f"{name} 中 {key(made)} 重复。", f"{name}: {key(made)} occurs twice.")

@@ -14,11 +14,13 @@ from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from domain import policy_check
 from domain.policy import DEADLINES, LOADER, PolicyError, Texts, calendar_years, load_mapping
 from domain.policy_changes import CALENDAR, IDENTITY, PROVENANCE, WORDS, ident, key_columns
 from schemas.base import Text
+from schemas.messages_of_fields import message_of
 from schemas.policy_files import FILES, TABLES, AnyFile
 
 # So long before the year begins its arrangement should be known.
@@ -185,7 +187,7 @@ def _file(name: str, texts: Texts) -> list[Finding]:
         FILES.get(name, AnyFile).model_validate(loaded)
     except ValidationError as error:
         node = yaml.compose(texts[name], Loader=LOADER)
-        return [_broken(name, _line_of(node, e["loc"]), e["loc"], e["msg"]) for e in error.errors()]
+        return [_broken(name, _line_of(node, e["loc"]), e) for e in error.errors()]
     return []
 
 
@@ -199,9 +201,9 @@ def _line_of(node: Any, where: tuple[Any, ...]) -> int:
     return line
 
 
-def _broken(name: str, line: int, where: tuple[Any, ...], message: str) -> Finding:
-    place = ".".join(str(p) for p in where)
-    return Finding("error", "schema", name, line, Text(zh=f"{place} 有误：{message}", en=f"{place}: {message}"))
+def _broken(name: str, line: int, error: ErrorDetails) -> Finding:
+    place, said = ".".join(str(p) for p in error["loc"]), message_of(error)
+    return Finding("error", "schema", name, line, Text(zh=f"{place} 有误：{said.zh}", en=f"{place}: {said.en}"))
 
 
 def _lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -229,7 +231,7 @@ def _row(name: str, line: int, model: type[BaseModel], row: Mapping[str, str]) -
     try:
         model.model_validate(row)
     except ValidationError as error:
-        return [_broken(name, line, e["loc"], e["msg"]) for e in error.errors()]
+        return [_broken(name, line, e) for e in error.errors()]
     return []
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.base import Text
+from schemas.calculations.base import refused
 from schemas.deadlines import LegalKind, ShiftPolicy, Unit
 
 Insurance = Literal["pension", "annuity", "unemployment", "work_injury", "medical", "maternity", "large_medical"]
@@ -30,7 +31,11 @@ def _empty(value: Any) -> Any:
 
 def _quoted(value: Any) -> Any:
     if isinstance(value, float):
-        raise ValueError("a quoted number is expected (数字应加引号)")
+        raise refused(
+            "not_quoted",
+            "数字应加引号，才不会变成近似值。",
+            "Put the number in quotes, or it becomes an approximation.",
+        )
     return value
 
 
@@ -39,7 +44,7 @@ def _flag(value: Any) -> Any:
     if isinstance(value, bool):
         return value
     if value not in ("true", "false"):
-        raise ValueError("true or false is expected (应为 true 或 false)")
+        raise refused("not_a_flag", "应为 true 或 false。", "It must be true or false.")
     return value == "true"
 
 

@@ -111,6 +111,15 @@ async def test_a_form_has_the_fields_of_its_value_and_a_notice_is_read(keepers: 
     assert (await post(keepers, "clerk", "/calendar-notice", year=2027, text=text)).status_code == 403
 
 
+async def test_a_decision_that_needs_no_note_needs_no_body(keepers: Office) -> None:
+    place = "/api/v1/policy/changes/{}/{}"
+    first, second = await proposed(keepers, DURATION), await proposed(keepers, LIMIT)
+    approved = await (await keepers.sign_in("policy2")).post(place.format(first, "approve"))
+    withdrawn = await (await keepers.sign_in("policy")).post(place.format(second, "withdraw"))
+    assert [approved.status_code, withdrawn.status_code] == [200, 200], (approved.text, withdrawn.text)
+    assert [approved.json()["state"], withdrawn.json()["state"]] == ["approved", "withdrawn"]
+
+
 async def test_reject_and_withdraw(keepers: Office) -> None:
     first, second = await proposed(keepers, DURATION), await proposed(keepers, LIMIT)
     bare = await post(keepers, "policy2", f"/changes/{first}/reject")

@@ -15,9 +15,9 @@ import yaml
 from pydantic import ValidationError
 
 import policies
-from api.messages_of_fields import faults_of
 from domain.calculations import CALCULATIONS, Context, Refused, Rules
 from domain.policy import PolicyError
+from schemas.messages_of_fields import faults_of
 
 FOLDER = Path(__file__).parent / "cases"
 FIELDS = {"id", "calculation", "article", "given", "expect", "refused", "note", "today"}

@@ -1,5 +1,6 @@
 """`baoqi policy check`: each kind of fault is found and named by file and line; a broken file is refused."""
 
+import re
 from datetime import date
 
 import pytest
@@ -54,7 +55,8 @@ def test_a_fault_is_named_by_file_and_line(kind: str, name: str, old: str, new: 
     [found] = errors(broken)
     assert (found.level, found.kind, found.file) == ("error", kind, name)
     assert says in found.text.en
-    assert found.text.zh
+    assert not {"Input", "should", "input", "valid"} & set(re.findall("[A-Za-z]+", found.text.zh)), found.text.zh
+    assert re.search("[\u4e00-\u9fff]", found.text.zh)
     assert found.line is not None
     changed = line_of(name, old)
     assert changed - 5 <= found.line <= changed, (found.line, changed)

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from api import policy as room
 from api import policy_form
 from api import policy_values as values_room
-from api.messages_of_fields import faults_of
 from api.permissions import require_role
 from api.policy import CHANGES, READS
 from api.problems import BadForm, Problem, TooLarge
@@ -23,6 +22,7 @@ from domain.calendar import days_of
 from runtime import clock
 from schemas.api import Fault
 from schemas.base import Text
+from schemas.messages_of_fields import faults_of
 from schemas.policy import ChangeForm, ChangeState, ChangeView, DecisionBody, NoticeBody, NoticeView, ProposeBody
 from store import policies, policy_changes, policy_orders
 from store.database import reading, session

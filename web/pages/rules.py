@@ -15,12 +15,12 @@ from starlette.responses import Response
 from api import retirement as retirement_room
 from api import rules as room
 from api.calculations import NotComputable
-from api.messages_of_fields import message_of
 from api.problems import BadForm, Problem
 from domain.times import month_of
 from runtime import clock
 from schemas.calculations.base import Day, Month
 from schemas.calculations.policy_value import AnyScheme
+from schemas.messages_of_fields import message_of
 from schemas.retirement import TrackBody
 from schemas.rules import DeadlineFound, PeopleFound, PersonMonth, RuleValues
 from store import deductions, policies
