@@ -23,7 +23,7 @@ from domain.policy import (
 from domain.procedures import Procedure, ProcedureDocument, ProcedureTables
 from domain.retirement import ElasticRule, RetirementRules, Track
 from domain.table_files import guard, rows_of
-from domain.tables import age_limits, category_insurances, contribution_tables, rejection_reasons
+from domain.tables import age_limits, article_of, category_insurances, contribution_tables, rejection_reasons
 from domain.times import first_day
 from schemas.base import Text
 from schemas.deadlines import Unit
@@ -161,7 +161,7 @@ def _injury(row: dict[str, Any]) -> InjuryGrantRule:
     floor, cap = _exact(row["floor_share"]), _exact(row["cap_share"])
     if not 0 < floor < cap:
         raise ValueError(f"floor_share {floor}, cap_share {cap}")
-    return InjuryGrantRule(_date(row["valid_from"]), months, floor, cap, row["source"], _flag(row))
+    return InjuryGrantRule(_date(row["valid_from"]), months, floor, cap, row["source"], _flag(row), article_of(row))
 
 
 def _maternity(row: dict[str, Any]) -> MaternityRule:
@@ -180,13 +180,14 @@ def _maternity(row: dict[str, Any]) -> MaternityRule:
         row["local_method"],
         row["source"],
         _flag(row),
+        article_of(row),
     )
 
 
 def _unemployment(row: dict[str, Any]) -> UnemploymentRule:
     steps = [(int(s["paid_months"]), int(s["benefit_months"])) for s in cast("list[dict[str, Any]]", row["steps"])]
     return UnemploymentRule(
-        _date(row["valid_from"]), sorted(steps), dict(row["reasons"]), row["source"], _flag(row)
+        _date(row["valid_from"]), sorted(steps), dict(row["reasons"]), row["source"], _flag(row), article_of(row)
     )  # fmt: skip
 
 

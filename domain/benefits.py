@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from domain.contributions import PolicyGap, to_cent
+from schemas.base import Text
 
 
 class Dated(Protocol):
@@ -31,6 +32,7 @@ class InjuryGrantRule:
     cap_share: Decimal
     source: str
     sample: bool
+    article: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class MaternityRule:
     local_method: str
     source: str
     sample: bool
+    article: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class UnemploymentRule:
     reasons: Mapping[str, bool]
     source: str
     sample: bool
+    article: Text | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from domain.contributions import PolicyGap, to_cent
+from schemas.base import Text
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class LateFeeRate:
     daily_rate: Decimal
     source: str
     sample: bool
+    article: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class LateFeeEstimate:
     daily_rate: Decimal
     source: str
     sample: bool
+    article: Text | None = None
 
 
 def days_late(due: date, paid: date) -> int:
@@ -45,4 +48,6 @@ def estimate(arrears: Decimal, due: date, paid: date, rates: Sequence[LateFeeRat
         raise PolicyGap(f"late_fee.yaml 中没有 {paid} 适用的滞纳金率。", f"late_fee.yaml has no rate for {paid}.")
     rate = max(in_force, key=lambda r: r.valid_from)
     days = days_late(due, paid)
-    return LateFeeEstimate(days, to_cent(arrears * rate.daily_rate * days), rate.daily_rate, rate.source, rate.sample)
+    return LateFeeEstimate(
+        days, to_cent(arrears * rate.daily_rate * days), rate.daily_rate, rate.source, rate.sample, rate.article
+    )

@@ -20,7 +20,7 @@ from domain.policy import DEADLINES, PolicyError, Texts, load_mapping, text_of
 from schemas.policy import ChangeKind, PolicyChange
 
 IDENTITY = ("id", "code", "step", "year", "insurance", "country", "kind")
-PROVENANCE = ("source", "confidence", "sample", "published_on", "review_by")
+PROVENANCE = ("source", "article", "confidence", "sample", "published_on", "review_by")
 FROM_SETTINGS = {"agencies.yaml": ("mode",)}  # decided by the installation's settings, not by the rules
 CALENDAR = "calendar.yaml"
 WORDS = ("countries.csv", "provinces.csv", "glossary.csv", "sources.csv", "import_columns.yaml")  # no values of the law

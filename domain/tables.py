@@ -4,7 +4,7 @@ Companion of `domain/policy.py` (calendars, deadlines, ladders, agencies). A bro
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar, cast
@@ -278,13 +278,18 @@ def _line(row: dict[str, Any]) -> BillingLine:
     )
 
 
+def article_of(row: Mapping[str, Any]) -> Text | None:
+    """The source as a derivation names it; None where the source is the same in both languages."""
+    return Text.model_validate(row["article"]) if row.get("article") else None
+
+
 def _fee_rate(row: dict[str, Any]) -> LateFeeRate:
     start = row["valid_from"]
     if not isinstance(start, date) or not isinstance(row["daily_rate"], str):
         raise ValueError(
             "valid_from must be a date, daily_rate a quoted number (valid_from 应为日期，daily_rate 应加引号)"
         )
-    return LateFeeRate(start, _share(row["daily_rate"]), row["source"], bool(row["sample"]))
+    return LateFeeRate(start, _share(row["daily_rate"]), row["source"], bool(row["sample"]), article_of(row))
 
 
 def _treaty(row: dict[str, Any]) -> Treaty:

@@ -67,6 +67,7 @@ class Sourced(Strict):
     """What may be said of every value."""
 
     source: str | None = None
+    article: Text | None = None  # the source as a derivation names it, where it is more than names
     confidence: Confidence | None = None
     sample: bool | None = None
     review_by: date | None = None

@@ -119,6 +119,12 @@ def step(kind: str, zh: str, en: str) -> DerivationStep:
     return DerivationStep(kind=kind, text=Text(zh=zh, en=en))
 
 
+def article(source: str, named: Text | None) -> DerivationStep:
+    """The line that names the law: in the words of each language where the data have them."""
+    zh, en = (named.zh, named.en) if named is not None else (source, source)
+    return step("article", f"依据：{zh}", f"Source: {en}")
+
+
 class Refused(ValueError):
     """The input is well formed, yet cannot be computed. `pointer` names the field ("" the whole), `code` is stable."""
 

@@ -1,9 +1,11 @@
 """late-fee: with the rate in force on the day of payment, or one that is given."""
 
-from domain.calculations.base import Calculation, Context, step
+from domain.calculations.base import Calculation, Context, article, step
 from domain.late_fee import LateFeeRate, estimate
 from schemas.base import Text
 from schemas.calculations.late_fee import FeeFlag, LateFeeAnswer, LateFeeInput
+
+_GIVEN = Text(zh="输入的费率", en="the rate given")
 
 
 def run(given: LateFeeInput, context: Context) -> LateFeeAnswer:
@@ -13,7 +15,7 @@ def run(given: LateFeeInput, context: Context) -> LateFeeAnswer:
     found = estimate(given.owed, given.due, given.paid, rates)
     rate = f"{found.daily_rate.normalize():f}"
     steps = [
-        step("article", f"依据：{found.source or '输入的费率'}", f"Source: {found.source or 'the rate given'}"),
+        article(found.source, found.article or (None if found.source else _GIVEN)),
         step(
             "counted",
             f"应缴日 {given.due} 不计，实缴日 {given.paid} 计入：逾期 {found.days} 天",

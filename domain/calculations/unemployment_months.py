@@ -1,7 +1,7 @@
 """unemployment-months: by the row in force on the day of computing."""
 
 from domain.benefits import in_force, unemployment_months
-from domain.calculations.base import Calculation, Context, step
+from domain.calculations.base import Calculation, Context, article, step
 from schemas.base import Text
 from schemas.calculations.unemployment_months import UnemploymentMonthsAnswer, UnemploymentMonthsInput
 
@@ -28,7 +28,7 @@ def run(given: UnemploymentMonthsInput, context: Context) -> UnemploymentMonthsA
         claim_admissible=admissible,
         max_months=months,
         source=rule.source,
-        steps=[step("article", f"依据：{rule.source}", f"Source: {rule.source}"), result],
+        steps=[article(rule.source, rule.article), result],
     )
 
 
