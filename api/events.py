@@ -22,6 +22,7 @@ from store.live import INBOX_CHANNEL, TO_USER
 router = APIRouter(tags=["events"])
 HEARTBEAT_SECONDS = 15.0
 AGAIN_SECONDS = 3.0
+PAUSE_SECONDS = 1.0
 QUEUE_LENGTH = 100
 log = logger(__name__)
 
@@ -84,21 +85,31 @@ hub = Hub()
 
 async def stream(request: Request, username: str) -> AsyncIterator[str]:
     """Events `inbox` with the id of the process that changed, `message` when this user has a new one; a comment line
-    as heartbeat."""
+    as heartbeat. The first `message` says that the stream listens: what came since the page was drawn is asked for."""
     with hub.subscription() as queue:
-        yield "retry: 3000\n\n"
+        yield "retry: 3000\n\nevent: message\ndata: {}\n\n"
         while not await request.is_disconnected():
             try:
-                what = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                heard = {await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS): None}
             except TimeoutError:
                 yield ": here\n\n"
                 continue
-            if not what:
+            while not queue.empty():
+                heard[queue.get_nowait()] = None
+            if "" in heard:
                 return
-            if not what.startswith(TO_USER):
-                yield f"event: inbox\ndata: {json.dumps({'process_id': what})}\n\n"
-            elif what == f"{TO_USER}{username}":
-                yield "event: message\ndata: {}\n\n"
+            said = "".join(_said(what, username) for what in heard)
+            if said:
+                yield said
+                # What happens now is told together afterwards: a busy office costs a page one look a second, and the
+                # last change is never lost, as it would be if the page left out what comes too soon.
+                await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _said(what: str, username: str) -> str:
+    if not what.startswith(TO_USER):
+        return f"event: inbox\ndata: {json.dumps({'process_id': what})}\n\n"
+    return "event: message\ndata: {}\n\n" if what == f"{TO_USER}{username}" else ""
 
 
 def response(request: Request, username: str) -> StreamingResponse:
