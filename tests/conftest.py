@@ -202,7 +202,7 @@ class ByFile(LoadScopeScheduling):
         path = nodeid.partition("::")[0]
         if not path.startswith("tests/e2e/"):
             return path
-        return "e2e ordinary" if nodeid.endswith("[ordinary]") else "e2e root"
+        return "e2e ordinary" if "[ordinary" in nodeid else "e2e root"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -30,7 +30,7 @@ UNITS = [Unit(u.id, u.zh, u.en) for u in ORG_UNITS]
 @pytest.mark.parametrize("today", [date(2026, 11, 24), date(2028, 2, 29), date(2027, 1, 1)])
 def test_lists_hold_good_rows_and_the_faults_they_promise(seed: int, today: date) -> None:
     table = columns.parse(reader.read(write_hires(demo_hires(12, today, seed)), "demo.xlsx"), UNITS)
-    found = import_checks.examine(table, today, None)
+    found = import_checks.examine(table, today, None, {})
     assert [[(f.field, f.code) for f in c.faults] for c in found] == [
         [],
         [],

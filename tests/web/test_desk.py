@@ -144,12 +144,14 @@ async def test_keys_move_claim_open_and_complete_and_stay_out_of_fields(site: Si
     # An input method that is switched on may hide the letter; the key itself is known.
     hidden = "new KeyboardEvent('keydown', {key: 'Process', code: 'KeyC', bubbles: true})"
     await page.evaluate(f"document.body.dispatchEvent({hidden})")
-    await page.wait_for_selector("text=已认领")
+    await page.wait_for_url(re.compile("said=claimed"), timeout=30_000)
     assert await holder_of(first) == "clerk"
     await page.goto("/inbox?view=all")
     await page.press("body", "j")
+    await page.wait_for_selector(f"tr[aria-selected=true][data-task='{first}']")
     await page.press("body", "o")
-    await page.wait_for_url(re.compile(f"/tasks/{first}"))
+    await page.wait_for_url(re.compile(f"/tasks/{first}"), wait_until="commit")
+    await page.wait_for_load_state("domcontentloaded")
     await page.press("body", "j")
     await page.wait_for_url(re.compile(f"/tasks/{second}"))
     await page.press("body", "k")
