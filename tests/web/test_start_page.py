@@ -27,11 +27,11 @@ async def test_filled_columns_that_were_not_read_are_named(site: Site) -> None:
     renamed = ["证明材料" if h == "协议国参保证明" else h for h in header]
     page = await site.visitor("clerk")
     await upload(page, files.xlsx([renamed, *people]))
-    said = await page.inner_text("#unread")
+    said = await page.inner_text("#unread-columns")
     assert "证明材料" in said and "协议国参保证明" in said and "2 行" in said
     await upload(page, files.SAMPLE.read_bytes())
     await page.wait_for_selector("#result")
-    assert await page.locator("#unread").count() == 0
+    assert await page.locator("#unread-columns").count() == 0
 
 
 @pytest.mark.parametrize(("lang", "words"), [("zh", "文件有 50 MB"), ("en", "The file has 50 MB")])
