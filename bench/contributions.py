@@ -48,8 +48,9 @@ VARIANTS = {
     "float64 inside the formulas, numpy.round": (Floats.double, half_even),
 }
 PERSONS = text(
-    "INSERT INTO persons (id, name, pinyin, initials, country, id_hash, secrets, created_at, updated_at)"
-    " SELECT 'p' || lpad(n::text, 7, '0'), 'Staff ' || n, 'staff', 's', 'CHN', 'hash-' || n, '', now(), now()"
+    "INSERT INTO persons (id, name, pinyin, initials, country, id_hash, permit_hash, who_hash, secrets, created_at,"
+    " updated_at) SELECT 'p' || lpad(n::text, 7, '0'), 'Staff ' || n, 'staff', 's', 'CHN', 'hash-' || n,"
+    " 'permit-' || n, 'who-' || n, '', now(), now()"
     " FROM generate_series(0, :count - 1) n"
 )
 # The rows as the product wrote them, in a table without index or key: what INSERT … SELECT reads.

@@ -260,8 +260,9 @@ def _cases(link: psycopg.Connection[Any], cases: int, old: int, today: date) -> 
     _run(link, "ANALYZE")
     _run(
         link,
-        "INSERT INTO persons (id, name, name_zh, pinyin, initials, country, id_hash, secrets, created_at, updated_at) "
-        "SELECT c.person, b.latin, b.zh, lower(b.latin), '', 'CHN', 'bench' || c.n, '', now(), now() "
+        "INSERT INTO persons (id, name, name_zh, pinyin, initials, country, id_hash, permit_hash, who_hash, secrets, "
+        "created_at, updated_at) SELECT c.person, b.latin, b.zh, lower(b.latin), '', 'CHN', 'bench' || c.n, "
+        "'permit' || c.n, 'who' || c.n, '', now(), now() "
         "FROM bench_cases c JOIN bench_names b ON b.id = c.name",
     )
     _run(
