@@ -17,7 +17,7 @@ from api import permissions, views
 from api.board import figure_of
 from api.problems import InvalidPeriod
 from api.sign_in import CurrentViewer
-from domain.times import last_day
+from domain.times import add_to_month, first_day, last_day, month_of
 from runtime import clock
 from schemas.board import CalendarDay, CalendarMonth, DeadlineItem, DeadlinePage
 from schemas.deadlines import LEGAL_RANK, Deadline, LegalKind
@@ -81,13 +81,12 @@ async def deadlines(
 async def calendar(s: AsyncSession, viewer: Viewer, month: str | None, authority: str | None) -> CalendarMonth:
     """A month with what is due on each day. InvalidPeriod for what is no month or no authority of ours."""
     permissions.require_role(viewer, *permissions.BOARD_ROLES)
-    month = month or clock.today().isoformat()[:7]
+    month = month or month_of(clock.today())
     known = {a.id: a.title for a in policies.snapshot().agencies}
     if not _MONTH.fullmatch(month) or (authority and authority not in known):
         raise InvalidPeriod
     authority = authority or None
-    first = date.fromisoformat(f"{month}-01")
-    last = last_day(month)
+    first, last = first_day(month), last_day(month)
     if sees_all(viewer):
         counts = await tallies.dates(s, first, last, authority)
     else:
@@ -125,8 +124,8 @@ async def calendar(s: AsyncSession, viewer: Viewer, month: str | None, authority
         authority=authority,
         authorities=known,
         provisional=not working.is_published(first.year),
-        previous=(first - _DAY).isoformat()[:7],
-        following=(last + _DAY).isoformat()[:7],
+        previous=add_to_month(month, -1),
+        following=add_to_month(month, 1),
         totals=totals,
         days=days,
     )

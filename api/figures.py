@@ -16,6 +16,7 @@ from api.board import figure_of
 from api.imports import XLSX
 from api.problems import language_of
 from api.sign_in import CurrentViewer
+from domain.times import add_to_month, month_of, months_between
 from runtime import clock
 from schemas.base import Text
 from schemas.figures import (
@@ -41,8 +42,8 @@ _TENTH = Decimal("0.1")
 async def view(s: AsyncSession, viewer: Viewer, query: FiguresQuery) -> FiguresView:
     """The figures of the months asked for."""
     permissions.require_role(viewer, *READERS)
-    last = query.month or clock.today().isoformat()[:7]
-    months = _months(last, query.months)
+    last = query.month or month_of(clock.today())
+    months = months_between(add_to_month(last, 1 - query.months), last)
     sums = await figures.sums(s, query.by, months[0], last)
     found = {(x.month, None if x.whole else x.key): x for x in sums}
     keys = sorted(
@@ -67,12 +68,6 @@ async def view(s: AsyncSession, viewer: Viewer, query: FiguresQuery) -> FiguresV
         return FiguresRow(key=key or "", title=title, total=of(None, key), months=[of(m, key) for m in months])
 
     return FiguresView(by=query.by, months=months, whole=row(None, WHOLE), rows=[row(k, titles[k]) for k in keys])
-
-
-def _months(last: str, n: int) -> list[str]:
-    year, month = map(int, last.split("-"))
-    numbers = [year * 12 + month - 1 - i for i in range(n)]
-    return [f"{x // 12:04}-{x % 12 + 1:02}" for x in reversed(numbers)]
 
 
 def _tenth(value: Decimal) -> Decimal:

@@ -7,8 +7,9 @@ done needs no word. Acknowledging says "I know", it moves nothing and approves n
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.inbox import process_visible
@@ -51,21 +52,24 @@ def _open(viewer: Viewer) -> ColumnElement[bool]:
     )
 
 
-async def count_open(s: AsyncSession, viewer: Viewer) -> int:
-    statement = (
-        select(func.count(ReminderRow.key.distinct()))
+def _reminders(*columns: Any) -> "Select[*tuple[Any, ...]]":
+    """Columns of reminders with their case, and with their task where they are about one."""
+    return (
+        select(*columns)
+        .select_from(ReminderRow)
         .join(Process, Process.id == ReminderRow.process_id)
         .outerjoin(Task, Task.id == ReminderRow.task_id)
     )
-    return (await s.scalar(statement.where(_open(viewer)))) or 0
+
+
+async def count_open(s: AsyncSession, viewer: Viewer) -> int:
+    return (await s.scalar(_reminders(func.count(ReminderRow.key.distinct())).where(_open(viewer)))) or 0
 
 
 async def open_keys(s: AsyncSession, viewer: Viewer, limit: int, offset: int) -> list[str]:
     """Open escalations, the oldest first."""
     statement = (
-        select(ReminderRow.key)
-        .join(Process, Process.id == ReminderRow.process_id)
-        .outerjoin(Task, Task.id == ReminderRow.task_id)
+        _reminders(ReminderRow.key)
         .where(_open(viewer))
         .group_by(ReminderRow.key)
         .order_by(func.min(ReminderRow.at), ReminderRow.key)
@@ -85,9 +89,7 @@ async def keys_of(s: AsyncSession, process_id: str, task_id: str | None, limit: 
 async def rungs(s: AsyncSession, viewer: Viewer, keys: list[str]) -> list[Rung]:
     """These rungs in this order; those that the viewer may not see are left out."""
     statement = (
-        select(ReminderRow, Process, Task, Message)
-        .join(Process, Process.id == ReminderRow.process_id)
-        .outerjoin(Task, Task.id == ReminderRow.task_id)
+        _reminders(ReminderRow, Process, Task, Message)
         .outerjoin(Message, Message.id == ReminderRow.message_id)
         .where(ReminderRow.key.in_(keys), process_visible(viewer))
         .order_by(ReminderRow.recipient)

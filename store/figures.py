@@ -5,14 +5,14 @@ Invariant: reads finished tasks by their index alone (`ix_tasks_closed`), within
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, and_, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.times import at
+from domain.times import add_to_month, at, first_day
 from schemas.base import Text
 from schemas.figures import Dimension, FinishedQuery
 from store.tables.processes import Process, Task
@@ -48,12 +48,8 @@ class Sum:
 
 def within(first: str, last: str) -> ColumnElement[bool]:
     """Finished in these months, both included."""
-    year, month = map(int, last.split("-"))
-    following = date(year + month // 12, month % 12 + 1, 1)
-    start = date.fromisoformat(f"{first}-01")
-    return and_(
-        Task.state == "completed", Task.closed_at >= at(start, "00:00"), Task.closed_at < at(following, "00:00")
-    )
+    start, end = (at(first_day(month), "00:00") for month in (first, add_to_month(last, 1)))
+    return and_(Task.state == "completed", Task.closed_at >= start, Task.closed_at < end)
 
 
 async def sums(s: AsyncSession, by: Dimension, first: str, last: str) -> list[Sum]:

@@ -26,7 +26,7 @@ from workflows.reentry import Reentry
 from workflows.registration import Registration, stop
 
 with workflow.unsafe.imports_passed_through():
-    from domain.times import at
+    from domain.times import add_to_month, at
 
 AGENCIES = ("social_bureau", "medical_bureau")
 UNIT = "school"
@@ -217,7 +217,10 @@ class Enrolment(Process):
         open_side = [a for a in AGENCIES if not self.registrations[a].approved]
         month = pay_day.due.strftime("%Y-%m")
         fees: dict[str, str] = {}
-        for choice, paid_on in (("pay_approved", pay_day.due), ("wait", self._payment_deadline(_next(month)).due)):
+        for choice, paid_on in (
+            ("pay_approved", pay_day.due),
+            ("wait", self._payment_deadline(add_to_month(month, 1)).due),
+        ):
             # What waiting costs: everything that is approved now would be paid with next month's payment.
             fees[f"fee_{choice}"] = await self._late_fee(month, paid_on)
         question = self.spawn(
@@ -247,7 +250,7 @@ class Enrolment(Process):
     def _month_of_payment(self) -> str:
         """This month while its payment day has not passed, else the next."""
         month = max(f"{self.today():%Y-%m}", f"{self.facts.contract_start:%Y-%m}")
-        return month if self.now() < self._payment_deadline(month).due_at else _next(month)
+        return month if self.now() < self._payment_deadline(month).due_at else add_to_month(month, 1)
 
     def _payment_deadline(self, month: str) -> Deadline:
         return self.deadline("DL-PAY-OTHER", month, as_id=f"DL-PAY-OTHER@{month}", authority="tax_office")
@@ -316,9 +319,9 @@ class Enrolment(Process):
 
     async def _ask_month(self, month: str) -> str:
         pay_day = self._payment_deadline(month)
-        following = self._payment_deadline(_next(month))
+        following = self._payment_deadline(add_to_month(month, 1))
         now_fee = await self._late_fee(month, self.today())
-        next_fee = await self._late_fee(_next(month), following.due)
+        next_fee = await self._late_fee(add_to_month(month, 1), following.due)
         result = await self.desk.ask(
             TaskSpec(
                 key=self.desk.key("payment_month"),
@@ -334,7 +337,7 @@ class Enrolment(Process):
             )
         )
         self.flag("not_same_month")
-        return month if result.outcome == "pay_now" else _next(month)
+        return month if result.outcome == "pay_now" else add_to_month(month, 1)
 
     async def _late_fee(self, payment_month: str, paid_on: date) -> str:
         """Estimated yuan for all that is approved and on no list yet, if it were paid on a day."""
@@ -389,8 +392,3 @@ class Enrolment(Process):
         for stage in self.stages:
             if stage.state is StageState.ACTIVE:
                 self.leave(stage.code, StageState.CANCELLED)
-
-
-def _next(month: str) -> str:
-    year, number = int(month[:4]), int(month[5:])
-    return f"{year + number // 12:04d}-{number % 12 + 1:02d}"

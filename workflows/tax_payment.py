@@ -7,7 +7,7 @@ Law: Social Insurance Law arts 60, 62, 86; Sichuan notice of 2018-12-27 (the 25t
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -28,7 +28,7 @@ from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, until_next_questi
 from workflows.returning import AGAIN, STRAIGHT, target, why
 
 with workflow.unsafe.imports_passed_through():
-    from domain.times import at
+    from domain.times import add_to_month, at, first_day
 
 STEPS = ("freeze", "confirm", "approval", "payment")  # our own, before the payment that meets the date
 VISIBLE_BY = timedelta(days=1)  # R19: the bureaus' data reach the tax client within 24 hours, then a clerk asks
@@ -70,8 +70,7 @@ class TaxPayment(Process):
         return "shared_payment"
 
     async def body(self) -> None:
-        year, month = int(self.scope.month[:4]), int(self.scope.month[5:])
-        month_end = at(date(year + month // 12, month % 12 + 1, 1), "00:00")
+        month_end = at(first_day(add_to_month(self.scope.month, 1)), "00:00")
         self._payment_day()
         while True:
             self._asked += 1

@@ -67,7 +67,8 @@ def second_words() -> set[str]:
 
 
 @cache
-def _ignored() -> set[str]:
+def ignored_words() -> set[str]:
+    """Headings of columns that say nothing the case needs."""
     return {normalise(word) for word in vocabulary()["ignored"]}
 
 
@@ -113,7 +114,7 @@ def match_headings(cells: list[Cell]) -> Match:
     for index, heading in _headings(cells):
         strength, names = _reading(heading)
         if not names:
-            if normalise(heading) not in _ignored():
+            if normalise(heading) not in ignored_words():
                 match.unknown.append(index)
         elif len(names) == 1:
             offers.setdefault(names[0], []).append((strength, index))

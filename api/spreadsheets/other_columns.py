@@ -7,7 +7,7 @@ data calls it one that says nothing the case needs. Must not be done here: read 
 from collections.abc import Iterator
 
 from api.spreadsheets.cells import text_of
-from api.spreadsheets.headings import Header, label, normalise, second_words, unclear, vocabulary
+from api.spreadsheets.headings import Header, ignored_words, label, normalise, second_words, unclear
 from api.spreadsheets.reader import Cell, SpreadsheetError
 from schemas.base import Text
 
@@ -66,8 +66,7 @@ def unread(header: Header, people: list[list[Cell]]) -> Iterator[tuple[str, str,
 
 
 def _says_nothing(heading: str) -> bool:
-    ignored = {normalise(word) for word in vocabulary()["ignored"]}
-    return bool(heading) and normalise(heading) in ignored | second_words()
+    return bool(heading) and normalise(heading) in ignored_words() | second_words()
 
 
 def _taken(header: Header, heading: str, name: str, rows: Text) -> Text:

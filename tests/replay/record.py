@@ -30,6 +30,7 @@ from schemas.tasks import TaskSnapshot
 from tests.workflows.conftest import Stage
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_clock import festival
+from tests.workflows.test_enrolment import pay
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
@@ -61,10 +62,7 @@ async def refused_twice(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
             await complete(handle, await office.task("registration.result", where=at_agency), outcome)
             if outcome == "refused":
                 await complete(handle, await office.task("registration.correction", where=at_agency))
-    await office.settle(lambda: len(office.tax_scopes) == 2)
-    for scope in office.tax_scopes:
-        office.lines[scope.levy] = 0
-    await handle.signal("wake", Wake(topic="paid"))
+    await pay(office, handle)
     await handle.result()
     return handle
 
@@ -102,10 +100,7 @@ async def one_side_open(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     office.answers["medical_bureau"] = [PollAnswer(state="approved")]
     await s.skip(handle, timedelta(days=3))
     await complete(handle, await office.task("enrolment.payment_month"), "next_month")
-    await office.settle(lambda: len(office.tax_scopes) == 2)
-    for scope in office.tax_scopes:
-        office.lines[scope.levy] = 0
-    await handle.signal("wake", Wake(topic="paid"))
+    await pay(office, handle)
     await handle.result()
     return handle
 
@@ -189,10 +184,7 @@ async def returned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
         await complete(handle, await office.task("registration.hand_in", where=where))
         await complete(handle, await office.task("registration.acceptance", where=where))
         await complete(handle, await office.task("registration.result", where=where))
-    await office.settle(lambda: len(office.tax_scopes) == 2)
-    for scope in office.tax_scopes:
-        office.lines[scope.levy] = 0
-    await handle.signal("wake", Wake(topic="paid"))
+    await pay(office, handle)
     await handle.result()
     return handle
 
@@ -269,10 +261,7 @@ async def rules_taken_over(s: Stage, office: Office) -> WorkflowHandle[Any, Any]
     await handle.execute_update("update_policy", order, result_type=PolicyAnswer)
     await complete(handle, await office.task("enrolment.materials"), actor="college")
     await complete(handle, await office.task("enrolment.verification"))
-    await office.settle(lambda: len(office.tax_scopes) == 2)
-    for scope in office.tax_scopes:
-        office.lines[scope.levy] = 0
-    await handle.signal("wake", Wake(topic="paid"))
+    await pay(office, handle)
     await handle.result()
     return handle
 
