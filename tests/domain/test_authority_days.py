@@ -3,6 +3,9 @@
 from datetime import date
 from typing import Any
 
+import pytest
+import yaml
+
 import policies
 from domain import policy, policy_findings
 from domain.calculations import CALCULATIONS
@@ -10,10 +13,11 @@ from domain.calculations.base import Context, Rules
 from domain.calendar import WorkCalendar, work_calendar
 from domain.cut_off import cut_off
 from domain.deadlines import compute, tax_due
+from domain.policy import PolicyError
 from domain.policy_changes import overlay
 from domain.recount import with_published_years
 from domain.times import at
-from schemas.deadlines import Deadline, PolicySnapshot, ShiftPolicy
+from schemas.deadlines import Deadline, DeadlineRule, LegalKind, PolicySnapshot, ShiftPolicy, Unit
 from schemas.policy import ChangeKind, PolicyChange
 
 TEXTS = policies.read_all()
@@ -134,3 +138,69 @@ def test_a_shift_names_its_article() -> None:
         found = compute(moving, month, PLAIN, remaining_steps=[], filing_table=table)
         assert found.due > date(2026, 10, 25)  # a Sunday
         assert articles[0] in text(found, "zh") and articles[1] in text(found, "en"), shift
+
+
+def with_days(*entries: dict[str, object]) -> dict[str, str]:
+    """The shipped rules, with days of single authorities."""
+    return {**TEXTS, "authority_days.yaml": yaml.safe_dump({"days": list(entries)}, allow_unicode=True)}
+
+
+YEAR_END = {
+    "authority": "social_bureau", "what": "rest", "valid_from": date(2026, 12, 29), "valid_to": date(2026, 12, 31),
+    "name": {"zh": "年终结算停办", "en": "Closed for the year's accounts"},
+}  # fmt: skip
+SATURDAY = {
+    "authority": "medical_bureau", "what": "work", "valid_from": date(2026, 12, 26),
+    "name": {"zh": "周六延时服务", "en": "Open on Saturday"},
+}  # fmt: skip
+
+
+def test_one_authority_is_closed_and_another_at_work_and_each_deadline_goes_by_its_own() -> None:
+    plain, own = PLAIN, policy.snapshot(with_days(YEAR_END, SATURDAY))
+    rule = norm_rule(own)
+    accepted = date(2026, 12, 17)
+    due = {
+        (name, agency): compute(rule, accepted, rules, remaining_steps=[], authority=agency)
+        for name, rules in (("plain", plain), ("own", own))
+        for agency in ("social_bureau", "medical_bureau", "tax_office")
+    }
+    assert len({d.due for (name, _), d in due.items() if name == "plain"}) == 1  # the same for all
+    was = due["plain", "social_bureau"].due
+    assert due["own", "social_bureau"].due > was > due["own", "medical_bureau"].due
+    assert due["own", "tax_office"].due == was
+    said = {a: str(due["own", a].derivation) for a in ("social_bureau", "tax_office")}
+    assert "年终结算停办" in said["social_bureau"] and "年终结算停办" not in said["tax_office"]
+    assert "周六延时服务" in str(due["own", "medical_bureau"].derivation)
+    assert own.version != plain.version
+
+
+def norm_rule(rules: PolicySnapshot) -> DeadlineRule:
+    """An agency's norm, counted in its working days."""
+    return next(r for r in rules.rules if r.legal_kind is LegalKind.NORM and r.unit is Unit.WORKING_DAYS)
+
+
+def test_own_days_win_over_the_arrangement_and_are_no_public_holiday() -> None:
+    days = {"rest": date(2026, 2, 28), "work": date(2026, 10, 7)}
+    days_of_school = [
+        {"authority": "school", "what": w, "valid_from": d, "name": {"zh": "自定", "en": "Own"}}
+        for w, d in days.items()
+    ]
+    school = work_calendar(policy.snapshot(with_days(*days_of_school)).calendar("school"))
+    assert school.is_rest(date(2026, 2, 28)) and school.is_working_day(date(2026, 10, 7))
+    assert not school.is_holiday(date(2026, 2, 28)) and school.is_holiday(date(2026, 10, 7))
+    assert [len(b) for b in school.holiday_blocks(date(2026, 3, 1), date(2026, 3, 31))] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"authority": "bank"}, "bank"),
+        ({"valid_to": date(2026, 12, 1)}, "止日早于起日"),
+        ({"what": "work"}, "同时列为休息与上班"),
+        ({"what": "half"}, "what"),
+    ],
+)
+def test_a_wrong_entry_is_refused_with_its_place(changed: dict[str, object], said: str) -> None:
+    second = {**YEAR_END, "valid_from": date(2026, 12, 30), **changed}
+    with pytest.raises(PolicyError, match=said):
+        policy.snapshot(with_days(YEAR_END, second))
