@@ -41,7 +41,7 @@ check: setup  ## 代码检查 ruff, pyright, import-linter, own lints
 
 WHAT ?= human_tasks
 
-bench: setup  ## 性能测量，WHAT=contributions 或 inbox 换一项 Measure speed; WHAT=contributions or inbox for another one
+bench: setup  ## 性能测量，WHAT=contributions、inbox 或 reminders 换一项 Measure speed; WHAT=contributions, inbox or reminders: another one
 	$(BIN)/python -m bench.$(WHAT)
 
 doctor: setup  ## 检查这台机器 Check this machine
