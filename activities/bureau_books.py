@@ -15,12 +15,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.exceptions import ApplicationError
 
-from activities.application_forms import agency_files, insurances_at, interface_body
 from activities.bill_files import UnreadableBill, read_bill
 from runtime import clock
 from schemas.bureaus import ApplicationAnswer, BillAnswer, BillItemAnswer, PaymentAnswer
 from schemas.calls import PaymentScope, RegistrationArg
-from store import case_rules, documents, people, registrations
+from store import applications, documents, people, registrations
 from store import policies as rules
 from store.database import session
 from store.tables.ledger import AgencyLine, Bill, BillLine, PremiumLine
@@ -93,13 +92,11 @@ async def application(arg: RegistrationArg) -> Application:
     """The application from the record as it stands."""
     async with session() as s:
         try:
-            row = await people.hire_row(s, arg.process_id)
-            hire = await people.hire_of(s, arg.process_id)
+            hire, insurances = await applications.hire_and_insurances(s, arg.process_id, arg.agency)
         except people.UnknownHire:
             message = "该业务没有人员信息，无法申报。This case has no person's record to apply with."
             raise ApplicationError(message, type="UnknownHire", non_retryable=True) from None
-        by = await case_rules.of_case(s, arg.process_id)
-    body = interface_body(hire, insurances_at(arg.agency, row.category, row.insurances, by))
+    body = applications.interface_body(hire, insurances)
     return Application(body=body, offset_seconds=await offset_of(arg.process_id))
 
 
@@ -193,7 +190,7 @@ async def store_uploaded_bill(book: BillBook) -> bool:
         document = await documents.latest(s, book.process_id, f"bill_{book.bill_id}")
     if document is None:
         return False
-    lines = read_bill(documents.read_file(document), document.filename, agency_files().bills["tax_office"])
+    lines = read_bill(documents.read_file(document), document.filename, applications.agency_files().bills["tax_office"])
     total = sum((line.unit_amount + line.person_amount for line in lines), Decimal("0.00"))
     await _store_lines(book, lines, None, total)
     return True

@@ -32,7 +32,7 @@ async def record_registration(arg: RegistrationEvent) -> None:
         elif arg.event == "approved" and isinstance(form, ApprovedForm):
             registrations.approve(row, form.number, _instant(form.approved_on, now))
         elif arg.event == "refused" and isinstance(form, RefusedForm):
-            registrations.refuse(row, form.code, form.note, now)
+            registrations.refuse(row, form.code, form.note, _instant(form.refused_on or shanghai_day(now), now))
         elif arg.event == "undone":
             day = form.undone_on if isinstance(form, UndoneForm) else shanghai_day(now)
             for each in await registrations.of_case(s, arg.process_id):

@@ -37,14 +37,15 @@ async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: 
     return []
 
 
-_HAPPENED = ("handed_in_on", "accepted_on", "approved_on", "paid_on", "undone_on")
+_HAPPENED = ("handed_in_on", "accepted_on", "approved_on", "refused_on", "paid_on", "undone_on")
 
 
 def _future(process: Process, form: Form) -> list[Fault]:
     """What has happened cannot have happened tomorrow: deadlines are met by these dates."""
     today = day_of(clock.now() + timedelta(seconds=process.clock_offset_seconds))
     text = Text(zh=f"日期不能晚于今天（{today}）。", en=f"The date cannot be after today ({today}).")
-    return [(f"/data/{name}", "future_date", text) for name in _HAPPENED if getattr(form, name, today) > today]
+    days = {name: getattr(form, name, None) for name in _HAPPENED}
+    return [(f"/data/{name}", "future_date", text) for name, day in days.items() if day is not None and day > today]
 
 
 async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[Fault]:

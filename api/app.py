@@ -26,6 +26,7 @@ from api import (
     escalations,
     events,
     figures,
+    hand_in,
     handover,
     health,
     imports,
@@ -42,6 +43,7 @@ from api import (
     problems,
     process_start,
     processes,
+    results,
     retirement,
     rules,
     saved_views,
@@ -58,8 +60,8 @@ from runtime.settings import Settings
 PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
-    uploads, saved_views, substitutes, leaving, processes, process_start, imports, board, calculations, notices,
-    message_settings, channels, escalations, events,
+    uploads, hand_in, results, saved_views, substitutes, leaving, processes, process_start, imports, board,
+    calculations, notices, message_settings, channels, escalations, events,
     policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
     deadlines, pictures, figures,
 )  # fmt: skip

@@ -85,9 +85,9 @@ _GIVES = {"transfer": handover.transfer, "reassign": handover.reassign}
 
 async def run_tasks(viewer: Viewer, body: TaskBatch, language: str) -> BatchResult:
     """One verb for many tasks. BadForm when the batch itself lacks something that the verb needs."""
-    _distinct(body.items)
+    distinct(body.items)
     act = _complete(viewer, body) if body.action == "complete" else _move(viewer, body)
-    named = await _tasks_named(viewer, [i.id for i in body.items])
+    named = await tasks_named(viewer, [i.id for i in body.items])
     found = await each(body.items, act)
     return result([(i.id, i.key) for i in body.items], found, named, language)
 
@@ -167,7 +167,7 @@ def known_values(view: TaskView, outcome: str) -> dict[str, Any]:
 
 async def run_cases(viewer: Viewer, body: CaseBatch, language: str) -> BatchResult:
     """One command for many cases. A command that was done under its key is not given again."""
-    _distinct(body.items)
+    distinct(body.items)
     argument = CommandBody(reason=body.reason, ground=body.ground)
     asked = {"action": body.action, "argument": argument.model_dump()}
 
@@ -194,7 +194,7 @@ async def _known_act(viewer: Viewer, item: CaseItem, asked: Any) -> bool:
 Named = dict[str, dict[str, Any]]
 
 
-def _distinct(items: Sequence[BatchItem] | Sequence[CaseItem]) -> None:
+def distinct(items: Sequence[Any]) -> None:
     """BadForm where an item or a key stands twice: of two results nobody would know which is which."""
     text = Text(zh="同一批次内重复，请去掉一个。", en="It stands twice in the batch: remove one.")
     for name in ("id", "key"):
@@ -221,7 +221,7 @@ def result(keys: list[tuple[str, str]], found: Sequence[Outcome | Problem], name
     return BatchResult(items=items, **counts)
 
 
-async def _tasks_named(viewer: Viewer, ids: list[str]) -> Named:
+async def tasks_named(viewer: Viewer, ids: list[str]) -> Named:
     """What the viewer may read of the tasks, before anything is done: afterwards some may be out of sight."""
     async with reading() as s:
         statement = select(Task, Process).join(Process, Process.id == Task.process_id)

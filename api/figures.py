@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, views
 from api.board import figure_of
-from api.imports import XLSX
 from api.problems import language_of
 from api.sign_in import CurrentViewer
 from domain.times import add_to_month, month_of, months_between
@@ -30,6 +29,7 @@ from schemas.figures import (
 )
 from store import figures, policies
 from store.database import reading
+from store.import_files import XLSX
 from store.users import Viewer
 
 router = APIRouter(tags=["board"])

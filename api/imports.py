@@ -28,13 +28,14 @@ from schemas.imports import (
 )
 from store import database
 from store import imports as store
-from store.tables.imports import ImportRow
+from store.import_files import XLSX
+from store.tables.imports import Import, ImportRow
 from store.users import Viewer
 
 router = APIRouter(prefix="/imports", tags=["imports"])
 
 KINDS = {KIND, "foreign_hires"}
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+SETTLED = ("started", "done", "unchanged", "pending")  # rows that are not handed back
 ALL_SEE = ("clerk", "supervisor", "head", "auditor")
 
 
@@ -109,7 +110,7 @@ async def content_of(file: UploadFile) -> bytes:
     try:
         reader.check_size(file.size or 0)
     except reader.SpreadsheetError as error:
-        raise _problem(error) from error
+        raise problem_of(error) from error
     return await file.read(reader.MAX_BYTES + 1)
 
 
@@ -140,7 +141,7 @@ async def take(
     try:
         import_id, started = await import_run.run(viewer, KIND, filename, content, mode, decided)
     except reader.SpreadsheetError as error:
-        raise _problem(error) from error
+        raise problem_of(error) from error
     await starts.start_pending(started)
     return await view(viewer, import_id, language)
 
@@ -154,7 +155,7 @@ async def start_preview(
     """
     if not import_run.may_start(viewer):
         raise NotAllowed
-    upload, head, _ = await _load(viewer, import_id)
+    upload, head, _ = await load(viewer, import_id)
     if "started_as" in head:
         return await view(viewer, head["started_as"], language)
     if "file" not in head:
@@ -167,21 +168,27 @@ async def start_preview(
     return result
 
 
-def _problem(error: reader.SpreadsheetError) -> Problem:
+def problem_of(error: reader.SpreadsheetError) -> Problem:
+    """A file that cannot be read, as people and programs are told."""
     return BadSpreadsheet(error.text, status=error.status, code=error.code, faults=[("/file", error.code, error.text)])
 
 
-async def _load(viewer: Viewer, import_id: str) -> tuple[Any, dict[str, Any], list[Any]]:
+async def load(
+    viewer: Viewer, import_id: str, kind: str | None = KIND
+) -> tuple[Import, dict[str, Any], list[ImportRow]]:
+    """An upload of a kind (None: of any) with its head and rows. NotFound when this user may not see it."""
     async with database.session() as session:
         found = await store.load_import(session, import_id)
     if found is None or (found[0].uploaded_by != viewer.username and not viewer.has(*ALL_SEE)):
+        raise NotFound
+    if kind is not None and found[0].kind != kind:
         raise NotFound
     return found
 
 
 async def view(viewer: Viewer, import_id: str, language: str) -> ImportView:
     """An upload as people read it. NotFound when there is none that this user may see."""
-    upload, head, rows = await _load(viewer, import_id)
+    upload, head, rows = await load(viewer, import_id)
     sheets = head["sheets"]
     several = len(sheets) > 1
     views = [_row_view(row, store.row_body(row), language, several) for row in rows]
@@ -224,17 +231,17 @@ def _row_view(row: ImportRow, body: dict[str, Any], language: str, several: bool
 
 
 async def refused_file(viewer: Viewer, import_id: str, language: str) -> bytes:
-    """The rows that did not start, as .xlsx; NotFound when all of them did."""
-    _, head, rows = await _load(viewer, import_id)
+    """The rows that did not start, or changed nothing for want of something, as .xlsx; NotFound when there are none."""
+    _, head, rows = await load(viewer, import_id, kind=None)
     lines: dict[str, list[tuple[list[Any], list[str]]]] = {}
     for row in rows:
-        if row.outcome != "started":
+        if row.outcome not in SETTLED:
             body = store.row_body(row)
             sentences = [f"{f['column']}：{pick(Text(**f['text']), language)}" for f in body["faults"]]
             lines.setdefault(body["sheet"], []).append((body["cells"], sentences))
     if not lines:
         raise NotFound(
-            Text(zh="全部行均已启动，没有退回的行。", en="Every row was started; there is nothing to hand back.")
+            Text(zh="全部行均已办理，没有退回的行。", en="Every row was done; there is nothing to hand back.")
         )
     return refused.write(
         [(s["sheet"], s["headings"], lines[s["sheet"]]) for s in head["sheets"] if s["sheet"] in lines]

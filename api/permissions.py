@@ -21,6 +21,7 @@ CHANNELS = ("admin",)
 ESCALATIONS = ("clerk", "supervisor", "head", "admin", "auditor")
 INCIDENT_DESK = ("clerk", "supervisor", "head", "admin", "auditor")
 URGERS = ("clerk", "supervisor", "head")
+HAND_IN = ("clerk", "supervisor")  # hand in for many at an agency, and record what it answered
 DATE_MOVERS = ("supervisor", "head")  # extend internal targets
 DATE_RECORDERS = ("clerk", "supervisor", "head")  # record what an authority decided; somebody else confirms it
 LENT = Text(
@@ -120,6 +121,12 @@ def may_choose(viewer: Viewer, task: Task, outcome: str) -> bool:
 
 def require_role(viewer: Viewer, *roles: str) -> None:
     if not viewer.has(*roles):
+        raise NotAllowed
+
+
+def require_hat(viewer: Viewer, *roles: str) -> None:
+    """As `require_role`, also for who is the substitute of somebody with such a role."""
+    if not any(hat.has(*roles) for hat in viewer.hats):
         raise NotAllowed
 
 

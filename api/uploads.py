@@ -114,9 +114,18 @@ def _holds(content: bytes, member: str) -> bool:
 
 
 async def upload(
-    s: AsyncSession, viewer: Viewer, task_id: str, code: str, filename: str, content: bytes
+    s: AsyncSession,
+    viewer: Viewer,
+    task_id: str,
+    code: str,
+    filename: str,
+    content: bytes,
+    document_id: str | None = None,
 ) -> DocumentView:
-    """Adds a document to an open task that the viewer may work on. NotFound, NotAllowed, TaskClosed, BadFile."""
+    """Adds a document to an open task that the viewer may work on. NotFound, NotAllowed, TaskClosed, BadFile.
+
+    With a given `document_id` the same file sent again is the same document.
+    """
     task, _ = await tasks.locked_task(s, viewer, task_id)
     permissions.require_work(viewer, task)
     tasks.require_open(task)
@@ -135,6 +144,7 @@ async def upload(
         now=now(),
         process_id=task.process_id,
         task_id=task.id,
+        document_id=document_id,
     )
     # A paper handed in again in a later round takes the place of the one that was returned.
     if task.kind in tasks.ONCE_PER_CASE:

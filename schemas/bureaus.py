@@ -142,6 +142,29 @@ class BillLayout(BaseModel):
     parts: list["PartWord"]
 
 
+class ResultHeadings(BaseModel):
+    """Possible headings of each column of a result file, the best first."""
+
+    model_config = ConfigDict(extra="forbid")
+    id_number: list[str] = Field(min_length=1)
+    case_no: list[str] = Field(min_length=1)
+    name: list[str]
+    number: list[str] = Field(min_length=1)
+    code: list[str] = Field(min_length=1)
+    day: list[str]
+    note: list[str]
+
+
+class ResultLayout(BaseModel):
+    """How a result file of an agency is read: who, the number given or the code of the refusal, and the day."""
+
+    model_config = ConfigDict(extra="forbid")
+    source: str
+    confidence: str
+    sample: bool = False
+    headings: ResultHeadings
+
+
 class InsuranceWord(BaseModel):
     model_config = ConfigDict(extra="forbid")
     word: str
@@ -160,3 +183,4 @@ class AgencyFiles(BaseModel):
     model_config = ConfigDict(extra="forbid")
     applications: dict[str, AgencyForm]
     bills: dict[str, BillLayout]
+    results: ResultLayout

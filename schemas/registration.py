@@ -39,12 +39,13 @@ class ApprovedForm(Form):
 
 
 class RefusedForm(Form):
-    """The agency refused, with a code of rejection_reasons.yaml."""
+    """The agency refused, with a code of rejection_reasons.yaml; without a day it was today."""
 
     code: str = Field(
         pattern=r"^R\d{2}$", examples=["R08"], json_schema_extra=label("退回原因", "Reason", widget="reason")
     )
     note: str = Field(default="", max_length=300, json_schema_extra=label("窗口说明", "What the agency wrote"))
+    refused_on: date | None = Field(default=None, json_schema_extra=label("退回日期", "Refused on"))
 
 
 class CorrectionForm(ForeignHire):

@@ -1,5 +1,6 @@
 """Registrations at the agencies, attempt by attempt. The clear number leaves this module only through `number_of`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -41,6 +42,16 @@ async def of_case(session: AsyncSession, process_id: str) -> list[Registration]:
         .order_by(Registration.agency, Registration.attempt)
     )
     return list(rows)
+
+
+async def newest(session: AsyncSession, process_ids: Sequence[str], agency: str) -> dict[str, Registration]:
+    """The last attempt of each case at one agency, by case."""
+    rows = await session.scalars(
+        select(Registration)
+        .where(Registration.process_id.in_(process_ids), Registration.agency == agency)
+        .order_by(Registration.attempt)
+    )
+    return {row.process_id: row for row in rows}
 
 
 async def approved(session: AsyncSession, person_id: str, agency: str) -> Registration | None:

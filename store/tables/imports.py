@@ -14,7 +14,7 @@ from store.tables.base import Base
 
 
 class Import(Base):
-    """One upload. `mode`: preview (nothing started) or good_rows."""
+    """One upload. `kind`: enrolment, or agency_results. `mode`: preview (nothing started) or good_rows."""
 
     __tablename__ = "imports"
     id: Mapped[str] = mapped_column(primary_key=True)  # uuid
@@ -29,7 +29,8 @@ class Import(Base):
 
 
 class ImportRow(Base):
-    """One row of an upload. `outcome`: started, refused, duplicate, changed."""
+    """One row of an upload. `outcome`: started, refused, duplicate, changed; of an agency's results: done, unchanged,
+    pending, refused."""
 
     __tablename__ = "import_rows"
     import_id: Mapped[str] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)

@@ -11,12 +11,13 @@ from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.application_forms import fill_application, insurances_at, interface_body
+from activities.application_forms import fill_application
 from runtime import clock
 from runtime.settings import Settings
 from schemas.calls import RegistrationArg
 from schemas.enrolment import ForeignHire, Sex
 from store import case_rules, documents, people, policies
+from store.applications import insurances_at, interface_body
 from store.database import session
 from store.tables.people import Hire
 

@@ -9,7 +9,7 @@ import pytest
 
 import policies
 from activities.bill_files import UnreadableBill, read_bill
-from activities.import_files import parse_files
+from store.import_files import parse_files
 
 LAYOUT = parse_files(policies.read("agency_forms.yaml")).bills["tax_office"]
 HEAD = ["姓名", "证件号码", "险种", "费款所属期", "单位应缴金额(元)", "个人应缴金额(元)"]

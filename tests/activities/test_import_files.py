@@ -9,8 +9,8 @@ import openpyxl
 import pytest
 
 import policies
-from activities.import_files import IncompleteRecord, parse_files, workbook
 from schemas.enrolment import ForeignHire
+from store.import_files import IncompleteRecord, parse_files, workbook
 
 RECORD: dict[str, Any] = {
     "name": "=HYPERLINK(\"http://x\")", "name_zh": None, "id_type": "PASSPORT", "id_number": "0012345678",

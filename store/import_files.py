@@ -18,6 +18,8 @@ from pydantic import ValidationError
 from schemas.base import Text
 from schemas.bureaus import AgencyFiles, AgencyForm, CellFormat, FormColumn
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 
 class IncompleteRecord(Exception):
     """Required columns have no value. `headings` are the agency's own words; no value is quoted."""
@@ -55,7 +57,7 @@ def workbook(form: AgencyForm, records: Sequence[Mapping[str, Any]]) -> bytes:
 
     Raises IncompleteRecord when a required value is missing, KeyError when the layout names an unknown field.
     """
-    rows = [[value_of(column, record, number) for column in form.columns] for number, record in enumerate(records, 1)]
+    rows = [row_of(form, record, number) for number, record in enumerate(records, 1)]
     gaps = [c.heading for i, c in enumerate(form.columns) if c.required and any(row[i] in (None, "") for row in rows)]
     if gaps:
         raise IncompleteRecord(form, gaps)
@@ -84,6 +86,16 @@ def workbook(form: AgencyForm, records: Sequence[Mapping[str, Any]]) -> bytes:
                 sheet.write_string(line, index, str(value), text)
     book.close()
     return target.getvalue()
+
+
+def row_of(form: AgencyForm, record: Mapping[str, Any], number: int) -> list[str | Decimal | int | None]:
+    """One record's cells in the order of the layout."""
+    return [value_of(column, record, number) for column in form.columns]
+
+
+def gaps(form: AgencyForm, record: Mapping[str, Any]) -> list[str]:
+    """The required headings for which a record has no value."""
+    return [c.heading for c in form.columns if c.required and value_of(c, record, 1) in (None, "")]
 
 
 def value_of(column: FormColumn, record: Mapping[str, Any], number: int) -> str | Decimal | int | None:
