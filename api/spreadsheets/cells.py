@@ -7,7 +7,6 @@ A value is never guessed where two readings are possible: 03/04/2026 is a fault,
 import re
 import unicodedata
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from functools import cache
 
 from babel import Locale
@@ -18,6 +17,7 @@ from schemas.base import Text
 
 EXCEL_EPOCH = date(1899, 12, 30)  # day 0 of the 1900 date system as used after February 1900
 SERIAL_RANGE = (10_000, 80_000)  # 1927 to 2119: all days a list of staff can hold
+EPOCH_SERIAL = re.compile(r"\d{5}(\.\d+)?")
 
 
 class CellFault(Exception):
@@ -75,13 +75,13 @@ def parse_date(cell: Cell) -> date:
         return cell.date()
     if isinstance(cell, date):
         return cell
-    text = text_of(cell)
+    text = text_of(cell).removeprefix("'")
     try:
         if match := _YMD.match(text):
             return date(int(match[1]), int(match[2]), int(match[3]))
         if re.fullmatch(r"\d{8}", text):
             return date(int(text[:4]), int(text[4:6]), int(text[6:]))
-        if re.fullmatch(r"\d{5}(\.\d+)?", text):
+        if EPOCH_SERIAL.fullmatch(text):
             serial = int(text.split(".")[0])
             if SERIAL_RANGE[0] <= serial <= SERIAL_RANGE[1]:
                 return EXCEL_EPOCH + timedelta(days=serial)
@@ -121,40 +121,14 @@ def parse_number_text(cell: Cell) -> str:
     """
     lost = isinstance(cell, int | float) and not isinstance(cell, bool) and abs(cell) >= 10**15
     text = text_of(cell)
-    if lost or re.fullmatch(r"\d(\.\d+)?[eE]\+?\d+", text):
+    if lost or re.fullmatch(r"\d(\.\d+[eE]\+?|[eE]\+)\d+", text):  # 1E234567 is a passport's number
         raise CellFault(
             "digits_lost",
             "号码被表格软件按数字保存，末几位可能已丢失。请把该列设为“文本”格式后重新填写。",
             "The number was stored as a figure and its last digits may be lost. Format the column as text and type it "
             "again.",
         )
-    return re.sub(r"\s", "", text).upper()
-
-
-def parse_money(cell: Cell) -> Decimal:
-    """Yuan with at most two places: 18000, 18,000.00, ￥18000, 18000元, 1.8万.
-
-    Errors: `CellFault` amount_unreadable.
-    """
-    text = re.sub(r"[,\s¥￥]|人民币|rmb|cny|元|/月|每月", "", text_of(cell).lower())
-    factor = Decimal(1)
-    if text.endswith("万"):
-        text, factor = text[:-1], Decimal(10000)
-    try:
-        amount = Decimal(text) * factor
-    except InvalidOperation as error:
-        raise CellFault(
-            "amount_unreadable",
-            f"无法识别金额“{text_of(cell)}”。请只填写数字，例如 18000.00。",
-            f"{text_of(cell)!r} cannot be read as an amount. Write digits only, e.g. 18000.00.",
-        ) from error
-    if not amount.is_finite() or amount != amount.quantize(Decimal("0.01")):
-        raise CellFault(
-            "amount_unreadable",
-            f"金额“{text_of(cell)}”应精确到分，最多两位小数。",
-            f"The amount {text_of(cell)!r} must have at most two decimal places.",
-        )
-    return amount.quantize(Decimal("0.01"))
+    return re.sub(r"\s", "", text.removeprefix("'")).upper()
 
 
 def parse_phone(cell: Cell) -> str:
@@ -162,7 +136,7 @@ def parse_phone(cell: Cell) -> str:
 
     Errors: `CellFault` phone_unreadable.
     """
-    text = re.sub(r"[\s-]", "", text_of(cell))
+    text = re.sub(r"[\s-]", "", text_of(cell).removeprefix("'"))
     if sum(c.isdigit() for c in text) < 5 or not re.fullmatch(r"(?:[\d+()/,;、#*.]|转|分机|ext|x)+", text.lower()):
         raise CellFault(
             "phone_unreadable",

@@ -7,38 +7,29 @@ silence; a row keeps its original cells so that it can be handed back.
 
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from api.spreadsheets.cells import (
     CellFault,
-    half_width,
     parse_choice,
     parse_country,
     parse_date,
     parse_email,
-    parse_money,
     parse_number_text,
     parse_phone,
     text_of,
 )
+from api.spreadsheets.heading_brackets import DATES
+from api.spreadsheets.heading_parts import WAGE
 from api.spreadsheets.headings import Header, find_headers, label, normalise, vocabulary
 from api.spreadsheets.lists import kind_of_row, left_out, people_of
+from api.spreadsheets.money import Amount, Measure, measure_of_heading, measure_of_title, parse_money
 from api.spreadsheets.other_columns import refuse_rivals, unread
 from api.spreadsheets.reader import MAX_ROWS, Cell, Sheet, SpreadsheetError, Workbook
+from api.spreadsheets.repairs import NUMBERS, repair_of
 from api.spreadsheets.units import Unit, find_unit
 from schemas.base import Text
 
-DATES = {
-    "birth",
-    "id_expires",
-    "permit_issued",
-    "permit_expires",
-    "residence_expires",
-    "contract_start",
-    "contract_end",
-}
-NUMBERS = {"id_number", "work_permit_no"}
 CHOICES = {"sex", "hire_kind", "certificate", "id_type"}
 
 
@@ -77,7 +68,8 @@ class Row:
 @dataclass
 class Table:
     """The list of one sheet. `columns` maps a field to its column index; `alone` says that the file has no other list;
-    `base` is what is added to row numbers to make them unique in the file."""
+    `base` is what is added to row numbers to make them unique in the file; `measure` is what heading or titles say of
+    the wages."""
 
     sheet: str
     header_row: int
@@ -86,6 +78,7 @@ class Table:
     rows: list[Row]
     alone: bool = True
     base: int = 0
+    measure: Measure = field(default_factory=Measure)
 
     def heading(self, name: str) -> str:
         """The file's own heading of a field, or our template's where the file has no such column."""
@@ -159,6 +152,8 @@ def _parse_table(header: Header, units: list[Unit], people: People, *, alone: bo
         )
     rows = people_of(header)
     refuse_rivals(header, rows)
+    table.measure = _measure(header)
+    notes += [said for index, said in header.match.remarks.items() if index in header.columns.values()]
     for heading, code, name, said in unread(header, rows):
         here = Text(zh=f"工作表“{sheet.name}”：{said.zh}", en=f"Sheet {sheet.name!r}: {said.en}")
         people.unread.append(Remark(heading, code, said if alone else here, name))
@@ -181,6 +176,15 @@ def _parse_table(header: Header, units: list[Unit], people: People, *, alone: bo
     if not table.rows and not alone:
         notes.append(Text(zh=f"工作表“{sheet.name}”没有人员数据。", en=f"Sheet {sheet.name!r} holds no people."))
     return table
+
+
+def _measure(header: Header) -> Measure:
+    """What the list says of its wages: in the heading, else in a row above or below the people."""
+    said = measure_of_heading(header.heading(header.columns[WAGE]))
+    if said.factor is not None or said.wrong:
+        return said
+    others = (cells for cells in header.sheet.rows if kind_of_row(cells, header.columns) == "other")
+    return next((found for cells in others if (found := measure_of_title(cells)) is not None), said)
 
 
 def _parse_row(number: int, cells: list[Cell], table: Table, sheet: Sheet, units: list[Unit]) -> Row:
@@ -218,14 +222,14 @@ def _parse_row(number: int, cells: list[Cell], table: Table, sheet: Sheet, units
                 row.faults.append(_missing(heading, name))
             continue
         try:
-            value = _value(name, cell, units)
+            value = _value(name, cell, units, table.measure)
         except CellFault as fault:
             row.faults.append(Remark(heading, fault.code, fault.text, name))
             continue
-        row.values[name] = value
-        repair = _repair(heading, name, cell, value)
+        row.values[name] = value.yuan if isinstance(value, Amount) else value
+        repair = None if name in CHOICES or name in ("org_unit", "country") else repair_of(name, cell, value)
         if repair:
-            row.repairs.append(repair)
+            row.repairs.append(Remark(heading, *repair, name))
     _check_country(row, cells, table)
     return row
 
@@ -254,7 +258,7 @@ _FORMULA_ERROR = Text(
 )
 
 
-def _value(name: str, cell: Cell, units: list[Unit]) -> Any:
+def _value(name: str, cell: Cell, units: list[Unit], measure: Measure) -> Any:
     if name in DATES:
         return parse_date(cell)
     if name in NUMBERS:
@@ -263,8 +267,8 @@ def _value(name: str, cell: Cell, units: list[Unit]) -> Any:
         return parse_phone(cell)
     if name == "email":
         return parse_email(cell)
-    if name == "monthly_wage":
-        return parse_money(cell)
+    if name == WAGE:
+        return parse_money(cell, measure)
     if name == "country":
         return parse_country(cell)
     if name == "org_unit":
@@ -273,47 +277,6 @@ def _value(name: str, cell: Cell, units: list[Unit]) -> Any:
         text = label(name)
         return parse_choice(cell, vocabulary()["choices"][name], text.zh, text.en)
     return text_of(cell)
-
-
-def _repair(heading: str, name: str, cell: Cell, value: Any) -> Remark | None:
-    """What was changed in a cell where the change is more than another spelling of the same value."""
-    if not isinstance(cell, str) or name in CHOICES or name in ("org_unit", "country"):
-        return None
-    typed = cell.strip()
-    if name in DATES:
-        if typed == value.isoformat():
-            return None
-        return Remark(
-            heading,
-            "date_text_read",
-            Text(
-                zh=f"文本“{typed}”已读作日期 {value.isoformat()}。",
-                en=f"The text {typed!r} was read as {value.isoformat()}.",
-            ),
-            name,
-        )
-    if isinstance(value, Decimal) and "万" in typed:
-        text = Text(zh=f"“{typed}”已读作 {value} 元。", en=f"{typed!r} was read as {value} yuan.")
-        return Remark(heading, "amount_converted", text, name)
-    clean = f"{value}" if not isinstance(value, Decimal) else typed
-    if name in NUMBERS and re.search(r"\s", half_width(typed)):
-        text = Text(
-            zh=f"号码中的空格已去除：“{typed}” → “{clean}”。",
-            en=f"Blanks in the number were removed: {typed!r} → {clean!r}.",
-        )
-        return Remark(heading, "blank_removed", text, name)
-    if half_width(typed) != typed:
-        text = Text(
-            zh=f"全角字符或多余空格已更正：“{typed}” → “{clean}”。",
-            en=f"Full-width signs were corrected: {typed!r} → {clean!r}.",
-        )
-        return Remark(heading, "full_width_corrected", text, name)
-    if name in NUMBERS and typed != clean:
-        text = Text(
-            zh=f"小写字母已改为大写：“{typed}” → “{clean}”。", en=f"Letters were made capital: {typed!r} → {clean!r}."
-        )
-        return Remark(heading, "case_corrected", text, name)
-    return None
 
 
 def _second_country(cells: list[Cell], table: Table) -> tuple[str, Cell] | None:

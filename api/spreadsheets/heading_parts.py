@@ -18,7 +18,9 @@ import policies
 
 Atoms = tuple[str, ...]
 MAX_ATOMS = 40
+WAGE = "monthly_wage"
 _FILLERS, _MEANINGS = "fillers", "meanings"
+_BRACKETS = re.compile(r"[(\[【〔]([^)\]】〕]*)[)\]】〕]")
 
 
 @cache
@@ -28,18 +30,32 @@ def vocabulary() -> dict[str, Any]:
 
 
 def atoms(heading: str) -> Atoms:
-    """What words are made of: each Chinese sign, and each run of Latin letters; other signs only separate."""
+    """What words are made of: each Chinese sign and sign of a currency, each run of Latin letters; other signs only
+    separate."""
     text = unicodedata.normalize("NFKC", heading).lower()
-    return tuple(re.findall(r"[a-z]+|\d+|[^\W\d_a-z]", text))
+    return tuple(re.findall(r"[a-z]+|\d+|[^\W\d_a-z]|[$€£¥₩₽฿₹]", text))
+
+
+def outside_brackets(heading: str) -> str:
+    """A heading without what stands in brackets."""
+    return _BRACKETS.sub(" ", unicodedata.normalize("NFKC", heading))
+
+
+def in_brackets_of(heading: str) -> list[str]:
+    """What stands in the brackets of a heading, each pair by itself."""
+    return [inside for inside in _BRACKETS.findall(unicodedata.normalize("NFKC", heading)) if inside.strip()]
 
 
 @cache
-def _words() -> dict[Atoms, set[str]]:
-    """Each word with the parts that it stands for; a filler stands for none ('')."""
+def _words(in_brackets: bool = False) -> dict[Atoms, set[str]]:
+    """Each word with the parts that it stands for; a filler stands for none (''), and so do in brackets the words that
+    tell how to fill a column."""
     found: dict[Atoms, set[str]] = {}
     for part, words in vocabulary()["parts"].items():
         for word in words if part != _MEANINGS else ():
             found.setdefault(atoms(word), set()).add("" if part == _FILLERS else part)
+    for word in vocabulary()["brackets"]["harmless"] if in_brackets else ():
+        found.setdefault(atoms(word), set()).add("")
     return found
 
 
@@ -62,9 +78,25 @@ def _meanings() -> dict[frozenset[str], list[str]]:
 def fields_of(heading: str) -> list[str]:
     """The fields that a heading means by its parts; [] when it has a word that is not known or means nothing."""
     found: list[str] = []
-    for parts in _cuts(atoms(heading)):
-        found += [field for field in _meanings().get(parts, []) if field not in found]
-    return found
+    for parts in cuts_of(heading):
+        found += [*_meanings().get(parts, []), *([WAGE] if _is_wage(parts) else [])]
+    return list(dict.fromkeys(found))
+
+
+@cache
+def money_tags() -> frozenset[str]:
+    """Parts that say of amounts how they are meant: unit, currency, period, gross or net."""
+    money = vocabulary()["money"]
+    return frozenset({*money["factors"], *money["wrong"], *money["harmless"]})
+
+
+def _is_wage(parts: frozenset[str]) -> bool:
+    return WAGE in _meanings().get(parts - money_tags(), [])
+
+
+def wage_parts_of(heading: str) -> list[frozenset[str]]:
+    """The parts of each way to read a heading as a wage."""
+    return [parts for parts in cuts_of(heading) if _is_wage(parts)]
 
 
 def parts_in(text: str) -> set[str]:
@@ -74,26 +106,27 @@ def parts_in(text: str) -> set[str]:
     return {part for piece in pieces for part in _words().get(piece, ()) if part}
 
 
-def _cuts(signs: Atoms) -> set[frozenset[str]]:
-    """The parts of each way to cut a heading into known words."""
+def cuts_of(text: str, *, in_brackets: bool = False) -> set[frozenset[str]]:
+    """The parts of each way to cut a text into known words; none when it has a word that is not known."""
+    signs = atoms(text)
     if not signs or len(signs) > MAX_ATOMS:
         return set()
     reached: list[set[frozenset[str]]] = [{frozenset()}, *(set[frozenset[str]]() for _ in signs)]
-    for start, end, parts in _known(signs):
+    for start, end, parts in _known(signs, in_brackets):
         for before in reached[start]:
             reached[end] |= {before | {part} if part else before for part in parts}
     return reached[-1]
 
 
 @cache
-def _longest() -> int:
-    return max(map(len, _words()))
+def _longest(in_brackets: bool) -> int:
+    return max(map(len, _words(in_brackets)))
 
 
-def _known(signs: Atoms) -> Iterator[tuple[int, int, set[str]]]:
+def _known(signs: Atoms, in_brackets: bool) -> Iterator[tuple[int, int, set[str]]]:
     """Each known word of a heading with its place, by where it begins."""
-    longest = _longest()
+    words, longest = _words(in_brackets), _longest(in_brackets)
     for start in range(len(signs)):
         for end in range(start + 1, min(start + longest, len(signs)) + 1):
-            if parts := _words().get(signs[start:end]):
+            if parts := words.get(signs[start:end]):
                 yield start, end, parts

@@ -12,7 +12,9 @@ from functools import cache, lru_cache
 from typing import cast
 
 from api.spreadsheets.cells import text_of
-from api.spreadsheets.heading_parts import fields_of, parts_in, vocabulary
+from api.spreadsheets.heading_brackets import Brackets, brackets_of
+from api.spreadsheets.heading_parts import WAGE, fields_of, outside_brackets, vocabulary
+from api.spreadsheets.money import measure_of_heading, wrong_heading
 from api.spreadsheets.reader import Cell, Sheet, SpreadsheetError, Workbook
 from schemas.base import Text
 
@@ -21,7 +23,6 @@ HEADER_MIN_FIELDS = 5
 LONGEST_HEADING = 60
 TEMPLATE, LISTED, BY_PARTS = 0, 1, 2  # how good a heading is: ours, a known word, understood by its parts
 WITHOUT_BRACKETS, SECOND = 3, 9  # added; and a column that is read only beside or instead of a better one
-_SAYS_NO_MORE = {"date", "month", "held"}  # in brackets: (日/月/年), (元/月), (有/无)
 _NAMED_AT_MOST = 12
 
 
@@ -38,17 +39,6 @@ def normalise(heading: str) -> str:
     """A heading for comparing: half width, lower case, without blanks, stars, brackets and punctuation."""
     text = unicodedata.normalize("NFKC", heading).lower()
     return re.sub(r"[\s*:;,.、·・_\-—()\[\]{}【】〔〕《》<>#\"'“”/\\]", "", text)
-
-
-def _without_brackets(heading: str) -> str | None:
-    """The heading without what stands in brackets; None where there are none, or where they say what is meant:
-    签发日期(护照) is no 签发日期."""
-    text = unicodedata.normalize("NFKC", heading)
-    outside, inside = _BRACKETS.sub(" ", text), " ".join(_BRACKETS.findall(text))
-    return outside if inside and parts_in(inside) - _SAYS_NO_MORE <= parts_in(outside) else None
-
-
-_BRACKETS = re.compile(r"[(\[【〔][^)\]】〕]*[)\]】〕]")
 
 
 @cache
@@ -72,22 +62,42 @@ def ignored_words() -> set[str]:
     return {normalise(word) for word in vocabulary()["ignored"]}
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How good a heading is, and the fields that it may mean; no fields: it is not understood. `refusal`: why a column
+    is not read though its field is clear; `remark`: what is said of one that is read."""
+
+    strength: int = SECOND
+    names: tuple[str, ...] = ()
+    refusal: Text | None = None
+    remark: Text | None = None
+
+
 @lru_cache(maxsize=8192)
-def _reading(heading: str) -> tuple[int, tuple[str, ...]]:
-    """How good a heading is, and the fields that it may mean; no fields: it is not understood."""
+def _reading(heading: str) -> Reading:
     if len(heading) > LONGEST_HEADING:
-        return SECOND, ()
+        return Reading()
     second = SECOND if normalise(heading) in second_words() else 0
-    for text, weaker in ((heading, second), (_without_brackets(heading), second + WITHOUT_BRACKETS)):
-        if text is None:
-            continue
-        listed = _ranks().get(normalise(text), [])
-        ours = tuple(name for rank, name in listed if rank == 0)
-        if listed:
-            return (TEMPLATE if ours else LISTED) + weaker, ours or tuple(dict.fromkeys(name for _, name in listed))
-        if found := fields_of(text):
-            return BY_PARTS + weaker, tuple(found)
-    return SECOND, ()
+    strength, names = _by_words(heading)
+    brackets = Brackets()
+    if not names:
+        strength, names = _by_words(outside_brackets(heading))
+        brackets = brackets_of(heading, names)
+        second += WITHOUT_BRACKETS
+    if not names or brackets.means_other:
+        return Reading()
+    refusal = brackets.refusal
+    if names == (WAGE,) and (wrong := measure_of_heading(heading).wrong):
+        refusal = wrong_heading(heading, wrong)
+    return Reading(strength + second, names, refusal, brackets.remark)
+
+
+def _by_words(text: str) -> tuple[int, tuple[str, ...]]:
+    listed = _ranks().get(normalise(text), [])
+    ours = tuple(name for rank, name in listed if rank == 0)
+    if listed:
+        return (TEMPLATE if ours else LISTED), ours or tuple(dict.fromkeys(name for _, name in listed))
+    return BY_PARTS, tuple(fields_of(text))
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,8 @@ class Match:
 
     `columns`: field -> column. Of the others: `rivals` say the same as the column that was taken and just as well
     (field -> columns); `surplus` are understood, but a better heading gives the field (column -> field); `unclear` may
-    mean several fields (column -> fields); `unknown` are not understood.
+    mean several fields (column -> fields); `unknown` are not understood; `refused` are understood and cannot be read
+    (column -> why). `remarks` say something of columns that are read.
     """
 
     columns: dict[str, int] = field(default_factory=dict[str, int])
@@ -104,6 +115,8 @@ class Match:
     surplus: dict[int, str] = field(default_factory=dict[int, str])
     unclear: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
     unknown: list[int] = field(default_factory=list[int])
+    refused: dict[int, Text] = field(default_factory=dict[int, Text])
+    remarks: dict[int, Text] = field(default_factory=dict[int, Text])
 
 
 def match_headings(cells: list[Cell]) -> Match:
@@ -112,8 +125,13 @@ def match_headings(cells: list[Cell]) -> Match:
     several: dict[tuple[int, tuple[str, ...]], list[int]] = {}
     offers: dict[str, list[tuple[int, int]]] = {}
     for index, heading in _headings(cells):
-        strength, names = _reading(heading)
-        if not names:
+        reading = _reading(heading)
+        strength, names = reading.strength, reading.names
+        if reading.remark is not None:
+            match.remarks[index] = reading.remark
+        if reading.refusal is not None:
+            match.refused[index] = reading.refusal
+        elif not names:
             if normalise(heading) not in ignored_words():
                 match.unknown.append(index)
         elif len(names) == 1:
@@ -213,6 +231,7 @@ def columns_missing(header: Header) -> SpreadsheetError:
     zh = "、".join(f"“{label(f).zh}”" for f in header.missing)
     en = ", ".join(f"{label(f).zh} ({label(f).en})" for f in header.missing)
     said = [unclear(header.heading(i), names) for i, names in header.match.unclear.items()]
+    said += list(header.match.refused.values())
     unknown = [header.heading(i) for i in header.match.unknown]
     if unknown:
         more = len(unknown) > _NAMED_AT_MOST

@@ -53,6 +53,9 @@ def unread(header: Header, people: list[list[Cell]]) -> Iterator[tuple[str, str,
                 "the file again.",
             )
             yield letters, "column_unnamed", "", said
+        elif index in match.refused:
+            ask = match.refused[index]
+            yield heading, "column_refused", "", Text(zh=f"{ask.zh}（{rows.zh}）", en=f"{ask.en} ({rows.en})")
         elif index in match.unclear:
             ask = unclear(heading, match.unclear[index])
             text = Text(zh=f"{ask.zh}该列没有读取（{rows.zh}）。", en=f"{ask.en} It was not read ({rows.en}).")

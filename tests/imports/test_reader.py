@@ -15,10 +15,10 @@ from api.spreadsheets.cells import (
     parse_country,
     parse_date,
     parse_email,
-    parse_money,
     parse_number_text,
     parse_phone,
 )
+from api.spreadsheets.money import parse_money
 from api.spreadsheets.units import Unit, find_unit
 from cli.demo_people import ORG_UNITS
 from tests.imports import files
@@ -262,7 +262,7 @@ def test_numbers_money_countries() -> None:
     assert parse_number_text(" g125 80876 ") == "G12580876" and parse_number_text(12345678) == "12345678"
     with pytest.raises(CellFault):
         parse_number_text(5100202627565618)
-    assert parse_money("1.8万") == Decimal("18000.00") and parse_money("18000元/月") == Decimal("18000.00")
+    assert parse_money("1.8万").yuan == parse_money("18000元/月").yuan == Decimal("18000.00")
     rows = files.sample_rows()[:2]
     rows[1][17] = "1.8万"
     [said] = read(files.xlsx(rows)).rows[0].repairs

@@ -206,7 +206,7 @@ async def test_a_college_starts_its_own_people_only(university: Settings) -> Non
 async def test_another_colleges_case_is_not_read_through_a_passport_number(university: Settings) -> None:
     await upload(files.SAMPLE.read_bytes())
     sheet = files.sample_rows()[:3]
-    sheet[2][13], sheet[2][17] = "商学院", 1  # the person of 软件学院, guessed by number
+    sheet[2][13], sheet[2][17] = "商学院", 101  # the person of 软件学院, guessed by number
     rows = await upload(files.xlsx(sheet), viewer=COLLEGE)
     assert (rows[1][0].outcome, rows[1][0].process_id, rows[1][1]["changes"]) == ("duplicate", None, [])
     assert "30000" not in str(rows[1][1]["faults"])
