@@ -10,14 +10,16 @@ from decimal import Decimal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import person_alike
+from api.problems import StaleVersion
 from domain import enrolment_checks
 from domain.times import day_of
 from runtime import clock
+from schemas.amendment import ConfirmAmendmentForm
 from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
 from schemas.tax_payment import PaymentForm
-from store import alike, case_rules, ledger, people, retirement_tracks, rule_tables
+from store import alike, amendments, case_rules, ledger, people, retirement_tracks, rule_tables
 from store.tables.processes import Process, Task
 
 Fault = tuple[str, str, Text]
@@ -34,7 +36,16 @@ async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: 
         return [*await _exemption(s, process, form), *await _another_person(s, process, form)]
     if isinstance(form, PaymentForm):
         return await _payment(s, task, form)
+    if isinstance(form, ConfirmAmendmentForm):
+        await _amendment(s, task)
     return []
+
+
+async def _amendment(s: AsyncSession, task: Task) -> None:
+    """What can no longer be put in the old value's place is not confirmed. StaleVersion, with the reason."""
+    why = await amendments.refused(s, await amendments.get(s, task.process_id))
+    if why is not None:
+        raise StaleVersion(why)
 
 
 _HAPPENED = ("handed_in_on", "accepted_on", "approved_on", "refused_on", "paid_on", "undone_on")

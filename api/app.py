@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
+    amendments,
     batch,
     board,
     calculations,
@@ -59,8 +60,8 @@ from runtime.settings import Settings
 
 PREFIX = "/api/v1"
 ROOMS = (
-    sign_in, batch, tasks, search, completion, steps, countersign, dates, handover, urging, comments, copies,
-    uploads, hand_in, results, saved_views, substitutes, leaving, processes, process_start, imports, board,
+    sign_in, batch, tasks, search, completion, steps, countersign, dates, amendments, handover, urging, comments,
+    copies, uploads, hand_in, results, saved_views, substitutes, leaving, processes, process_start, imports, board,
     calculations, notices, message_settings, channels, escalations, events,
     policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
     deadlines, pictures, figures,

@@ -34,7 +34,13 @@ PAPER = DocumentRequest(
     title=Text(zh="经办机构关于期限的决定", en="The authority's decision on a date"),
     accept=["pdf", "png", "jpg", "jpeg"],
 )
-CASE_PAPERS = {PAPER.code: PAPER}  # what is uploaded to a case and not to one of its tasks
+PROOF = DocumentRequest(
+    code="amendment_proof",
+    title=Text(zh="更正依据", en="Paper behind an amendment"),
+    accept=["pdf", "png", "jpg", "jpeg"],
+    required=False,
+)
+CASE_PAPERS = {PAPER.code: PAPER, PROOF.code: PROOF}  # what is uploaded to a case and not to one of its tasks
 NO_TARGET = Text(zh="该任务没有这个校内时限。", en="The task has no such internal target.")
 NO_DATE = Text(
     zh="该个案没有这个法定、缴费或办结期限，或已完成。", en="The case has no such unmet date of law, payment or norm."

@@ -21,12 +21,13 @@ from temporalio.service import RPCError
 from api import engine
 from runtime.settings import get_settings
 from runtime.temporal import CASE_TYPE
+from schemas.amendment import KIND as AMENDMENT
 from schemas.enrolment import KIND as ENROLMENT
 from schemas.process import ProcessStart
 from store import database
 from store import imports as store
 
-WORKFLOWS = {ENROLMENT: "Enrolment"}
+WORKFLOWS = {ENROLMENT: "Enrolment", AMENDMENT: "Amendment"}
 AT_ONCE = 8
 SECONDS = 8
 

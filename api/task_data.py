@@ -18,10 +18,22 @@ from domain.enrolment_checks import Finding, HireFacts, check
 from domain.enrolment_checks import alike as differs_from_first
 from domain.exemptions import propose
 from domain.times import day_of
+from schemas.amendment import CONFIRM, FIELDS
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import TaskSpec
-from store import alike, case_rules, people, policies, retirement_tracks, rule_tables, submissions, users
+from store import (
+    alike,
+    amendments,
+    case_rules,
+    people,
+    policies,
+    recorded,
+    retirement_tracks,
+    rule_tables,
+    submissions,
+    users,
+)
 from store.tables.office import Document
 from store.tables.people import Hire
 from store.tables.processes import Process, Task
@@ -180,6 +192,26 @@ async def _decided_date(ask: Ask) -> Prefill:
     return Prefill(context=context | ({"recorded_by": _dump(recorded)} if recorded else {}))
 
 
+async def _amendment(ask: Ask) -> Prefill:
+    """Both values in full, with the reason and the paper: only who works with such values sees this task."""
+    row = await amendments.get(ask.session, ask.process.id)
+    case = await ask.session.get_one(Process, row.process_id)
+    values = amendments.values_of(row)
+    about, title = await recorded.about(ask.session, row.field, row.of), FIELDS[row.field].title
+    proposer = (await users.names(ask.session)).get(row.proposed_by)
+    paper = await ask.session.get(Document, row.document_id) if row.document_id else None
+    context: dict[str, Any] = {
+        "amended_case": case.case_no if case.case_no != case.id else case.title,
+        "amended_value": {"zh": f"{about.zh}{title.zh}", "en": f"{title.en}, {about.en}"},
+        "value_old": values.old,
+        "value_new": values.new,
+        "amend_reason": row.reason,
+        "proposed_by": _dump(proposer) if proposer else row.proposed_by,
+        "files": [{"id": paper.id, "filename": paper.filename}] if paper else [],
+    }
+    return Prefill(context=context)
+
+
 async def _undo(ask: Ask) -> Prefill:
     return Prefill(data={"undone_on": ask.today})
 
@@ -214,6 +246,7 @@ _MAKERS: dict[str, Callable[[Ask], Awaitable[Prefill]]] = {
     "registration.correction": _record,
     "registration.undo": _undo,
     "date.confirm": _decided_date,
+    CONFIRM: _amendment,
     "tax_payment.freeze": _bill,
     "tax_payment.visible": _bill,
     "tax_payment.bill": _bill,

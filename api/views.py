@@ -30,6 +30,7 @@ KIND_TITLES = {
     "enrolment": Text(zh="外籍人员参保", en="Foreign enrolment"),
     "tax_payment": Text(zh="税务缴费", en="Tax payment"),
     "reimbursement": Text(zh="校内报账", en="Reimbursement"),
+    "amendment": Text(zh="更正", en="Amendment"),
 }
 
 

@@ -6,6 +6,6 @@ account into a workflow payload: ids go in, ids come out.
 """
 
 # The forms register themselves at import: whoever imports anything of `schemas` finds them all.
-from schemas import enrolment, registration, reimbursement, tax_payment
+from schemas import amendment, enrolment, registration, reimbursement, tax_payment
 
-__all__ = ["enrolment", "registration", "reimbursement", "tax_payment"]
+__all__ = ["amendment", "enrolment", "registration", "reimbursement", "tax_payment"]

@@ -161,6 +161,8 @@ STEPS: dict[str, AutomaticStep] = {
             "It can be skipped; the clerk then tells the person in another way.",
         ),
     ),
+    "decide_amendment": _step("登记更正结果", "record what became of the amendment"),
+    "tell_amended": _step("通知相关流程按更正后的值办理", "tell the processes that count by the amended value"),
     "record_transition": _step("更新待办与进度", "update tasks and progress"),
 }
 

@@ -36,6 +36,21 @@ async def note(
 ) -> InboxEvent:
     """Writes audit and timeline and wakes the pages. `action` is the audit's word, `task.transfer`; `data` are codes
     and logins."""
+    return await line(session, viewer.username, action, words, process, task, acting_for=acting_for, **data)
+
+
+async def line(
+    session: AsyncSession,
+    actor: str,
+    action: str,
+    words: Text,
+    process: Process,
+    task: Task | None = None,
+    *,
+    acting_for: str | None = None,
+    **data: Any,
+) -> InboxEvent:
+    """The same for an act whose person is known by the login alone."""
     row = InboxEvent(
         process_id=process.id,
         task_id=task.id if task is not None else None,
@@ -43,14 +58,14 @@ async def note(
         kind=action.rpartition(".")[2],
         text_zh=words.zh,
         text_en=words.en,
-        actor=viewer.username,
+        actor=actor,
         acting_for=acting_for,
         data=data,
     )
     session.add(row)
     about = task.id if task is not None else process.id
     whom = {"acting_for": acting_for} if acting_for else {}
-    audit.record(session, viewer.username, action, about, on_behalf=acting_for is not None, **whom, **data)
+    audit.record(session, actor, action, about, on_behalf=acting_for is not None, **whom, **data)
     await session.flush()
     await tell(session, process.id)
     return row

@@ -150,6 +150,29 @@ async def send(session: AsyncSession, process_id: str, person_id: str, now: date
     return True
 
 
+async def renew(session: AsyncSession, process_id: str, amendment_id: str, now: datetime) -> bool:
+    """A number in a notice that was sent has been amended: the notice says the new one, and the person is told so.
+    False when there is no notice yet: it will say what is right then."""
+    row = await session.get(NoticeRow, process_id, with_for_update=True)
+    if row is None:
+        return False
+    notice = await gather(session, process_id)
+    row.body = seal(notice.model_dump(mode="json"))
+    readers = list(await session.scalars(select(User).where(User.person_id == row.person_id, User.active)))
+    hire = await people.hire_of(session, process_id)
+    address = next(filter(None, map(_usable, [hire.email, *(u.email for u in readers)])), None)
+    said, link = words.amended_text(notice), f"/processes/{process_id}"
+    for user in readers:
+        key = f"{mail_key(process_id)}:{amendment_id}:{user.username}"
+        await messages.in_pages(session, user.username, said, key=key, link=link, process_id=process_id, now=now)
+    if address:
+        await outbox.queue(
+            session, f"{mail_key(process_id)}:{amendment_id}", words.amended_subject(), said,
+            recipient=address, now=now, link=link, process_id=process_id,
+        )  # fmt: skip
+    return True
+
+
 def _usable(address: str | None) -> str | None:
     """The address, when it is one."""
     if not address:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web import assets
 from web.pages import (
+    amendments,
     batch,
     batch_cases,
     board,
@@ -39,7 +40,7 @@ from web.pages import (
 )
 
 ROOMS = (
-    sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, case, board, rules,
+    sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, amendments, case, board, rules,
     policy, policy_changes, calculations, start, messages, message_settings, channels, escalations, my, incidents,
     calendar, figures,
 )  # fmt: skip

@@ -17,6 +17,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+from schemas.amendment import AmendmentArg, AmendmentDecided, AmendmentDecision
 from schemas.calls import (
     AppliedForm,
     BillArg,
@@ -280,3 +281,9 @@ class Calls:
 
     async def send_notice(self, arg: CaseArg) -> None:
         await self._own("send_notice", arg, NoneType, "send_notice")
+
+    async def decide_amendment(self, arg: AmendmentDecision) -> AmendmentDecided:
+        return await self._with_rows("decide_amendment", arg, AmendmentDecided, f"decide_amendment/{arg.outcome}")
+
+    async def tell_amended(self, arg: AmendmentArg) -> int:
+        return await self._own("tell_amended", arg, int, "tell_amended")

@@ -169,6 +169,26 @@ class CaseFile:
         self.plan += 1
         self.touch()
 
+    def met_otherwise(self, deadline_id: str, when: datetime) -> None:
+        """What met a deadline happened at another instant than was recorded: in time or late goes by the new one."""
+        known = self.deadlines.get(deadline_id)
+        if known is None or known.met_at is None:
+            return
+        met = deadline_rules.met(known, when)
+        self.deadlines[deadline_id] = met
+        self.desk.replace_deadline(deadline_id, met)
+        late = (f"，晚于期限 {met.due}", f", after {met.due}") if met.breached else ("", "")
+        self.note(
+            "met_otherwise",
+            Text(
+                zh=f"{known.title.zh}完成日期由 {day_of(known.met_at)} 改为 {day_of(when)}{late[0]}",
+                en=f"{known.title.en}: met on {day_of(when)} instead of {day_of(known.met_at)}{late[1]}",
+            ),
+            data={"deadline": deadline_id},
+        )
+        self.plan += 1
+        self.touch()
+
     def spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Starts a branch or a side task of the process, and remembers it: a cancelled process waits for all of them.
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from temporalio import workflow
 
+from schemas.amendment import Amended
 from schemas.base import Text
 from schemas.calls import CaseArg, LateFeeArg, PaymentScope
 from schemas.deadlines import Deadline
@@ -110,6 +111,12 @@ class Enrolment(Process):
             )
             self.touch()
             await self.projected()
+
+    async def amended(self, amended: Amended) -> None:
+        """Days of a registration are counted by; its receipt and number are read from the books when they are used."""
+        agency, _, attempt = amended.of.partition("/")
+        if amended.field.startswith("registration.") and agency in self.registrations:
+            self.registrations[agency].amended(amended, int(attempt))
 
     # --- the registration's date ------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 
+from schemas.amendment import Amended
 from schemas.base import Text
 from schemas.calls import RegistrationArg, RegistrationEvent
 from schemas.deadlines import Deadline
@@ -50,11 +51,16 @@ class Registration:
         self.approved = False
         self._pending = False  # handed in, and neither refused nor taken back
         self._back: Returned | None = None
+        self._acknowledged = False  # the agency accepted this attempt: its norm counts from there
         self.policy = case.policy.agency(agency)
 
     @property
     def deadline_id(self) -> str:
         return f"DL-REG-FOR@{self.agency}"
+
+    @property
+    def _norm_id(self) -> str:
+        return f"DL-AGENCY-NORM@{self.agency}/{self.attempt}"
 
     def _arg(self) -> RegistrationArg:
         return RegistrationArg(
@@ -249,19 +255,32 @@ class Registration:
     def _handed_in(self, day: date | None) -> None:
         """Meets the statutory date: now, or on the day that a person recorded."""
         self.handed_in = self._pending = True
+        self._acknowledged = False
         self.case.meet(self.deadline_id, None if day is None else self.case.done_on(day, self.agency))
         self._say("submitted", "已提交", "handed in")
 
     def _accepted(self, day: date) -> Deadline:
         """The agency accepted: its own norm runs from that day."""
         self._say("accepted", "已受理", "accepted")
+        self._acknowledged = True
         return self._norm(day)
+
+    def amended(self, word: Amended, attempt: int) -> None:
+        """A day of this attempt had been recorded wrongly: what was met and counted by it goes by the right one."""
+        if attempt != self.attempt or word.new is None:
+            return
+        if word.field == "registration.handed_in_on":
+            self.case.met_otherwise(self.deadline_id, self.case.done_on(word.new, self.agency))
+        counts = "registration.accepted_on" if self._acknowledged else "registration.handed_in_on"
+        known = self.case.deadlines.get(self._norm_id)
+        if word.field == counts and known is not None:
+            self._norm(word.new)
+            if known.met_at is not None:
+                self.case.met_otherwise(self._norm_id, known.met_at)
 
     def _norm(self, day: date) -> Deadline:
         """The agency's own limit, counted from a day; it moves when the acceptance came later than the hand-in."""
-        norm = self.case.deadline(
-            "DL-AGENCY-NORM", day, as_id=f"DL-AGENCY-NORM@{self.agency}/{self.attempt}", authority=self.agency
-        )
+        norm = self.case.deadline("DL-AGENCY-NORM", day, as_id=self._norm_id, authority=self.agency)
         at_agency = self.policy.title
         title = Text(zh=f"{norm.title.zh}（{at_agency.zh}）", en=f"{norm.title.en} ({at_agency.en})")
         return self.case.hold(norm.model_copy(update={"title": title}))

@@ -9,6 +9,7 @@ from typing import Any
 
 from temporalio import workflow
 
+from schemas.amendment import Amended
 from schemas.base import Text
 from schemas.calls import BillDecision, WakeCases
 from schemas.countersign import Signer
@@ -36,6 +37,7 @@ class Reimbursement(Process):
         super().__init__(start)
         self.bill_id = start.parameters["bill_id"]
         self.month_end_id = "DL-REIMB"
+        self.paid_on = start.parameters.get("paid_on", "")
         self._vouchers = 0
 
     @workflow.run
@@ -121,8 +123,16 @@ class Reimbursement(Process):
 
     def _month_end(self, steps: Sequence[str]) -> Deadline:
         """The last working day of the month of payment, with the steps still before it."""
-        paid_on = self.start.parameters.get("paid_on") or self.today().isoformat()
+        paid_on = self.paid_on or self.today().isoformat()
         return self.hold(self.deadline("DL-REIMB", paid_on[:7], steps))
+
+    async def amended(self, amended: Amended) -> None:
+        """The bill was paid on another day than was recorded: the month's end may be another's."""
+        if amended.field == "payment.paid_on" and amended.new is not None:
+            self.paid_on = amended.new.isoformat()
+            known = self.deadlines[self.month_end_id]
+            if known.met_at is None:
+                self._month_end(known.basis.steps if known.basis else STEPS)
 
     async def cancel_refusal(self, command: ProcessCommand) -> str | None:
         return "paid_bill"

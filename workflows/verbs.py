@@ -6,11 +6,13 @@ its rows are written, so that people read their own writes. The rules of a verb 
 
 from temporalio import workflow
 
+from schemas.amendment import Amended
 from schemas.countersign import AddSigner, RemoveSigner
 from schemas.steps import Returning, Withdrawal
 from schemas.tasks import TaskState
 from workflows.countersign import check_adding, check_removing
 from workflows.dates import DateMoves
+from workflows.human_task import refuse_now
 from workflows.returning import accept_return, accept_withdrawal, check_return, check_withdrawal
 
 
@@ -56,3 +58,17 @@ class Verbs(DateMoves):
     @remove_signer.validator
     def _check_removing(self, removing: RemoveSigner) -> None:
         check_removing(self.desk, removing)
+
+    @workflow.update(name="take_amendment", description="A value in the books that this process counts by was amended")
+    async def take_amendment(self, amended: Amended) -> None:
+        await self.amended(amended)
+        self.touch()
+        await self.projected()
+
+    @take_amendment.validator
+    def _check_amendment(self, amended: Amended) -> None:
+        if self.cancelling is not None or self._ended is not None:
+            raise refuse_now("the process has ended or is being cancelled: nothing is counted any more")
+
+    async def amended(self, amended: Amended) -> None:
+        """What a process has counted by the old value is counted by the new one; by default nothing was."""

@@ -21,6 +21,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
+from schemas.amendment import Amended
 from schemas.base import Text
 from schemas.calls import PollAnswer
 from schemas.countersign import AddSigner, RemoveSigner, Where
@@ -266,6 +267,56 @@ async def rules_taken_over(s: Stage, office: Office) -> WorkflowHandle[Any, Any]
     return handle
 
 
+async def amended(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """A day at a bureau amended before and after the agency has accepted, while the case goes on."""
+
+    async def take(number: int, field: str, old: int, new: int) -> None:
+        days = {"old": START.date().replace(day=old), "new": START.date().replace(day=new)}
+        word = Amended(id=f"a{number}", field=f"registration.{field}", of="social_bureau/1", actor="clerk", **days)
+        await handle.execute_update("take_amendment", word)
+
+    social = lambda t: t.spec.authority == "social_bureau"  # noqa: E731
+    handle = await s.begin(at=shanghai("2026-02-12 09:00"))
+    await complete(handle, await office.task("enrolment.materials"), actor="college")
+    await complete(handle, await office.task("enrolment.verification"))
+    day = {"handed_in_on": "2026-02-12", "receipt_no": "SL1"}
+    await complete(handle, await office.task("registration.hand_in", where=social), data=day)
+    acceptance = await office.task("registration.acceptance", where=social)
+    await take(1, "handed_in_on", 12, 3)
+    await complete(handle, acceptance, data={"accepted_on": "2026-02-12"})
+    result = await office.task("registration.result", where=social)
+    await take(2, "accepted_on", 12, 9)
+    await complete(handle, result, data={"approved_on": "2026-02-12"})
+    await office.settle(lambda: len(office.tax_scopes) == 2)
+    for scope in office.tax_scopes:
+        office.lines[scope.levy] = 0
+    await handle.signal("wake", Wake(topic="paid"))
+    await handle.result()
+    return handle
+
+
+async def an_amendment(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """Asked for, reminded of, confirmed; the books and the case are told."""
+    handle = await begin_amendment(s)
+    task = await office.task("amendment.confirm")
+    await s.skip(handle, timedelta(days=3))
+    await complete(handle, task, actor="supervisor")
+    await handle.result()
+    return handle
+
+
+async def begin_amendment(s: Stage) -> WorkflowHandle[Any, Any]:
+    return await s.begin(
+        "Amendment",
+        at=START,
+        of="enrolment-1",
+        field="registration.number",
+        excluded="clerk deputy",
+        what_zh="社保局参保编号",
+        what_en="Number given by the agency, social bureau",
+    )
+
+
 CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "enrolment-refused-twice-http": (refused_twice, {}),
     "enrolment-refused-twice-portal": (refused_twice, {"social_bureau": "portal", "medical_bureau": "portal"}),
@@ -277,6 +328,8 @@ CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "tax_payment-countersigned": (countersigned, {}),
     "reimbursement-returned": (money_returned, {}),
     "enrolment-rules-taken-over": (rules_taken_over, {}),
+    "enrolment-amended": (amended, {"social_bureau": "portal"}),
+    "amendment-confirmed": (an_amendment, {}),
 }
 
 

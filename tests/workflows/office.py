@@ -16,6 +16,7 @@ from temporalio.client import Client, WorkflowHandle
 
 from domain import policy as policy_files
 from policies import read_all
+from schemas.amendment import AmendmentArg, AmendmentDecided, AmendmentDecision
 from schemas.calls import (
     AppliedForm,
     BillArg,
@@ -73,6 +74,7 @@ class Office:
         self.comparisons: list[bool] = []
         self.visible_after = 0
         self.frozen = False
+        self.amended = "applied"  # what the books say of a confirmed amendment
         self.fail: dict[str, list[Exception]] = {}
         self.slow: dict[str, float] = {}
         self.late: dict[str, float] = {}  # an answer that is under way for so long after it was made
@@ -320,6 +322,18 @@ class Office:
     @activity.defn(name="send_notice")
     async def send_notice(self, arg: CaseArg) -> None:
         await self._called("send_notice")
+
+    @activity.defn(name="decide_amendment")
+    async def decide_amendment(self, arg: AmendmentDecision) -> AmendmentDecided:
+        await self._called(f"decide_amendment:{arg.outcome}:{arg.actor}")
+        self._carried(arg)
+        states = {"confirm": self.amended, "reject": "rejected", "withdraw": "withdrawn"}
+        return AmendmentDecided(state=states[arg.outcome])
+
+    @activity.defn(name="tell_amended")
+    async def tell_amended(self, arg: AmendmentArg) -> int:
+        await self._called("tell_amended")
+        return 1
 
 
 async def complete(

@@ -7,10 +7,11 @@ from uuid import uuid4
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
 
-from api import copies, engine, escalations, incidents
+from api import amendments, copies, engine, escalations, incidents
 from api import processes as room
 from api.permissions import COMMENTS, INCIDENT_DESK, process_actions
 from api.problems import BadForm
+from schemas.amendment import KIND as AMENDMENT
 from schemas.api import CommandBody, ProcessItem, ProcessQuery, TaskItem
 from schemas.deadlines import LegalKind
 from schemas.incidents import IncidentQuery
@@ -20,11 +21,12 @@ from store.database import reading, session
 from web import choices
 from web.forms import Choice
 from web.frame import Guest, Visit, page, posted, with_query
+from web.pages.amendments import amend_url
 from web.pages.search import empty_words
 from web.routes import router as make_router
 
 router = make_router()
-KINDS = ("enrolment", "tax_payment", "reimbursement")
+KINDS = ("enrolment", "tax_payment", "reimbursement", "amendment")
 STATES = ("open", "running", "waiting", "suspended", "closed", "cancelled")
 AGENCIES = ("any", "social_bureau", "medical_bureau", "tax_office")
 PILLS = (
@@ -102,9 +104,13 @@ async def case(visit: Guest, process_id: str) -> Response:
         await room.find_process(s, visit.viewer, process_id)
         await copies.mark_read(s, visit.viewer, process_id)
     async with reading() as s:
+        process = await room.find_process(s, visit.viewer, process_id)
         view = await room.get_process(s, visit.viewer, process_id)
         notice = await notifications.of_case(s, visit.viewer, process_id)
         colleagues = await choices.colleagues(s, visit.lang)
+        recorded = await amendments.of_case(s, visit.viewer, process_id)
+        of = process.parameters.get("of")
+        amended_case = await room.find_process(s, visit.viewer, of) if view.kind == AMENDMENT and of else None
         rungs = await escalations.ladder(s, visit.viewer, process_id)
         standing = (
             (await incidents.list_incidents(s, visit.viewer, IncidentQuery(process_id=process_id))).items
@@ -123,6 +129,9 @@ async def case(visit: Guest, process_id: str) -> Response:
         case=view,
         notice=notice,
         case_incidents=standing,
+        recorded=recorded,
+        amend_url=amend_url,
+        amended_case={"id": amended_case.id, "case_no": amended_case.case_no} if amended_case else None,
         rungs=rungs,
         may_copy=visit.viewer.has(*COMMENTS),
         colleagues=colleagues,
