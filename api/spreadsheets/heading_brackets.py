@@ -51,7 +51,7 @@ def brackets_of(heading: str, names: tuple[str, ...]) -> Brackets:
 def _one(inside: str, heading: str, names: tuple[str, ...]) -> Brackets:
     outside = parts_in(outside_brackets(heading))
     says_no_more = _SAYS_NO_MORE | (money_tags() if WAGE in names else set())
-    if _is_example(inside) or _DATE.fullmatch(inside):
+    if _is_example(inside) or _lists_choices(inside, names) or _DATE.fullmatch(inside):
         return Brackets()
     if cuts := cuts_of(inside, in_brackets=True):
         return Brackets(means_other=not any(parts - says_no_more <= outside for parts in cuts))
@@ -64,6 +64,13 @@ def _one(inside: str, heading: str, names: tuple[str, ...]) -> Brackets:
 
 def _is_example(inside: str) -> bool:
     return any(re.match(rf"{re.escape(word)}(?![a-z])", inside.lower()) for word in vocabulary()["brackets"]["example"])
+
+
+def _lists_choices(inside: str, names: tuple[str, ...]) -> bool:
+    """(男/女), (直聘、派遣): what may be written below."""
+    choices = vocabulary()["choices"].get(names[0], {}) if len(names) == 1 else {}
+    allowed = {word.lower() for value, words in choices.items() for word in (value, *words)}
+    return bool(allowed) and all(word in allowed for word in re.split(r"[/、,;|或\s]+", inside.lower()) if word)
 
 
 def _is_of_another(inside: str) -> bool:

@@ -7,9 +7,9 @@ all of them are given and nothing is chosen.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, cast
 
 import yaml
@@ -77,8 +77,21 @@ def _meanings() -> dict[frozenset[str], list[str]]:
 
 def fields_of(heading: str) -> list[str]:
     """The fields that a heading means by its parts; [] when it has a word that is not known or means nothing."""
+    return _fields_of_parts(cuts_of(heading))
+
+
+def fields_with_brackets(heading: str) -> list[str]:
+    """The fields that a heading means together with what its brackets say: 姓名(英文,必填). [] as `fields_of`."""
+    insides = [cuts_of(inside, in_brackets=True) for inside in in_brackets_of(heading)]
+    if not insides:
+        return []
+    choices = product(cuts_of(outside_brackets(heading)), *insides)
+    return _fields_of_parts(frozenset[str]().union(*parts) for parts in choices)
+
+
+def _fields_of_parts(wholes: Iterable[frozenset[str]]) -> list[str]:
     found: list[str] = []
-    for parts in cuts_of(heading):
+    for parts in sorted(wholes, key=sorted):
         found += [*_meanings().get(parts, []), *([WAGE] if _is_wage(parts) else [])]
     return list(dict.fromkeys(found))
 

@@ -13,7 +13,7 @@ from typing import cast
 
 from api.spreadsheets.cells import text_of
 from api.spreadsheets.heading_brackets import Brackets, brackets_of
-from api.spreadsheets.heading_parts import WAGE, fields_of, outside_brackets, vocabulary
+from api.spreadsheets.heading_parts import WAGE, fields_of, fields_with_brackets, outside_brackets, vocabulary
 from api.spreadsheets.money import measure_of_heading, wrong_heading
 from api.spreadsheets.reader import Cell, Sheet, SpreadsheetError, Workbook
 from schemas.base import Text
@@ -97,7 +97,7 @@ def _by_words(text: str) -> tuple[int, tuple[str, ...]]:
     ours = tuple(name for rank, name in listed if rank == 0)
     if listed:
         return (TEMPLATE if ours else LISTED), ours or tuple(dict.fromkeys(name for _, name in listed))
-    return BY_PARTS, tuple(fields_of(text))
+    return BY_PARTS, tuple(fields_of(text) or fields_with_brackets(text))
 
 
 @dataclass(frozen=True)

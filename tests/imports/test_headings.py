@@ -1,6 +1,9 @@
 """Headings as colleges write them: what is understood, what must not be, and what is said of the rest."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from api.spreadsheets import columns, reader
 from api.spreadsheets.headings import label, match_headings
@@ -11,6 +14,9 @@ from tests.imports import files
 UNITS = [Unit(u.id, u.zh, u.en) for u in ORG_UNITS]
 ROWS = files.sample_rows()[:3]
 EXPECTED = [r.values for r in columns.parse(reader.read(files.SAMPLE.read_bytes(), "a.xlsx"), UNITS).rows[:2]]
+WORDS: dict[str, dict[str, list[str]]] = yaml.safe_load(
+    (Path(__file__).parent / "heading_words.yaml").read_text("utf-8")
+)
 VARIANTS = {
     "permit_expires": [
         "工作许可到期", "工作许可到期日", "许可到期日", "许可证有效期至", "工作许可证到期",
@@ -125,6 +131,42 @@ def test_what_says_something_else_is_not_read_as_the_field(field: str, heading: 
     assert refusal.value.code == "columns_missing"
     for text in (refusal.value.text.zh, refusal.value.text.en):
         assert heading in text and label(field).zh in text, text
+
+
+def understood_as(heading: str, field: str) -> set[str]:
+    """The fields that a heading is taken for where it stands instead of ours for `field`."""
+    header = [cell for cell in ROWS[0] if cell != "国籍"]  # no second column for the country
+    place = header.index(label(field).zh)
+    header[place] = heading
+    return {name for name, column in match_headings(header).columns.items() if column == place}
+
+
+@pytest.mark.parametrize("field", WORDS["meant"])
+def test_what_offices_of_colleges_write_is_understood(field: str) -> None:
+    assert [heading for heading in WORDS["meant"][field] if understood_as(heading, field) != {field}] == []
+
+
+@pytest.mark.parametrize("field", WORDS["not_meant"])
+def test_what_stands_beside_it_in_their_lists_is_taken_for_no_field(field: str) -> None:
+    taken = {heading: found for heading in WORDS["not_meant"][field] if (found := understood_as(heading, field))}
+    assert taken == {}
+
+
+@pytest.mark.parametrize("heading", ["合同开始日期（拟）", "工作许可签发日期（首次）", "Contract start (tentative)"])
+def test_an_unknown_word_in_brackets_of_a_date_is_named_and_not_dropped(heading: str) -> None:
+    field = "permit_issued" if "许可" in heading else "contract_start"
+    with pytest.raises(reader.SpreadsheetError) as refusal:
+        read(replaced(field, heading))
+    word = heading.replace("（", "(").split("(")[1][:-1]
+    assert f"括号中的“{word}”没有读懂" in refusal.value.text.zh and f"{word!r} in brackets" in refusal.value.text.en
+
+
+def test_an_unknown_word_in_brackets_of_another_column_is_named_and_the_column_read() -> None:
+    people = columns.parse(reader.read(replaced("name", "姓名（勿用昵称）"), "a.xlsx"), UNITS)
+    assert [row.values for row in people.rows] == EXPECTED
+    [note] = people.notes
+    assert "“勿用昵称”没有读懂" in note.zh and "'勿用昵称'" in note.en
+    assert columns.parse(reader.read(replaced("name", "姓名（英文，必填）"), "a.xlsx"), UNITS).notes == []
 
 
 @pytest.mark.parametrize("heading", ["紧急联系人电话", "学院电话", "年龄", "手机品牌", "备用邮箱密码", "护照类型说明"])
