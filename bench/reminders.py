@@ -20,6 +20,7 @@ from statistics import quantiles
 from sqlalchemy import text
 
 import policies
+from bench import where
 from bench.clerks import Clerk, Unexpected, hire
 from bench.human_tasks import machine, say
 from bench.installation import ROOT, Installation, installation
@@ -52,6 +53,7 @@ class Found:
     late: list[float]
     messages: int
     lasted: float  # seconds from the first reminder seen to the last
+    processors: list[tuple[str, float]]  # milliseconds of processor time a reminder, by process
 
     @property
     def p50(self) -> float:
@@ -122,11 +124,12 @@ async def tasks_open() -> int:
         return await s.scalar(text("SELECT count(*) FROM tasks WHERE closed_at IS NULL")) or 0
 
 
-async def watch(instant: datetime, count: int) -> Found:
+async def watch(running: Installation, instant: datetime, count: int) -> Found:
     """Looks at the rows until each case has its reminder; counts the time until a row can be read."""
     seen: dict[str, float] = {}
     query = text("SELECT DISTINCT key FROM reminders WHERE due_at = :at AND rung = :rung AND message_id IS NOT NULL")
     limit = time.monotonic() + PATIENCE_SECONDS
+    idle = running.cpu()
     while len(seen) < count and time.monotonic() < limit:
         async with database.reading() as s:
             keys = list(await s.scalars(query, {"at": instant, "rung": RUNG}))
@@ -134,6 +137,7 @@ async def watch(instant: datetime, count: int) -> Found:
         for key in keys:
             seen.setdefault(key, late)
         await asyncio.sleep(LOOK_SECONDS)
+    spent = running.cpu()
     await asyncio.sleep(10 * LOOK_SECONDS)  # a doubled one would come now
     async with database.reading() as s:
         reminders, messages = (
@@ -157,7 +161,7 @@ async def watch(instant: datetime, count: int) -> Found:
     if not reminders == messages == written:
         raise Failed(f"{reminders} rungs of recipients made {messages} messages, {written} are there")
     late = sorted(seen.values())
-    return Found(late, messages, late[-1] - late[0])
+    return Found(late, messages, late[-1] - late[0], where.processor_lines(idle, spent, count))
 
 
 async def go(running: Installation, count: int, minutes: int) -> tuple[Found, float]:
@@ -181,7 +185,7 @@ async def go(running: Installation, count: int, minutes: int) -> tuple[Found, fl
     took = time.monotonic() - begun
     say(f"{count} cases made in {took:.0f} s")
     await asyncio.sleep(max(0.0, (instant - clock.real_now()).total_seconds() - 5))
-    found = await watch(instant, count)
+    found = await watch(running, instant, count)
     await database.dispose()
     return found, took
 
@@ -204,6 +208,10 @@ def report(found: Found, count: int, took: float, load: float) -> str:
             f"Goal: {GOAL_SECONDS} s. None lost, none doubled (the run ends with an error otherwise). The first came "
             f"{found.late[0]:.1f} s after its instant, then {count / max(found.lasted, 0.001):.0f} a second. "
             "How to read this: `bench/README.md`.",
+            "",
+            f"Processor time a reminder, all processes together: {sum(ms for _, ms in found.processors):.0f} ms ("
+            + ", ".join(f"{name} {ms:.1f}" for name, ms in found.processors if ms >= 0.1)
+            + ").",
             "",
         ]
     )
