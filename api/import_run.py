@@ -21,6 +21,7 @@ from api.spreadsheets import columns, reader, refused
 from api.spreadsheets.columns import People, Remark, Table
 from api.spreadsheets.headings import label
 from api.spreadsheets.units import Unit
+from api.spreadsheets.value_words import value_words
 from domain.enrolment_checks import NAME_OF_ANOTHER, NUMBER_TAKEN
 from domain.names_alike import names_alike
 from domain.retirement import Track
@@ -66,6 +67,7 @@ class Upload:
     mode: ImportMode
     id: str
     decided: dict[int, PersonDecision]
+    units: list[Unit]
 
 
 async def run(
@@ -87,7 +89,7 @@ async def run(
     import_id = str(uuid4())
     async with database.session() as session:
         await store.lock_starts(session)
-        results = await _decide(session, Upload(user, mode, import_id, decided or {}), candidates)
+        results = await _decide(session, Upload(user, mode, import_id, decided or {}, units), candidates)
         kept = mode == "preview" or any(r.decisions for r in results)  # a clerk's decision starts from the same file
         await store.save_import(
             session,
@@ -127,14 +129,14 @@ async def _decide(
         if candidate.hire is None:
             results[key] = Result(candidate, "refused", faults=candidate.faults)
         elif candidate.same_as is not None:
-            results[key] = _second_copy(candidate, results[candidate.same_as])
+            results[key] = _second_copy(upload, candidate, results[candidate.same_as])
         else:
             alike = results[candidate.alike.row.key] if candidate.alike else None
             results[key] = await _start_or_known(session, upload, candidate, candidate.hire, alike)
     return list(results.values())
 
 
-def _second_copy(candidate: Candidate, first: Result) -> Result:
+def _second_copy(upload: Upload, candidate: Candidate, first: Result) -> Result:
     """A person who stands in the file twice: the first row counts."""
     table, place = candidate.row.table, first.candidate.row.place
     if not candidate.differs:
@@ -149,13 +151,13 @@ def _second_copy(candidate: Candidate, first: Result) -> Result:
             table.heading(name),
             "differs_in_file",
             Text(
-                zh=f"与{place.zh}是同一人，但内容不同：该行为“{before}”，本行为“{after}”。以{place.zh}为准，请核对。",
-                en=f"The same person as in {place.en}, which has {before!r} where this row has {after!r}. "
+                zh=f"与{place.zh}是同一人，但内容不同：该行为“{before.zh}”，本行为“{after.zh}”。以{place.zh}为准，请核对。",
+                en=f"The same person as in {place.en}, which has “{before.en}” where this row has “{after.en}”. "
                 "That row counts; please check.",
             ),
             name,
         )
-        for name, before, after in candidate.differs
+        for name, before, after in _in_words(upload, candidate.differs)
     ]
     if not names_alike(first.candidate.name, candidate.name):
         text = Text(
@@ -192,27 +194,35 @@ async def _start_or_known(
     differing = [import_checks.differences(record, candidate.row.values) for record in known.records]
     if any(not found for found in differing):
         return Result(candidate, "duplicate", known.process_id, [duplicate_fault(known, table.heading("id_number"))])
-    faults = _differs(table, differing[0], known.case_no, is_open=known.open)
+    faults = _differs(upload, table, differing[0], known.case_no, is_open=known.open)
     if otherwise:
         faults = [unlike, *(f for f in faults if f.field != "name")]
     return Result(candidate, "changed", known.process_id, faults, differing[0])
 
 
-def _differs(table: Table, differing: list[tuple[str, str, str]], case_no: str, *, is_open: bool) -> list[Remark]:
+def _in_words(upload: Upload, differing: list[tuple[str, str, str]]) -> list[tuple[str, Text, Text]]:
+    return [
+        (n, value_words(n, before, upload.units), value_words(n, after, upload.units)) for n, before, after in differing
+    ]
+
+
+def _differs(
+    upload: Upload, table: Table, differing: list[tuple[str, str, str]], case_no: str, *, is_open: bool
+) -> list[Remark]:
     """A sentence for each field that a row states otherwise than a case."""
     return [
         Remark(
             table.heading(name),
             "changed" if is_open else "changed_after_close",
             Text(
-                zh=f"{label(name).zh}与案件 {case_no} 不同：案件中为“{before}”，表格中为“{after}”。"
+                zh=f"{label(name).zh}与案件 {case_no} 不同：案件中为“{before.zh}”，表格中为“{after.zh}”。"
                 + ("案件未被改动，请在案件中更正。" if is_open else "该案件已办结，如需变更请走信息变更。"),
-                en=f"{label(name).en} differs from case {case_no}: {before!r} there, {after!r} in the file. "
+                en=f"{label(name).en} differs from case {case_no}: “{before.en}” there, “{after.en}” in the file. "
                 + ("The case was not changed; correct it there." if is_open else "That case is closed."),
             ),
             name,
         )
-        for name, before, after in differing
+        for name, before, after in _in_words(upload, differing)
     ]
 
 
@@ -289,7 +299,7 @@ async def _replaced(
     )
     done = Remark(column, "document_replaced", text, "id_number")
     rest = [change for change in differing if change not in taken]
-    faults = [done, *_differs(candidate.row.table, rest, case.case_no, is_open=True)]
+    faults = [done, *_differs(upload, candidate.row.table, rest, case.case_no, is_open=True)]
     return Result(candidate, "changed", case.process_id, faults, differing)
 
 

@@ -130,12 +130,13 @@ _PERSONAL = re.compile(
   | (?<!\d)0\d{2,3}-\d{7,8}(?!\d)                                      # landline
   | [¥￥]\s?\d[\d,]*(?:\.\d+)?                                          # amounts
   | (?<![\d.])\d[\d,]*(?:\.\d+)?\s?(?:万?元|(?:yuan|RMB|CNY)\b)
-  | (?<![\d.])\d[\d,]*\.\d{2}(?![\d.])
+  | (?<![\d.])\d[\d,]*\.\d{2}(?![\d.]|\s?(?:[%％‰]|per[ ]?cent\b))      # two decimals, but no rate of the law
     """,
     re.VERBOSE,
 )
 
 
 def discreet(text: Text) -> Text:
-    """The text without numbers of persons (identity, bank, phone) and without amounts; case numbers and dates stay."""
+    """The text without numbers of persons (identity, bank, phone) and without amounts; case numbers, dates and rates
+    stay."""
     return Text(zh=_PERSONAL.sub(HIDDEN, text.zh), en=_PERSONAL.sub(HIDDEN, text.en))

@@ -146,9 +146,14 @@ def words(lang: str) -> dict[str, Any]:
         title = document_titles(lang).get(name)
         return f"{name} {title}" if title else code("document", name)
 
+    def numbered(name: str) -> str:
+        """The number of a paper on the checklists; nothing for a paper that has none, whose code says nothing."""
+        return name if name in document_titles(lang) else ""
+
     return {
         "lang": lang,
         "paper": paper,
+        "numbered": numbered,
         "case_name": case_name,
         "known": lambda group, names: [n for n in names if has(f"{group}_{n}")],
         "t": partial(translate, lang),
@@ -201,10 +206,11 @@ async def page(visit: Visit, template: str, status: int = 200, **values: Any) ->
         if visit.viewer.has(*roles)
     ]
     said = visit.request.query_params.get("said", "")
+    spoken = words(visit.lang)
     context = {
-        **words(visit.lang),
+        **spoken,
         "user": visit.viewer,
-        "person": lambda name: pick(visit.lang, names.get(name or "", name or "")),
+        "person": lambda name: pick(visit.lang, names[name]) if name in names else spoken["actor"](name or ""),
         "csrf": visit.csrf,
         "nav": nav,
         "events": EVENTS,

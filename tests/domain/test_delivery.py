@@ -111,12 +111,14 @@ def test_numbers_of_a_person_and_amounts_do_not_leave(number: str) -> None:
     assert not [d for d in "123456789" if d in said.zh + said.en], said
 
 
-def test_case_numbers_dates_and_hours_stay() -> None:
+def test_case_numbers_dates_hours_and_rates_stay() -> None:
     text = Text(
         zh="FE2026-0001 2026-11-30 17:00 到期，还有 3 天；2026-11 社保费；DL-REG-FOR 第 1 级",
         en="FE2026-0001 due 2026-11-30 17:00, 3 days left; social levy 2026-11",
     )
     assert discreet(text) == text
+    rates = Text(zh="按日加收 0.05%滞纳金，费率 16.00 ％", en="0.05% a day, rate 16.00 %, or 0.50 per cent")
+    assert discreet(rates) == rates
 
 
 def test_addresses() -> None:

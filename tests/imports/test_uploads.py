@@ -132,6 +132,25 @@ async def test_a_changed_row_shows_the_difference_and_changes_nothing(university
     assert row.outcome == "duplicate"
 
 
+async def test_a_difference_is_said_in_words(university: Settings) -> None:
+    rows = files.sample_rows()[:2]
+    await upload(files.xlsx(rows))
+    wanted = {
+        ("性别", "sex"): ("男", "女", "male", "female"), ("国籍", "country"): ("日本", "法国", "Japan", "France"),
+        ("所属学院", "org_unit"): ("商学院", "法学院", "Business School", "Law School"),
+        ("聘用方式", "hire_kind"): ("直聘", "派遣", "local hire", "posted"),
+        ("中文名", "name_zh"): ("（空）", "田中", "(empty)", "田中"),
+    }  # fmt: skip
+    rows[1][rows[0].index("国籍代码")] = None
+    for (heading, _), (_, after, _, _) in wanted.items():
+        rows[1][rows[0].index(heading)] = after
+    [(_, body)] = await upload(files.xlsx(rows))
+    said = {f["field"]: f["text"] for f in body["faults"]}
+    for (_, name), (before, after, before_en, after_en) in wanted.items():
+        assert f"“{before}”" in said[name]["zh"] and f"“{after}”" in said[name]["zh"], said
+        assert f"“{before_en}”" in said[name]["en"] and f"“{after_en}”" in said[name]["en"], said
+
+
 async def test_a_copy_in_the_file_that_differs_is_named(university: Settings) -> None:
     sheet = files.sample_rows()
     sheet[13][17] = 19000

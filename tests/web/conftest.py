@@ -34,7 +34,7 @@ class Site:
         )
         await context.add_cookies([{"name": "lang", "value": lang, "url": self.url}])
         page = await context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         await page.goto("/sign-in")
         await page.fill("#username", username)
         await page.fill("#password", DEMO_PASSWORD)
