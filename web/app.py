@@ -22,6 +22,7 @@ from web.pages import (
     cover,
     escalations,
     figures,
+    hand_in,
     inbox,
     incidents,
     message_settings,
@@ -40,9 +41,9 @@ from web.pages import (
 )
 
 ROOMS = (
-    sign_in, search, inbox, batch, batch_cases, saved_views, moves, task, steps, cover, amendments, case, board, rules,
-    policy, policy_changes, calculations, start, messages, message_settings, channels, escalations, my, incidents,
-    calendar, figures,
+    sign_in, search, inbox, batch, batch_cases, hand_in, saved_views, moves, task, steps, cover, amendments, case,
+    board, rules, policy, policy_changes, calculations, start, messages, message_settings, channels, escalations, my,
+    incidents, calendar, figures,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

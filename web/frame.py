@@ -19,7 +19,7 @@ from starlette.datastructures import UploadFile as PlainUpload
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import notices as messages_room
-from api.permissions import CHANNELS, INCIDENT_DESK
+from api.permissions import CHANNELS, HAND_IN, INCIDENT_DESK
 from api.problems import CsrfMissing, NotSignedIn, language_of
 from api.sign_in import identify
 from runtime import clock
@@ -45,6 +45,7 @@ EVENTS = "/api/v1/events"
 _OFFICE = ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor", "policy")
 _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("inbox", "/inbox", ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor")),
+    ("hand_in", "/agencies", HAND_IN),
     ("my", "/my", ("employee",)),
     ("board", "/board", ("clerk", "supervisor", "head", "auditor", "admin")),
     ("calendar", "/calendar", ("clerk", "supervisor", "head", "auditor", "admin")),

@@ -239,11 +239,8 @@ def _task(
     process_id: str, stage: str, person: str | None, unit: str | None, deadlines: list[Deadline], now: datetime
 ) -> TaskSnapshot:
     zh, en, roles, outcomes, kind = KINDS[stage]
-    documents = (
-        [DocumentRequest(code=c, title=Text(zh=z, en=e), required=r) for c, z, e, r in CHECKLIST]
-        if stage == "materials"
-        else []
-    )
+    papers = {"materials": CHECKLIST, "social_bureau": [("receipt", "受理回执", "Receipt", True)]}.get(stage, [])
+    documents = [DocumentRequest(code=c, title=Text(zh=z, en=e), required=r) for c, z, e, r in papers]
     return TaskSnapshot(
         id=task_id(process_id, stage),
         process_id=process_id,

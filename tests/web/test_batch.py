@@ -39,9 +39,11 @@ async def test_choosing_by_mouse_and_key_outlives_a_refresh(site: Site) -> None:
     for key in ("j", "x", "j", "j", "j", "x"):  # drops the first, adds the fourth
         await page.keyboard.press(key)
     assert await picked(page) == rows[1:4]
-    await page.evaluate("htmx.trigger('#inbox-live', 'sse:inbox')")
-    await page.wait_for_function("!document.querySelector('#inbox-body').classList.contains('htmx-swapping')")
-    await page.wait_for_timeout(300)
+    await page.evaluate(
+        "document.getElementById('inbox-body').dataset.old = '1'; htmx.trigger('#inbox-live', 'sse:inbox')"
+    )
+    await page.wait_for_selector("#inbox-body:not([data-old])")
+    await page.wait_for_function("document.querySelectorAll('input[data-pick]:checked').length === 3")
     assert await picked(page) == rows[1:4] and not await button.is_disabled()
     await page.keyboard.press("b")
     await page.keyboard.press("Enter")

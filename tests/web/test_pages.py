@@ -24,7 +24,10 @@ async def check(page: Any, lang: str) -> list[str]:
     found = await Axe().run(page)
     wrong = [found.generate_report()] if found.violations_count else []
     await page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    own = "document.querySelectorAll('[lang=zh][translate=no]').forEach(e => { e.hidden = %s; })"
+    await page.evaluate(own % "true")  # an agency's own words, to be copied as they are
     text = re.sub("Source: 《[^》]*》", "", await page.inner_text("body"))
+    await page.evaluate(own % "false")
     if lang == "en":
         wrong += [line for line in text.splitlines() if CHINESE.search(line) and line.strip() != "中文"]
     wrong += re.findall(r"\b(?:ctx|col|kind|role|state|legal|figure|view|choice|flag)_[a-z_]+", text)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api import saved_views as views_room
 from api import tasks as room
+from api.permissions import HAND_IN
 from runtime import clock
 from schemas.api import TaskPage, TaskQuery
 from schemas.desk import SavedViewItem
@@ -101,6 +102,7 @@ def _shown(visit: Visit, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
     filters = query.model_dump(exclude={"view", "limit", "cursor"})
     able = {action for item in found.items for action in item.actions}
     return {
+        "may_hand_in": any(hat.has(*HAND_IN) for hat in visit.viewer.hats),
         "verbs": [v for v in VERBS if v in able],
         "query": query.model_dump(),
         "page": found,

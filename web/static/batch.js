@@ -42,5 +42,6 @@
     }
   });
   document.addEventListener("htmx:afterSettle", () => { boxes().forEach((b) => { b.checked = kept.has(b.value); }); show(); });
+  boxes().forEach((b) => { if (b.checked) { kept.add(b.value); } }); // a page may come with rows chosen
   show();
 })();
