@@ -169,12 +169,12 @@ async def check_visible(arg: BillArg) -> Visibility:
     """Whether the tax client shows everyone on the bill (R19). A person without a number counts as missing."""
     bill = await books.bill(arg.bill_id)
     numbers = sorted({p.number for p in bill.persons if p.number})
-    without = sum(1 for p in bill.persons if not p.number)
     async with failures_sorted():
         missing = set(await _missing(bill.levy, numbers))
         if missing and _simulated(bill):
             await _enter_at_counter(bill, missing)
-    return Visibility(visible=not missing and not without, missing=len(missing) + without)
+    hidden = [p.person_id for p in bill.persons if not p.number or p.number in missing]
+    return Visibility(visible=not hidden, missing=len(hidden), persons=hidden)
 
 
 async def _missing(levy: str, numbers: list[str]) -> list[str]:
@@ -221,7 +221,7 @@ async def fetch_bill(arg: BillArg) -> None:
     items = [{"number": p.number, "months": sorted(p.months)} for p in bill.persons if p.number]
     if len(items) < len(bill.persons):
         text = Text(zh="有人员尚无参保编号，无法取征集单。", en="Someone on the bill has no number yet.")
-        raise ApplicationError(f"{text.zh} {text.en}", type="NumberMissing")
+        raise ApplicationError(f"{text.zh} {text.en}", type="NumberMissing", non_retryable=True)
     body = {"unit": bill.unit, "levy": bill.levy, "kind": bill.kind, "items": items}
     async with failures_sorted():
         try:

@@ -1,7 +1,7 @@
-"""The money of cases and months: writing lines, freezing, comparing and paying bills.
+"""The money of cases and months: writing lines, freezing, comparing and paying bills, taking people off them.
 
-Thin: the rules are in `store/premium_lines.py`, `store/ledger.py` and `domain/`. Invariant: each may run twice with the
-effect of once; what goes back to a workflow are counts, ids and totals.
+Thin: the rules are in `store/premium_lines.py`, `store/ledger.py`, `store/taking_off.py` and `domain/`. Invariant: each
+may run twice with the effect of once; what goes back to a workflow are counts, ids and totals.
 """
 
 from temporalio import activity
@@ -11,8 +11,8 @@ from schemas.base import Text
 from schemas.calls import BillArg, BillDecision, CaseArg, FreezeArg, LateFee, LateFeeArg, PaymentArg, PaymentScope
 from schemas.enrolment import CaseBooks, LineRequest
 from schemas.forms import ReasonForm
-from schemas.tax_payment import BillComparison, BillRef, OpenLines, PaymentForm
-from store import documents, ledger, premium_lines, submissions
+from schemas.tax_payment import BillComparison, BillRef, OpenLines, PaymentForm, TakeOffForm
+from store import documents, ledger, premium_lines, submissions, taking_off
 from store.database import session
 
 
@@ -76,6 +76,23 @@ async def adjust_bill(arg: BillDecision) -> BillComparison:
         return await ledger.adjust_bill(s, arg.bill_id, reason, arg.actor)
 
 
+@activity.defn(name="take_off")
+async def take_off(arg: BillDecision) -> BillRef:
+    """Takes off the bill whom the clerk chose."""
+    async with session() as s:
+        form = await submissions.read_form(s, arg.submission_id)
+        if not isinstance(form, TakeOffForm):
+            raise ApplicationError("not a form to take people off", type="BadForm", non_retryable=True)
+        return await taking_off.take_off(s, arg.bill_id, form.persons, form.reason, arg.actor)
+
+
+@activity.defn(name="take_off_leavers")
+async def take_off_leavers(arg: BillArg) -> BillRef:
+    """Takes off the bill whose case was cancelled."""
+    async with session() as s:
+        return await taking_off.take_off_leavers(s, arg.bill_id)
+
+
 @activity.defn(name="record_payment")
 async def record_payment(arg: PaymentArg) -> None:
     """Portal: what the clerk recorded. Gateway: the certificate that `pay_bill` stored."""
@@ -117,5 +134,7 @@ ACTIVITIES = [
     freeze_bill,
     compare_bill,
     adjust_bill,
+    take_off,
+    take_off_leavers,
     record_payment,
 ]

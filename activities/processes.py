@@ -6,7 +6,7 @@ a day at most, a second one nothing.
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select, union
 from sqlalchemy.dialects.postgresql import insert
 from temporalio import activity
 from temporalio.client import Client
@@ -16,12 +16,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from runtime import clock
 from runtime.settings import get_settings
-from schemas.calls import BillArg, PaymentScope, WakeCases
-from schemas.process import ProcessOpened, ProcessStart, Wake
+from schemas.calls import BillArg, CaseArg, PaymentScope, WakeCases
+from schemas.process import LEFT, ProcessOpened, ProcessStart, Wake
 from store import case_rules, demo_clock, policies, projection
 from store.database import session
 from store.people import ENDED, search_text
-from store.tables.ledger import Bill, BillLine, PremiumLine
+from store.tables.ledger import Bill, BillLine, PremiumLine, TakenOff
 from store.tables.processes import Process
 
 UNIT_NAMES = {"social": "社保", "medical": "医保"}
@@ -75,10 +75,14 @@ async def start_reimbursement(arg: BillArg) -> str:
 
 @activity.defn(name="wake_cases")
 async def wake_cases(arg: WakeCases) -> int:
-    """Wakes every open case that has a line on the bill; returns how many."""
+    """Wakes every open case that has a line on the bill, or had one that was taken off; returns how many."""
     async with session() as s:
-        on_bill = select(PremiumLine.process_id).join(BillLine, BillLine.line_id == PremiumLine.id)
-        on_bill = on_bill.where(BillLine.bill_id == arg.bill_id)
+        on_bill = union(
+            *(
+                select(PremiumLine.process_id).join(t, t.line_id == PremiumLine.id).where(t.bill_id == arg.bill_id)
+                for t in (BillLine, TakenOff)
+            )
+        )
         open_cases = list(
             await s.scalars(
                 select(Process.id).where(Process.id.in_(on_bill), Process.state.not_in(ENDED)).order_by(Process.id)
@@ -89,6 +93,21 @@ async def wake_cases(arg: WakeCases) -> int:
         if await _signal(process_id, Wake(topic=arg.topic, ref=arg.bill_id)):
             woken += 1
     return woken
+
+
+@activity.defn(name="wake_payments")
+async def wake_payments(arg: CaseArg) -> int:
+    """Wakes each tax payment whose list or unpaid bill has, or had, lines of a cancelled case; returns how many."""
+    async with session() as s:
+        rows = await s.execute(
+            select(PremiumLine.unit, PremiumLine.levy, PremiumLine.payment_month)
+            .outerjoin(BillLine, BillLine.line_id == PremiumLine.id)
+            .outerjoin(Bill, Bill.id == BillLine.bill_id)
+            .where(PremiumLine.process_id == arg.process_id, func.coalesce(Bill.status, "frozen") == "frozen")
+            .distinct()
+        )
+        payments = sorted(PaymentScope(unit=r[0], levy=r[1], month=r[2]).process_id for r in rows)
+    return sum([await _signal(payment, Wake(topic=LEFT, ref=arg.process_id)) for payment in payments])
 
 
 async def _prepare(process_id: str, kind: str, title: str, parameters: dict[str, Any]) -> ProcessStart:
@@ -152,4 +171,4 @@ def _client() -> Client:
     return activity.client()
 
 
-ACTIVITIES = [open_process, load_policy, start_tax_payment, start_reimbursement, wake_cases]
+ACTIVITIES = [open_process, load_policy, start_tax_payment, start_reimbursement, wake_cases, wake_payments]

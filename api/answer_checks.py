@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import person_alike
+from api import money_data, person_alike
 from api.problems import StaleVersion
 from domain import enrolment_checks
 from domain.times import day_of
@@ -18,8 +18,8 @@ from schemas.amendment import ConfirmAmendmentForm
 from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
-from schemas.tax_payment import PaymentForm
-from store import alike, amendments, case_rules, ledger, people, retirement_tracks, rule_tables
+from schemas.tax_payment import PaymentForm, TakeOffForm
+from store import alike, amendments, case_rules, ledger, people, policies, retirement_tracks, rule_tables
 from store.tables.processes import Process, Task
 
 Fault = tuple[str, str, Text]
@@ -38,6 +38,10 @@ async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: 
         return await _payment(s, task, form)
     if isinstance(form, ConfirmAmendmentForm):
         await _amendment(s, task)
+    if isinstance(form, TakeOffForm):
+        return await _on_the_bill(s, task, form)
+    if task.kind == "tax_payment.visible":
+        return await _everyone_has_a_number(s, task)
     return []
 
 
@@ -111,3 +115,31 @@ async def _payment(s: AsyncSession, task: Task, form: PaymentForm) -> list[Fault
         en=f"The amount {form.amount} is not the bill's total of {total} yuan; please check.",
     )
     return [("/data/amount", "amount_differs", text)]
+
+
+async def _on_the_bill(s: AsyncSession, task: Task, form: TakeOffForm) -> list[Fault]:
+    """Who is taken off stands on the bill."""
+    on_it = {line.person_id for line in await ledger.lines_of_bill(s, str(task.spec["data"]["bill_id"]))}
+    strangers = len(set(form.persons) - on_it)
+    if not strangers:
+        return []
+    text = Text(
+        zh=f"所选人员中有 {strangers} 人不在本征集单上（可能已被移出），请刷新后重新选择。",
+        en=f"{strangers} of those chosen are not on this bill (they may have been taken off): reload and choose again.",
+    )
+    return [("/data/persons", "not_on_bill", text)]
+
+
+async def _everyone_has_a_number(s: AsyncSession, task: Task) -> list[Fault]:
+    """The tax office is asked by numbers: whoever has none cannot be visible there. By hand people look themselves."""
+    if policies.snapshot().agency("tax_office").mode == "portal":
+        return []
+    names = await money_data.without_number(s, str(task.spec["data"]["bill_id"]))
+    if not names:
+        return []
+    text = Text(
+        zh=f"{'、'.join(names)} 尚无参保编号，税务端不可能可见：请移出本次缴费，或待取得编号后再确认。",
+        en=f"{', '.join(names)} has no number yet and cannot be visible at the tax client: take off the bill who has "
+        "none, or wait for the number.",
+    )
+    return [("/outcome", "number_missing", text)]

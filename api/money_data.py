@@ -4,6 +4,7 @@ Amounts are strings of yuan with two places, as they came from the books; nothin
 anything. Every premium line carries its base, rates, explanation and source.
 """
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.calls import PaymentScope
 from schemas.tasks import TaskSpec
-from store import documents, ledger, people, policies, registrations, vouchers
+from schemas.tax_payment import CASE_CANCELLED, TO_A_LATER_BILL, WAS_REVERSED
+from store import documents, ledger, people, policies, registrations, taking_off, vouchers
+from store.tables.ledger import Bill
 
 ZERO = Decimal("0.00")
 
@@ -85,6 +88,7 @@ async def bill(session: AsyncSession, bill_id: str) -> dict[str, Any]:
             for x in lines
         ],
     }
+    found |= await _gone(session, row)
     if row.agency_total is not None:
         found["comparison"] = [
             {
@@ -101,6 +105,52 @@ async def bill(session: AsyncSession, bill_id: str) -> dict[str, Any]:
             for (person, month, insurance), (ours, theirs) in pairs.items()
         ]
     return found
+
+
+async def _gone(session: AsyncSession, row: Bill) -> dict[str, Any]:
+    """Who was taken off the bill, why and what becomes of it; and who stands on it although the case was cancelled."""
+    off = await taking_off.taken_off(session, row.id)
+    leaving = await taking_off.leavers(session, row.id) if taking_off.is_open(row) else []
+    names = await people.names_of(session, [x.person_id for x in off] + leaving)
+    found: dict[str, Any] = {}
+    if off:
+        found["taken_off"] = [
+            {
+                "person_name": names.get(x.person_id, ""),
+                "amount": str(x.amount),
+                "reason": x.reason or CASE_CANCELLED.model_dump(),
+                "afterwards": (WAS_REVERSED if x.cancelled else TO_A_LATER_BILL).model_dump(),
+            }
+            for x in off
+        ]
+    if leaving:
+        found["leaving"] = [names.get(person, "") for person in leaving]
+    return found
+
+
+async def people_on(session: AsyncSession, bill_id: str, missing: Collection[str]) -> list[dict[str, Any]]:
+    """Who can be taken off the bill; those whom the tax client did not show when it was last asked are marked."""
+    row = await ledger.get_bill(session, bill_id)
+    amounts: dict[str, Decimal] = {}
+    for line in await ledger.lines_of_bill(session, bill_id):
+        amounts[line.person_id] = amounts.get(line.person_id, ZERO) + line.unit_amount + line.person_amount
+    names = await people.names_of(session, list(amounts))
+    numbers = await _numbers(session, set(amounts), row.levy)
+    return [
+        {
+            "person_id": person,
+            "person_name": names.get(person, ""),
+            "number": numbers.get(person),
+            "amount": str(amount),
+            "differs": person in missing or numbers.get(person) is None,
+        }
+        for person, amount in sorted(amounts.items(), key=lambda x: (x[0] not in missing, names.get(x[0], "")))
+    ]
+
+
+async def without_number(session: AsyncSession, bill_id: str) -> list[str]:
+    """Names of those on the bill for whom the tax office cannot be asked."""
+    return [x["person_name"] for x in await people_on(session, bill_id, ()) if x["number"] is None]
 
 
 async def _numbers(session: AsyncSession, persons: set[str], levy: str) -> dict[str, str | None]:

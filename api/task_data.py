@@ -22,6 +22,7 @@ from schemas.amendment import CONFIRM, FIELDS
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import TaskSpec
+from schemas.tax_payment import TAKE_OFF
 from store import (
     alike,
     amendments,
@@ -221,7 +222,11 @@ async def _bill(ask: Ask) -> Prefill:
     bill_id = ask.spec.data.get("bill_id")
     if bill_id is None:
         return Prefill(context=await money_data.open_list(ask.session, ask.spec.data))
-    return Prefill(context=await money_data.bill(ask.session, str(bill_id)))
+    context = await money_data.bill(ask.session, str(bill_id))
+    if TAKE_OFF.code in ask.spec.outcomes:
+        missing = [str(p) for p in ask.spec.data.get("missing", [])]
+        context["people"] = await money_data.people_on(ask.session, str(bill_id), missing)
+    return Prefill(context=context)
 
 
 async def _payment(ask: Ask) -> Prefill:

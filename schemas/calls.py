@@ -118,7 +118,8 @@ class LateFee(Payload):
 
 
 class Visibility(Payload):
-    """Whether everyone on a bill is visible at the tax client (R19), and how many are not."""
+    """Whether everyone on a bill is visible at the tax client (R19), how many are not, and their ids."""
 
     visible: bool
     missing: int = 0
+    persons: list[str] = []

@@ -130,7 +130,9 @@ class Defect(BaseModel):
 class ApproveForm(Form):
     """Verification passed. `exempt` are the insurances not paid under a treaty: proposed by data, confirmed here."""
 
-    exempt: list[str] = Field(default_factory=list, json_schema_extra=label("免缴险种", "Exempt insurances"))
+    exempt: list[str] = Field(
+        default_factory=list, json_schema_extra=label("免缴险种", "Exempt insurances", widget="exempt")
+    )
     certificate: Certificate = Field(
         default=Certificate.NONE, json_schema_extra=label("参保证明", "Certificate of coverage")
     )
@@ -161,7 +163,8 @@ class CaseBooks(Payload):
     written: dict[str, int] = {}
     unpaid: dict[str, int] = {}
     unsettled: list[str] = []  # bill ids paid but not yet settled by finance
-    frozen: bool = False  # a line already stands on a bill: the case can no longer be cancelled
+    frozen: bool = False  # a line already stands on a bill: the case can no longer be taken for a mistake
+    taken_off: dict[str, int] = {}  # levy -> lines that were taken off a bill and wait for a later one
     late_fee: dict[str, str] = {}
 
 

@@ -17,6 +17,7 @@ class Way(StrEnum):
 
     RETRY = "retry"  # the cause is mended: the machine tries again
     CORRECT = "correct"  # the record is corrected by a task first, then the machine tries again
+    TAKE_OFF = "take_off"  # who hinders it is taken off the bill by a task first, then the machine tries again
     BY_HAND = "by_hand"  # people do it on the authority's own site or counter; tasks record what came of it
     SKIP = "skip"  # it is left out
 
@@ -24,6 +25,7 @@ class Way(StrEnum):
 WAY_TITLE: dict[Way, Text] = {
     Way.RETRY: Text(zh="重试", en="Retry"),
     Way.CORRECT: Text(zh="更正资料后重试", en="Correct the record, then retry"),
+    Way.TAKE_OFF: Text(zh="移出人员后重试", en="Take people off the bill, then retry"),
     Way.BY_HAND: Text(zh="改为人工办理", en="Do it by hand"),
     Way.SKIP: Text(zh="跳过此步", en="Skip this step"),
 }
@@ -31,6 +33,7 @@ WAY_TITLE: dict[Way, Text] = {
 WAY_ROLES: dict[Way, tuple[str, ...]] = {
     Way.RETRY: ("admin", "clerk", "supervisor"),
     Way.CORRECT: ("clerk", "supervisor"),
+    Way.TAKE_OFF: ("clerk", "supervisor"),
     Way.BY_HAND: ("clerk", "supervisor"),
     Way.SKIP: ("supervisor", "head"),
 }
@@ -120,14 +123,18 @@ STEPS: dict[str, AutomaticStep] = {
     "fetch_bill": _step(
         "取税务端征集单",
         "fetch the tax office's bill",
+        Way.TAKE_OFF,
         Way.BY_HAND,
         otherwise=(
-            "从税务端下载征集单明细并上传。",
-            "Download the bill in detail from the tax client and upload it.",
+            "将尚无参保编号或税务端不可见的人员移出本次缴费；或从税务端下载征集单明细并上传。",
+            "Take off the bill who has no number or is not visible at the tax client; or download the bill in detail "
+            "from the tax client and upload it.",
         ),
     ),
     "compare_bill": _step("逐人逐险种核对", "compare the bill line by line"),
     "adjust_bill": _step("按核定结果调整", "adjust the bill"),
+    "take_off": _step("移出本次缴费", "take people off the bill"),
+    "take_off_leavers": _step("移出已撤销参保的人员", "take off the bill whose case was cancelled"),
     "pay_bill": _step(
         "缴款",
         "pay the bill",
@@ -146,6 +153,15 @@ STEPS: dict[str, AutomaticStep] = {
         otherwise=(
             "可以跳过：等待的流程每天会自行核对一次。",
             "It can be skipped: those that wait ask once a day by themselves.",
+        ),
+    ),
+    "wake_payments": _step(
+        "通知有关征集单",
+        "tell the bills on which the person stands",
+        Way.SKIP,
+        otherwise=(
+            "可以跳过：征集单在缴款前会再核对一次。",
+            "It can be skipped: a bill asks once more before it is paid.",
         ),
     ),
     "withholding_list": _step("生成代扣名单", "make the list for payroll"),

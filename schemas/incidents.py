@@ -87,6 +87,7 @@ register(
     TASK_KIND,
     Outcome("retry", WAY_TITLE[Way.RETRY], EmptyForm),
     Outcome("correct", WAY_TITLE[Way.CORRECT], ReasonForm, tone="secondary"),
+    Outcome("take_off", WAY_TITLE[Way.TAKE_OFF], ReasonForm, tone="secondary"),
     Outcome("by_hand", WAY_TITLE[Way.BY_HAND], ReasonForm, tone="secondary"),
     Outcome("skip", WAY_TITLE[Way.SKIP], ReasonForm, tone="danger"),
 )

@@ -21,6 +21,9 @@ class ProcessState(StrEnum):
     CANCELLED = "cancelled"
 
 
+CANCELLING = "cancelling"  # a flag: the case was cancelled and is not yet undone at the agencies
+
+
 class StageState(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
@@ -97,7 +100,7 @@ class ProcessSnapshot(Payload):
     closed_at: datetime | None = None
     reason: str | None = None  # why cancelled or suspended
     policy_version: str = ""  # of the rules that the case works by
-    flags: list[str] = []  # not_same_month, late_at_birth, sample, ...
+    flags: list[str] = []  # not_same_month, late_at_birth, sample, cancelling, ...
 
 
 class Transition(Payload):
@@ -153,9 +156,12 @@ class PolicyAnswer(Payload):
     moved: int = 0
 
 
+LEFT = "left"  # topic of a wake-up: a case on a bill of this payment was cancelled
+
+
 class Wake(Payload):
-    """Signal: something this process waits for has changed in the books (premiums paid, bill settled, lines written).
-    It carries no state: the process asks an activity what is true."""
+    """Signal: something this process waits for has changed in the books (premiums paid, bill settled, lines written,
+    somebody left). It carries no state: the process asks an activity what is true."""
 
     topic: str
     ref: str | None = None

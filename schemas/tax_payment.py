@@ -1,7 +1,8 @@
 """The month's tax payment: one process per paying unit, levy and premium month; payloads and forms.
 
 A bill is one list frozen for payment: `regular` (the month's first), `supplementary` (lines that came later) or
-`back_payment` (earlier months). Amounts in payloads are strings of yuan with two places.
+`back_payment` (earlier months). People can be taken off it until it is paid (移出本次缴费). Amounts in payloads are
+strings of yuan with two places.
 """
 
 from datetime import date
@@ -13,6 +14,10 @@ from schemas.base import Payload, Text
 from schemas.forms import EmptyForm, Form, Outcome, ReasonForm, label, register
 
 KIND = "tax_payment"
+# why somebody was taken off a bill where nobody said it, and what becomes of the lines
+CASE_CANCELLED = Text(zh="参保已撤销", en="the enrolment was cancelled")
+WAS_REVERSED = Text(zh="已冲销，不再缴纳", en="reversed, no longer due")
+TO_A_LATER_BILL = Text(zh="转后续征集单缴纳", en="due with a later bill")
 
 
 class BillKind:
@@ -32,6 +37,7 @@ class BillRef(Payload):
     person_total: str
     late_fee: str = "0.00"
     sample: bool = False
+    taken_off: int = 0  # lines that stood on it and were taken off: a change tells that people have left
 
     @property
     def total(self) -> Decimal:
@@ -40,10 +46,12 @@ class BillRef(Payload):
 
 
 class BillComparison(Payload):
-    """Our lines beside the agency's, per person and insurance."""
+    """Our lines beside the agency's, per person and insurance, and what ours add up to."""
 
     bill_id: str
     equal: bool
+    unit_total: str
+    person_total: str
     differing_lines: int = 0
     difference: str = "0.00"
 
@@ -53,6 +61,24 @@ class OpenLines(Payload):
 
     current: int = 0
     earlier: int = 0
+
+
+class TakeOffForm(Form):
+    """People taken off a bill that is not paid yet, because the tax office does not show them or bills them wrongly.
+    What is due for them goes to a later bill; where their case is cancelled it is reversed."""
+
+    persons: list[str] = Field(
+        min_length=1,
+        max_length=5000,
+        examples=[["0b0e7c1e-7f0e-5d5c-9a3f-1d1c5b6a7e90"]],
+        json_schema_extra=label("移出人员", "People to take off", widget="persons"),
+    )
+    reason: str = Field(
+        min_length=2,
+        max_length=500,
+        examples=["税务端查无此人，待核实后补缴"],
+        json_schema_extra=label("理由", "Reason", widget="textarea"),
+    )
 
 
 class PaymentForm(Form):
@@ -70,10 +96,12 @@ class PaymentForm(Form):
     )
 
 
+TAKE_OFF = Outcome("take_off", Text(zh="移出本次缴费", en="Take off the bill"), TakeOffForm, tone="danger")
 register("tax_payment.freeze", Outcome("freeze", Text(zh="锁定名单", en="Freeze the list"), EmptyForm))
 register(
     "tax_payment.visible",
     Outcome("visible", Text(zh="税务端均可见", en="All visible at the tax client"), EmptyForm),
+    TAKE_OFF,
 )
 register("tax_payment.bill", Outcome("uploaded", Text(zh="已上传", en="Uploaded"), EmptyForm))
 register(
@@ -81,6 +109,7 @@ register(
     Outcome("confirm", Text(zh="核对无误", en="Confirm"), EmptyForm),
     Outcome("recheck", Text(zh="重新取数核对", en="Fetch and compare again"), EmptyForm, tone="secondary"),
     Outcome("adjust", Text(zh="按征集单更正台账", en="Correct our lines to the bill"), ReasonForm, tone="danger"),
+    TAKE_OFF,
 )
 register(
     "tax_payment.approval",

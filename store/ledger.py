@@ -2,7 +2,7 @@
 
 Invariants: a line stands on one bill at most; the same round and kind freeze once; equal means equal to the cent for
 every person, month and insurance, on both parts; corrections are lines of their own. Writing lines is in
-`store/premium_lines.py`.
+`store/premium_lines.py`, taking them off a bill in `store/taking_off.py`.
 """
 
 import uuid
@@ -32,7 +32,7 @@ from store.premium_lines import (
     shanghai_day as shanghai_day,
 )
 from store.premium_lines import write_lines as write_lines
-from store.tables.ledger import AgencyLine, Bill, BillLine, PremiumLine
+from store.tables.ledger import AgencyLine, Bill, BillLine, PremiumLine, TakenOff
 
 NOT_BILLED = Text(zh="我方台账无此项", en="not in our lines")
 
@@ -131,10 +131,14 @@ async def get_bill(session: AsyncSession, of_id: str) -> Bill:
     return bill
 
 
+def scope_of(bill: Bill) -> PaymentScope:
+    """Unit, levy and month of a bill."""
+    return PaymentScope(unit=bill.unit, levy=bill.levy, month=bill.month)
+
+
 async def scope_of_bill(session: AsyncSession, of_id: str) -> PaymentScope:
     """Unit, levy and month of a bill."""
-    bill = await get_bill(session, of_id)
-    return PaymentScope(unit=bill.unit, levy=bill.levy, month=bill.month)
+    return scope_of(await get_bill(session, of_id))
 
 
 async def lines_of_bill(session: AsyncSession, of_id: str) -> list[PremiumLine]:
@@ -171,12 +175,12 @@ async def bill_ref(session: AsyncSession, of_id: str) -> BillRef:
         person_total=str(sum((x.person_amount for x in lines), ZERO)),
         late_fee=str(fee_on(owed, today)[0]),
         sample=any("sample" in x.flags for x in lines),
+        taken_off=await session.scalar(select(func.count()).where(TakenOff.bill_id == of_id)) or 0,
     )
 
 
 async def _now(session: AsyncSession, bill: Bill) -> datetime:
-    scope = PaymentScope(unit=bill.unit, levy=bill.levy, month=bill.month)
-    return await process_now(session, scope.process_id)
+    return await process_now(session, scope_of(bill).process_id)
 
 
 Key = tuple[str, str, str]
@@ -198,9 +202,17 @@ async def beside_agency(session: AsyncSession, of_id: str) -> dict[Key, tuple[Am
 
 async def compare_bill(session: AsyncSession, of_id: str) -> BillComparison:
     """Tolerance is zero. `difference` adds up the gaps without their signs, so that two faults never cancel out."""
-    differing = [(a, b) for a, b in (await beside_agency(session, of_id)).values() if a != b]
+    pairs = (await beside_agency(session, of_id)).values()
+    differing = [(a, b) for a, b in pairs if a != b]
     gap = sum((abs(b.unit - a.unit) + abs(b.person - a.person) for a, b in differing), ZERO)
-    return BillComparison(bill_id=of_id, equal=not differing, differing_lines=len(differing), difference=str(gap))
+    return BillComparison(
+        bill_id=of_id,
+        equal=not differing,
+        unit_total=str(sum((a.unit for a, _ in pairs), ZERO)),
+        person_total=str(sum((a.person for a, _ in pairs), ZERO)),
+        differing_lines=len(differing),
+        difference=str(gap),
+    )
 
 
 async def adjust_bill(session: AsyncSession, of_id: str, reason: str, actor: str) -> BillComparison:

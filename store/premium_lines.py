@@ -2,15 +2,15 @@
 
 Invariants: lines are only added; every function may be called twice with the same effect as once; amounts are
 `Decimal`, yuan with two places; months, base and scheme are decided here from the case's record, never by a caller; no
-premium for a month before the contract's. Whoever adds lines or puts them on a bill holds the lock of the ledger, so
-that a line is never reversed and billed at the same time.
+premium for a month before the contract's, and none for a case that is being cancelled. Whoever adds lines or puts them
+on a bill holds the lock of the ledger, so that a line is never reversed and billed at the same time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -22,9 +22,10 @@ from runtime import clock
 from schemas.base import Text
 from schemas.calls import LateFee, LateFeeArg
 from schemas.enrolment import CaseBooks, LineRequest
+from schemas.process import CANCELLING, ProcessState
 from store import case_rules, people, rule_tables
 from store import policies as rules
-from store.tables.ledger import Bill, BillLine, PremiumLine
+from store.tables.ledger import Bill, BillLine, PremiumLine, TakenOff
 from store.tables.processes import Process
 
 UNIT = "school"
@@ -74,8 +75,11 @@ async def premiums(
 
 
 async def write_lines(session: AsyncSession, request: LineRequest) -> None:
-    """Adds the lines of a levy that are not there yet; one that is there stays as it is."""
+    """Adds the lines of a levy that are not there yet; one that is there stays as it is. A call that comes late, after
+    its case was cancelled, adds none: nobody would reverse them."""
     await lock(session)
+    if await session.scalar(select(Process.id).where(Process.id == request.process_id, being_cancelled())):
+        return
     row = await people.hire_row(session, request.process_id)
     now = await process_now(session, request.process_id)
     scheme, _ = (await case_rules.of_case(session, request.process_id)).categories[row.category]
@@ -110,6 +114,11 @@ async def write_lines(session: AsyncSession, request: LineRequest) -> None:
         )
 
 
+def being_cancelled() -> ColumnElement[bool]:
+    """A case that is cancelled, or about to be: its premiums are no longer due."""
+    return or_(Process.state == ProcessState.CANCELLED.value, Process.flags.contains([CANCELLING]))
+
+
 def unbilled() -> list[ColumnElement[bool]]:
     """A line that stands on no bill, reverses nothing and is not reversed."""
     return [~exists().where(BillLine.line_id == PremiumLine.id), *in_force()]
@@ -117,8 +126,13 @@ def unbilled() -> list[ColumnElement[bool]]:
 
 def in_force() -> list[ColumnElement[bool]]:
     """A line that reverses nothing and is not reversed."""
+    return [~PremiumLine.voids, ~taken_back()]
+
+
+def taken_back() -> ColumnElement[bool]:
+    """A line that another one reverses."""
     reversal = aliased(PremiumLine)
-    return [~PremiumLine.voids, ~exists().where(reversal.corrects == PremiumLine.id, reversal.voids)]
+    return exists().where(reversal.corrects == PremiumLine.id, reversal.voids)
 
 
 async def reverse_lines(session: AsyncSession, process_id: str) -> None:
@@ -129,9 +143,14 @@ async def reverse_lines(session: AsyncSession, process_id: str) -> None:
     )
     now = await process_now(session, process_id)
     for line in list(lines):
-        await add_correction(
-            session, line, -line.unit_amount, -line.person_amount, CANCELLED, actor="system", now=now, voids=True
-        )
+        await reverse(session, line, now)
+
+
+async def reverse(session: AsyncSession, line: PremiumLine, now: datetime) -> None:
+    """The line of a cancelled case and its reversal add up to nothing."""
+    await add_correction(
+        session, line, -line.unit_amount, -line.person_amount, CANCELLED, actor="system", now=now, voids=True
+    )
 
 
 async def add_correction(
@@ -226,6 +245,18 @@ async def case_books(session: AsyncSession, process_id: str) -> CaseBooks:
         if status == "paid":
             unsettled.add(bill_id)
         books.frozen = books.frozen or bill_id is not None
+    books.taken_off = {
+        row[0]: row[1]
+        for row in await session.execute(
+            select(PremiumLine.levy, func.count())
+            .where(
+                PremiumLine.process_id == process_id,
+                exists().where(TakenOff.line_id == PremiumLine.id),
+                *unbilled(),
+            )
+            .group_by(PremiumLine.levy)
+        )
+    }
     books.unsettled = sorted(unsettled)
     today = shanghai_day(await process_now(session, process_id))
     for levy in sorted(books.unpaid):

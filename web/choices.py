@@ -5,8 +5,9 @@ Invariants: values and their words come from the policy data and the tables, nev
 
 import csv
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
+from typing import Any, cast
 
 import yaml
 from sqlalchemy import select
@@ -75,6 +76,14 @@ def task_kinds(lang: str, occurring: Collection[str]) -> list[Choice]:
     """The kinds of tasks that occur, with their words, process by process."""
     named = [(k, f"kind_{k.replace('.', '_')}") for k in kinds() if k in occurring]
     return [Choice(k, translate(lang, key)) for k, key in named if has(key)]
+
+
+def on_bill(lang: str, context: Mapping[str, Any]) -> list[Choice]:
+    """The people of a task's bill; who is not visible at the tax office comes first."""
+    people = cast("list[Mapping[str, Any]]", context.get("people") or [])
+    return [
+        Choice(str(p["person_id"]), f"{p['person_name']} {p['number'] or translate(lang, 'no_number')}") for p in people
+    ]
 
 
 async def for_forms(session: AsyncSession, lang: str) -> Choices:

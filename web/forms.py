@@ -148,7 +148,8 @@ def _field(
 
 
 def is_json(schema: Schema, part: Schema) -> bool:
-    """Whether a resolved property is written as JSON text: maps, pairs, lists of lists, rows with such cells."""
+    """Whether a resolved property is written as JSON text: maps, pairs, lists of lists, rows with such cells. A list of
+    which a widget knows the choices is ticked."""
     if part.get("type") == "object" or "prefixItems" in part:
         return True
     if part.get("type") != "array":
@@ -158,7 +159,7 @@ def is_json(schema: Schema, part: Schema) -> bool:
         inner = {**item, "$defs": schema.get("$defs", {})}
         cells = cast("dict[str, Schema]", item.get("properties", {})).values()
         return any(resolve(inner, c).get("type") in ("array", "object") for c in cells)
-    return item.get("type") == "array" or "enum" not in item
+    return item.get("type") == "array" or ("enum" not in item and "widget" not in part)
 
 
 def _json(view: FieldView, value: Any, part: Schema, lang: str, faults: dict[str, list[str]]) -> FieldView:

@@ -81,7 +81,9 @@ def _summary(name: str, activity_id: str) -> str:
 
 
 NoneType = type(None)
-SKIPPED: dict[str, Any] = {"fill_application": "", "wake_cases": 0, "send_notice": None}  # what a skipped call gives
+SKIPPED: dict[str, Any] = {  # what a skipped call gives
+    "fill_application": "", "wake_cases": 0, "wake_payments": 0, "send_notice": None
+}  # fmt: skip
 BOOKS_LIMIT = timedelta(seconds=15)
 AGENCY_LIMIT = timedelta(seconds=60)
 
@@ -255,6 +257,12 @@ class Calls:
     async def adjust_bill(self, arg: BillDecision, n: int) -> BillComparison:
         return await self._own("adjust_bill", arg, BillComparison, f"adjust_bill/{arg.bill_id}/{n}")
 
+    async def take_off(self, arg: BillDecision, n: int) -> BillRef:
+        return await self._own("take_off", arg, BillRef, f"take_off/{arg.bill_id}/{n}")
+
+    async def take_off_leavers(self, arg: BillArg, n: int) -> BillRef:
+        return await self._own("take_off_leavers", arg, BillRef, f"take_off_leavers/{arg.bill_id}/{n}")
+
     async def pay_bill(self, arg: BillArg) -> None:
         await self._outside("pay_bill", arg, NoneType, f"pay_bill/{arg.bill_id}")
 
@@ -266,6 +274,9 @@ class Calls:
 
     async def wake_cases(self, arg: WakeCases) -> int:
         return await self._own("wake_cases", arg, int, f"wake_cases/{arg.bill_id}/{arg.topic}")
+
+    async def wake_payments(self, arg: CaseArg) -> int:
+        return await self._own("wake_payments", arg, int, "wake_payments")
 
     async def withholding_list(self, arg: BillArg) -> str:
         return await self._own("withholding_list", arg, str, "withholding_list")

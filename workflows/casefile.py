@@ -69,6 +69,7 @@ class CaseFile:
         self.reason: str | None = None
         self.plan: int = 0  # counts up when deadlines or suspension change: wakes every clock
         self.wakes: int = 0  # counts signals
+        self.topics: dict[str, int] = {}  # the same by topic, for who is woken often and waits for one thing
         self._ended: ProcessState | None = None
         self._version = 0
         self._projected = 0

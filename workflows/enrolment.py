@@ -295,14 +295,26 @@ class Enrolment(Process):
         self._paying[levy] = scope.process_id
         self.wait_on("tax_payment", *self._paying.values())
         n = 0
+        title = self.policy.agency(agency).title
+        off = 0
         while books.unpaid.get(levy, 0) > 0:
             n += 1
+            if books.taken_off.get(levy, 0) > off:
+                self.note(
+                    "taken_off",
+                    Text(
+                        zh=f"{title.zh}险种保费已移出征集单，列入后续征集单缴纳",
+                        en=f"Premiums for the {title.en} were taken off the bill and wait for a later one",
+                    ),
+                    data={"levy": levy, "month": month},
+                )
+                self.touch()
+            off = books.taken_off.get(levy, 0)
             woken = await self._woken(seen)
             if woken == seen:
                 await self.calls.start_tax_payment(scope)  # should its start ever have been lost
             seen = woken
             books = await self.calls.case_books(self._case(), f"paid/{levy}/{n}")
-        title = self.policy.agency(agency).title
         self.note(
             "paid",
             Text(zh=f"{title.zh}险种保费已缴", en=f"Premiums for the {title.en} paid"),
@@ -392,10 +404,15 @@ class Enrolment(Process):
         return "on_frozen_bill" if books.frozen else None
 
     async def undo(self) -> None:
-        """Registrations are taken back by tasks at both agencies; lines not yet billed are reversed."""
-        await asyncio.gather(*(r.undo() for r in self.registrations.values()))
+        """Lines on no bill are reversed before anything else, so that no list takes them while people are busy with the
+        rest; the payments are told, and a bill that has lines of the case takes them off. Then registrations are taken
+        back by tasks at both agencies."""
         if self.registrations:
-            await self.calls.reverse_lines(self._case())
+            await self.projected()  # the books know that the case is cancelled, and take no line of it any more
+            books = await self.calls.reverse_lines(self._case())
+            if self._written or books.frozen:
+                await self.calls.wake_payments(self._case())
+        await asyncio.gather(*(r.undo() for r in self.registrations.values()))
         for stage in self.stages:
             if stage.state is StageState.ACTIVE:
                 self.leave(stage.code, StageState.CANCELLED)

@@ -19,7 +19,7 @@ from temporalio import workflow
 
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
-from schemas.process import ProcessCommand, ProcessStart, ProcessState, StageState, Wake
+from schemas.process import CANCELLING, ProcessCommand, ProcessStart, ProcessState, StageState, Wake
 from schemas.tasks import Completion, CompletionAnswer
 from workflows.calls import Calls, open_process
 from workflows.casefile import CASE_TYPE
@@ -71,7 +71,7 @@ class Process(PolicyUpdates):
             await workflow.wait_condition(lambda: main.done() or self.cancelling is not None)
         except asyncio.CancelledError:
             # An operator cancelled in Temporal: the same as a cancel of ours, so that the agencies are undone too.
-            self.cancelling = ProcessCommand(reason="cancelled by an operator", actor="operator")
+            self._begin_cancelling(ProcessCommand(reason="cancelled by an operator", actor="operator"))
         if self.cancelling is not None and not main.done():
             await self._cancel(main, self.cancelling)
             self._ended = ProcessState.CANCELLED
@@ -98,6 +98,12 @@ class Process(PolicyUpdates):
             except TimeoutError:
                 workflow.logger.info("%s: a step went on, stopping it again", self.id)
 
+    def _begin_cancelling(self, command: ProcessCommand) -> None:
+        """Known in the books from here on: what is no longer due because of it is not paid."""
+        self.cancelling = command
+        self.flag(CANCELLING)
+        self.touch()
+
     async def _cancel(self, main: "asyncio.Task[None]", command: ProcessCommand) -> None:
         steps = [main, *self.branches]
         await self.stop_all(steps)
@@ -106,6 +112,7 @@ class Process(PolicyUpdates):
         for stage in self.stages:
             if stage.state is StageState.PENDING:
                 stage.state = StageState.SKIPPED
+        self.flags.remove(CANCELLING)
         self.note(
             "cancelled",
             Text(zh=f"流程已撤销：{command.reason}", en=f"Process cancelled: {command.reason}"),
@@ -129,9 +136,8 @@ class Process(PolicyUpdates):
         refusal = await self.cancel_refusal(command)
         if refusal is not None or self.cancelling is not None or self._ended is not None:
             raise refuse_now(refusal or "the process has ended or is being cancelled")
-        self.cancelling = command
         self.reason = command.reason
-        self.touch()
+        self._begin_cancelling(command)
         await self.projected()
 
     @cancel.validator
@@ -179,3 +185,4 @@ class Process(PolicyUpdates):
     @workflow.signal(name="wake", description="Something this process waits for has changed in the books")
     def wake(self, wake: Wake) -> None:
         self.wakes += 1
+        self.topics[wake.topic] = self.topics.get(wake.topic, 0) + 1

@@ -2,7 +2,9 @@
 
 freeze the list → everyone visible at the tax client (R19) → compare the agency's bill per person and insurance, to the
 cent → confirm → approval by someone else → payment recorded with its certificate for all lines. Lines that come later
-go into a supplementary bill, earlier months into a back-payment bill. It is a child of no case and outlives each.
+go into a supplementary bill, earlier months into a back-payment bill. It is a child of no case and outlives each. Who
+hinders a bill, or has left, is taken off it (`workflows/taking_off.py`): so the bills of a month can be paid one after
+the other, and none waits for ever behind another.
 Law: Social Insurance Law arts 60, 62, 86; Sichuan notice of 2018-12-27 (the 25th, inclusive, not moved by rest days).
 """
 
@@ -16,7 +18,8 @@ from schemas.base import Text
 from schemas.calls import BillArg, BillDecision, FreezeArg, PaymentArg, PaymentScope, WakeCases
 from schemas.countersign import Signer
 from schemas.deadlines import Deadline
-from schemas.process import ProcessCommand, ProcessStart, Stage
+from schemas.incident_steps import Way
+from schemas.process import LEFT, ProcessCommand, ProcessStart, Stage
 from schemas.steps import ReturnTarget
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from schemas.tax_payment import BillKind, BillRef
@@ -26,17 +29,13 @@ from workflows.human_task import Returned
 from workflows.process import Process
 from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, until_next_question
 from workflows.returning import AGAIN, STRAIGHT, target, why
+from workflows.taking_off import KIND_TITLE, TAKE_OFF, OpenBill, PeopleLeft, unless_left
 
 with workflow.unsafe.imports_passed_through():
     from domain.times import add_to_month, at, first_day
 
 STEPS = ("freeze", "confirm", "approval", "payment")  # our own, before the payment that meets the date
 VISIBLE_BY = timedelta(days=1)  # R19: the bureaus' data reach the tax client within 24 hours, then a clerk asks
-KIND_TITLE = {
-    BillKind.REGULAR: Text(zh="当月征集单", en="regular bill"),
-    BillKind.SUPPLEMENTARY: Text(zh="补充征集单", en="supplementary bill"),
-    BillKind.BACK_PAYMENT: Text(zh="补缴征集单", en="back-payment bill"),
-}
 
 
 @workflow.defn(name="TaxPayment")
@@ -52,6 +51,7 @@ class TaxPayment(Process):
         self.scope = PaymentScope(unit=parameters["unit"], levy=parameters["levy"], month=parameters["month"])
         self._round = 0
         self._asked = 0
+        self.waiting: list[OpenBill] = []  # bills of this round whose turn has not come
 
     @workflow.run
     async def run(self, start: ProcessStart) -> None:
@@ -106,8 +106,11 @@ class TaxPayment(Process):
         self._round += 1
         self.reopen(self._payment_day().id)
         async with self.stage("collect"):
-            frozen = await self._ask("freeze", "collect", Text(zh="锁定缴费名单", en="Freeze the list"), ["freeze"])
-            lines = await self.calls.open_lines(self.scope, self._next_question())
+            frozen = await self._freeze()
+            if frozen is None:
+                return
+            heard = self.heard_left  # a case gives its lines back before it wakes us
+            lines = await self.calls.open_lines(self.scope, self.next_question())
             bills: list[BillRef] = []
             if lines.current:
                 kind = BillKind.SUPPLEMENTARY if "regular_billed" in self.flags else BillKind.REGULAR
@@ -127,28 +130,76 @@ class TaxPayment(Process):
                     actor=frozen.actor,
                     data={"bill_id": bill.bill_id},
                 )
-        for bill in bills:
-            await self._pay(bill)
+        self.waiting = [OpenBill(self, bill, heard) for bill in bills]
+        while self.waiting:
+            await self._pay(self.waiting.pop(0))
         self.meet(self._payment_day().id)
 
-    async def _pay(self, bill: BillRef) -> None:
-        await self._visible(bill)
+    async def _freeze(self) -> TaskResult | None:
+        """The clerk freezes the list; None when everybody who waits for it has left meanwhile."""
+        heard = self.heard_left
+
+        async def look() -> None:
+            nonlocal heard
+            heard = self.heard_left
+            lines = await self.calls.open_lines(self.scope, self.next_question())
+            if lines.current + lines.earlier == 0:
+                raise PeopleLeft
+
+        title = Text(zh="锁定缴费名单", en="Freeze the list")
+        try:
+            return await unless_left(
+                self,
+                lambda: self._ask("freeze", "collect", title, ["freeze"]),
+                lambda: self.heard_left > heard,
+                look,
+            )
+        except PeopleLeft:
+            return None
+
+    async def _pay(self, work: OpenBill) -> None:
+        """Takes a bill to its payment, or to its end when everybody has left it."""
+        work.by_hand = self._portal
+        visible = False
         back: Returned | None = None
         confirmed: TaskResult | None = None
-        while True:
+        while work.bill.lines:
             try:
+                if not visible:
+                    await work.unless_left(lambda: self._visible(work))
+                    visible = True
                 if confirmed is None or back is None or back.to == "confirm":
-                    confirmed = await self._compare(bill, back)
-                decision = await self._approval(bill, confirmed, back)
+                    confirmed = await work.unless_left(lambda back=back: self._compare(work, back))
+                decision = await work.unless_left(
+                    lambda confirmed=confirmed, back=back: self._approval(work.bill, confirmed, back)
+                )
                 if decision.outcome == "approve":
+                    await work.look()
                     async with self.stage("payment"):
-                        await self._payment(bill, decision)
-                    break
+                        await self._payment(work.bill, decision)
+                    await self.calls.start_reimbursement(work.arg)
+                    await self.calls.wake_cases(WakeCases(bill_id=work.bill.bill_id, topic="paid"))
+                    return
                 back = None
             except Returned as returned:
                 back = returned
-        await self.calls.start_reimbursement(BillArg(bill_id=bill.bill_id))
-        await self.calls.wake_cases(WakeCases(bill_id=bill.bill_id, topic="paid"))
+            except PeopleLeft:
+                confirmed = back = None
+                await self.calls.wake_cases(WakeCases(bill_id=work.bill.bill_id, topic="taken_off"))
+        self._void(work)
+
+    def _void(self, work: OpenBill) -> None:
+        """Nobody is left on the bill: it ends, and nothing is paid."""
+        self.note(
+            "bill_void",
+            Text(
+                zh=f"{work.title.zh}人员已全部移出，本单作废，不缴款；税务端如已生成征集单，请在税务端作废",
+                en=f"Everybody was taken off the {work.title.en}: it is void and nothing is paid; where the tax office "
+                "has made its bill already, cancel it there",
+            ),
+            data={"bill_id": work.bill.bill_id},
+        )
+        self.touch()
 
     async def _approval(self, bill: BillRef, confirmed: TaskResult, back: Returned | None) -> TaskResult:
         """Somebody else than who confirmed says that this bill is paid; above the school's limit a supervisor, then the
@@ -177,34 +228,36 @@ class TaxPayment(Process):
                 mode="in_turn",
             )
 
-    async def _visible(self, bill: BillRef) -> None:
+    async def _visible(self, work: OpenBill) -> None:
         """R19: the bureaus' data must have reached the tax client. After a day a clerk is asked to look into it."""
-        arg = BillArg(bill_id=bill.bill_id)
-        title = Text(zh="确认参保人员在税务端可见", en="Make sure everyone is visible at the tax client")
         async with self.stage("visible", "tax_office"):
             if self._portal:
                 self.wait_on("visible")
-                await self._ask("visible", "visible", title, ["visible"], bill=bill)
+                await self._ask_visible(work)
                 return
             subject = Text(zh="等待税务端同步", en="Waiting for the tax client")
             async with self.watched([self._payment_id], subject):
-                polling = self.spawn(self._poll_visible(arg))
-                asking = self.spawn(self._ask_visible(bill, title))
+                polling = self.spawn(self._poll_visible(work))
+                asking = self.spawn(self._ask_later(work))
                 try:
                     await workflow.wait_condition(lambda: polling.done() or asking.done())
                 finally:
                     polling.cancel()
                     asking.cancel()
-            if not asking.done() and not polling.cancelled() and not polling.result():
-                await self._ask("visible", "visible", title, ["visible"], bill=bill)
+            if asking.done():
+                await asking  # raises when the clerk took somebody off
+            elif not polling.cancelled() and not polling.result():
+                await self._ask_visible(work)
 
-    async def _poll_visible(self, arg: BillArg) -> bool:
+    async def _poll_visible(self, work: OpenBill) -> bool:
         """True when everyone is visible; False when people look instead of the machine."""
         pause = FIRST_PAUSE
         while True:
             try:
-                if (await self.calls.check_visible(arg, self._next_question())).visible:
+                found = await self.calls.check_visible(work.arg, self.next_question())
+                if found.visible:
                     return True
+                work.missing = found.persons
             except TakenOver:
                 return False
             await workflow.sleep(
@@ -212,50 +265,70 @@ class TaxPayment(Process):
             )
             pause = min(pause * 2, 2 * LONGEST_PAUSE)
 
-    async def _ask_visible(self, bill: BillRef, title: Text) -> None:
+    async def _ask_later(self, work: OpenBill) -> None:
         """Beside the asking by machine, because that hangs for as long as the tax office is away."""
         await workflow.sleep(VISIBLE_BY, summary="R19: then a clerk looks into it")
-        await self._ask("visible", "visible", title, ["visible"], bill=bill)
+        await self._ask_visible(work)
 
-    async def _compare(self, bill: BillRef, back: Returned | None) -> TaskResult:
+    async def _ask_visible(self, work: OpenBill) -> None:
+        """A clerk says that everyone is visible, or takes off who is not: PeopleLeft."""
+        result = await self._ask(
+            "visible",
+            self.active_stage(),
+            Text(zh="确认参保人员在税务端可见", en="Make sure everyone is visible at the tax client"),
+            ["visible", TAKE_OFF],
+            bill=work.bill,
+            data={"missing": work.missing} if work.missing else None,
+        )
+        if result.outcome == TAKE_OFF:
+            await work.take_off(result)
+
+    async def _compare(self, work: OpenBill, back: Returned | None) -> TaskResult:
         """The agency's bill beside our lines, until they are equal to the cent and someone has confirmed it."""
-        arg = BillArg(bill_id=bill.bill_id)
         async with self.stage("confirm"):
-            if self._portal:
-                await self._upload_bill(bill)
-            subject = Text(zh="从税务端取征集单", en="Fetching the tax office's bill")
-            async with self.watched([self._payment_id], subject):
-                await self._fetch_bill(bill)
+            await self._fetch_bill(work)
             while True:
-                comparison = await self.calls.compare_bill(arg, self._next_question())
-                title = KIND_TITLE[bill.kind]
+                comparison = await self.calls.compare_bill(work.arg, self.next_question())
+                work.bill = work.bill.model_copy(
+                    update={"unit_total": comparison.unit_total, "person_total": comparison.person_total}
+                )
+                title = work.title
                 result = await self._ask(
                     "confirm",
                     "confirm",
                     Text(zh=f"核对{title.zh}", en=f"Compare the {title.en}"),
-                    ["confirm"] if comparison.equal else ["adjust", "recheck"],
-                    bill=bill,
+                    ["confirm"] if comparison.equal else ["adjust", "recheck", TAKE_OFF],
+                    bill=work.bill,
                     internal="confirm",
                     data={"equal": comparison.equal, "difference": comparison.difference, **why(back)},
                     former=back.former if back else None,
                 )
                 if result.outcome == "confirm":
                     return result
+                if result.outcome == TAKE_OFF:
+                    await work.take_off(result)
                 if result.outcome == "adjust":
                     decision = BillDecision(
-                        bill_id=bill.bill_id, submission_id=result.submission_id, actor=result.actor
+                        bill_id=work.bill.bill_id, submission_id=result.submission_id, actor=result.actor
                     )
-                    await self.calls.adjust_bill(decision, self._next_question())
+                    await self.calls.adjust_bill(decision, self.next_question())
                 else:
-                    await self._fetch_bill(bill)
+                    await self._fetch_bill(work)
 
-    async def _fetch_bill(self, bill: BillRef) -> None:
-        """The tax office's bill beside ours: asked for, or read from the file that a clerk has uploaded."""
+    async def _fetch_bill(self, work: OpenBill) -> None:
+        """The tax office's bill beside ours: asked for, or read from the file that a clerk uploads."""
+        subject = Text(zh="从税务端取征集单", en="Fetching the tax office's bill")
         while True:
+            if work.by_hand:
+                await self._upload_bill(work.bill)
             try:
-                return await self.calls.fetch_bill(BillArg(bill_id=bill.bill_id), self._next_question())
-            except TakenOver:
-                await self._upload_bill(bill)
+                async with self.watched([self._payment_id], subject):
+                    return await self.calls.fetch_bill(work.arg, self.next_question())
+            except TakenOver as taken:
+                if taken.way is Way.TAKE_OFF:
+                    await self._ask_visible(work)
+                else:
+                    work.by_hand = True
 
     async def _upload_bill(self, bill: BillRef) -> None:
         await self._ask(
@@ -308,10 +381,15 @@ class TaxPayment(Process):
         return PaymentArg(bill_id=bill.bill_id, submission_id=paid.submission_id, actor=paid.actor)
 
     @property
+    def heard_left(self) -> int:
+        """How often we were told that somebody has left."""
+        return self.topics.get(LEFT, 0)
+
+    @property
     def _portal(self) -> bool:
         return self.policy.agency("tax_office").mode == "portal"
 
-    def _next_question(self) -> int:
+    def next_question(self) -> int:
         self._asked += 1
         return self._asked
 

@@ -75,7 +75,8 @@ event.listen(
 
 
 class Bill(Base):
-    """A frozen list for payment. `status`: frozen, paid, settled. `kind`: regular, supplementary, back_payment."""
+    """A frozen list for payment. `status`: frozen, paid, settled; void when everybody was taken off it and it ended
+    without payment. `kind`: regular, supplementary, back_payment."""
 
     __tablename__ = "bills"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -103,6 +104,18 @@ class BillLine(Base):
     __tablename__ = "bill_lines"
     line_id: Mapped[int] = mapped_column(ForeignKey("premium_lines.id"), primary_key=True)
     bill_id: Mapped[str] = mapped_column(ForeignKey("bills.id"), index=True)
+
+
+class TakenOff(Base):
+    """A line that stood on a bill and was taken off it before the payment, by whom and why; without a reason because
+    its case was cancelled."""
+
+    __tablename__ = "taken_off"
+    line_id: Mapped[int] = mapped_column(ForeignKey("premium_lines.id"), primary_key=True)
+    bill_id: Mapped[str] = mapped_column(ForeignKey("bills.id"), primary_key=True, index=True)
+    reason: Mapped[str | None]
+    taken_by: Mapped[str]
+    taken_at: Mapped[datetime]
 
 
 class AgencyLine(Base):

@@ -326,9 +326,10 @@ async def test_nobody_is_visible_before_the_synchronisation(agencies: Agencies) 
     arg = BillArg(bill_id=await bill_of(person, unknown))
     answer = await run(check_visible, arg)
     assert (answer.visible, answer.missing) == (False, 2)
+    assert sorted(answer.persons) == sorted([person.person_id, unknown.person_id])
     with pytest.raises(ApplicationError, match="尚无参保编号") as caught:
         await run(fetch_bill, arg)
-    assert not caught.value.non_retryable
+    assert caught.value.non_retryable, "no number comes by itself: a clerk decides"
     alone = BillArg(bill_id=await bill_of(person, months=("2026-12",)))
     with pytest.raises(ApplicationError, match="R19") as caught:
         await run(fetch_bill, alone)

@@ -56,8 +56,8 @@ async def twice(activity: Callable[..., Any], arg: BaseModel) -> Any:
 async def contents() -> dict[str, list[str]]:
     """Every row of the tables this area writes."""
     names = (
-        "premium_lines", "bills", "bill_lines", "agency_lines", "withholdings", "vouchers", "voucher_splits",
-        "registrations", "hires", "watch_dates", "documents",
+        "premium_lines", "bills", "bill_lines", "taken_off", "agency_lines", "withholdings", "vouchers",
+        "voucher_splits", "registrations", "hires", "watch_dates", "documents",
     )  # fmt: skip
     async with db.session() as s:
         return {n: sorted(str(r) for r in await s.execute(text(f"SELECT * FROM {n}"))) for n in names}

@@ -25,7 +25,7 @@ from schemas.amendment import Amended
 from schemas.base import Text
 from schemas.calls import PollAnswer
 from schemas.countersign import AddSigner, RemoveSigner, Where
-from schemas.process import PolicyAnswer, PolicyUpdate, ProcessCommand, Wake
+from schemas.process import LEFT, PolicyAnswer, PolicyUpdate, ProcessCommand, Wake
 from schemas.steps import Returning, Way, Withdrawal
 from schemas.tasks import TaskSnapshot
 from tests.workflows.conftest import Stage
@@ -69,7 +69,8 @@ async def refused_twice(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
 
 
 async def cancelled(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
-    """Suspended, resumed, registered, then cancelled with both registrations undone."""
+    """Suspended, resumed, registered, on a bill, then cancelled with both registrations undone."""
+    office.frozen = True
     handle = await s.begin(at=START)
     task = await office.task("enrolment.materials")
     await handle.execute_update("suspend", ProcessCommand(reason="等待复函", actor="supervisor"))
@@ -209,6 +210,40 @@ async def money_returned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     return handle
 
 
+async def people_left(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """A clerk takes off who is not visible, one leaves during the comparison, one during the approval; then nobody is
+    left on a later bill."""
+    office.lines, office.persons = {"social": 12}, 4
+    office.visible_after = 10_000
+    handle = await s.begin("TaxPayment", at=START, unit="school", levy="social", month="2026-02")
+    await complete(handle, await office.task("tax_payment.freeze"))
+    await office.settle(lambda: "check_visible" in office.calls)
+    await s.skip(handle, timedelta(days=1))
+    looking = await office.task("tax_payment.visible")
+    office.to_take_off, office.visible_after = 1, 0
+    await complete(handle, looking, "take_off", {"persons": ["p1"], "reason": "税务端查无此人"})
+
+    async def leaves(task: TaskSnapshot, persons: int = 1) -> None:
+        office.left += persons
+        await handle.signal("wake", Wake(topic=LEFT))
+        await office.settle(lambda: office.tasks[task.id].state == "obsolete")
+
+    await leaves(await office.task("tax_payment.confirm"))
+    await complete(handle, await office.task("tax_payment.confirm"))
+    await leaves(await office.task("tax_payment.approval"))
+    await complete(handle, await office.task("tax_payment.confirm"))
+    await complete(handle, await office.task("tax_payment.approval"), actor="supervisor")
+    await office.settle(lambda: office.state(handle.id) == "waiting")
+    office.lines, office.persons = {"social": 3}, 1
+    await handle.signal("wake", Wake(topic="lines"))
+    await complete(handle, await office.task("tax_payment.freeze"))
+    await leaves(await office.task("tax_payment.confirm"))
+    await office.settle(lambda: office.state(handle.id) == "waiting")
+    await s.skip(handle, timedelta(days=40))
+    await handle.result()
+    return handle
+
+
 async def countersigned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     """A large bill: supervisor and head in turn; one person added before, one after, one taken off; one signature
     withdrawn."""
@@ -325,6 +360,7 @@ CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "tax_payment-month": (a_month_of_bills, {}),
     "reimbursement-settled": (a_bill_settled, {}),
     "enrolment-returned": (returned, {"social_bureau": "portal", "medical_bureau": "portal"}),
+    "tax_payment-people-left": (people_left, {}),
     "tax_payment-countersigned": (countersigned, {}),
     "reimbursement-returned": (money_returned, {}),
     "enrolment-rules-taken-over": (rules_taken_over, {}),

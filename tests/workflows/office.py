@@ -72,7 +72,14 @@ class Office:
         self.lines: dict[str, int] = {}  # levy -> lines unbilled
         self.bills: dict[str, str] = {}  # bill id -> status
         self.comparisons: list[bool] = []
+        self.adjusted_to = ""  # the unit part after a correction
         self.visible_after = 0
+        self.persons = 1  # on a bill that is frozen now
+        self.on_bill: dict[str, BillRef] = {}
+        self.taken_off: dict[str, int] = {}  # levy -> lines of the case that wait for a later bill
+        self.left = 0  # persons on each bill whose case was cancelled
+        self._gone: dict[str, int] = {}  # how many of them each bill knows: those before it was frozen are not on it
+        self.to_take_off = 0  # persons whom the clerk's next answer takes off
         self.frozen = False
         self.amended = "applied"  # what the books say of a confirmed amendment
         self.fail: dict[str, list[Exception]] = {}
@@ -221,7 +228,13 @@ class Office:
 
     def _books(self) -> CaseBooks:
         unsettled = [b for b, status in self.bills.items() if status == "paid"]
-        return CaseBooks(written=dict(self.lines), unpaid=dict(self.lines), unsettled=unsettled, frozen=self.frozen)
+        return CaseBooks(
+            written=dict(self.lines),
+            unpaid=dict(self.lines),
+            unsettled=unsettled,
+            frozen=self.frozen,
+            taken_off=dict(self.taken_off),
+        )
 
     @activity.defn(name="case_books")
     async def case_books(self, arg: CaseArg) -> CaseBooks:
@@ -256,14 +269,58 @@ class Office:
         levy = arg.scope.levy if arg.kind != "back_payment" else f"{arg.scope.levy}-earlier"
         count = self.lines.pop(levy, 0)
         bill = f"bill-{arg.kind}-{arg.round}"
-        self.bills[bill] = "frozen"
-        return BillRef(bill_id=bill, kind=arg.kind, lines=count, persons=1, unit_total="100.00", person_total="40.00")
+        self.bills[bill], self._gone[bill] = "frozen", self.left
+        self.on_bill[bill] = BillRef(
+            bill_id=bill,
+            kind=arg.kind,
+            lines=count,
+            persons=self.persons,
+            unit_total=f"{100 * self.persons}.00",
+            person_total=f"{40 * self.persons}.00",
+        )
+        return self.on_bill[bill]
+
+    def _taken_off(self, bill_id: str, persons: int) -> BillRef:
+        """The bill without some of its persons, each of whom has as many lines."""
+        ref = self.on_bill[bill_id]
+        lines = ref.lines * persons // ref.persons if ref.persons else 0
+        left = ref.persons - persons
+        self.on_bill[bill_id] = ref.model_copy(
+            update={
+                "persons": left,
+                "lines": ref.lines - lines,
+                "taken_off": ref.taken_off + lines,
+                "unit_total": f"{100 * left}.00",
+                "person_total": f"{40 * left}.00",
+            }
+        )
+        if not left:
+            self.bills[bill_id] = "void"
+        return self.on_bill[bill_id]
+
+    @activity.defn(name="take_off")
+    async def take_off(self, arg: BillDecision) -> BillRef:
+        await self._called(f"take_off:{arg.actor}")
+        persons, self.to_take_off = self.to_take_off, 0
+        return self._taken_off(arg.bill_id, persons)
+
+    @activity.defn(name="take_off_leavers")
+    async def take_off_leavers(self, arg: BillArg) -> BillRef:
+        await self._called("take_off_leavers")
+        persons = self.left - self._gone[arg.bill_id]
+        self._gone[arg.bill_id] = self.left
+        return self._taken_off(arg.bill_id, persons)
+
+    @activity.defn(name="wake_payments")
+    async def wake_payments(self, arg: CaseArg) -> int:
+        await self._called("wake_payments")
+        return 1
 
     @activity.defn(name="check_visible")
     async def check_visible(self, arg: BillArg) -> Visibility:
         await self._called("check_visible")
         self.visible_after -= 1
-        return Visibility(visible=self.visible_after < 0, missing=1)
+        return Visibility(visible=self.visible_after < 0, missing=1, persons=["p1"])
 
     @activity.defn(name="fetch_bill")
     async def fetch_bill(self, arg: BillArg) -> None:
@@ -273,12 +330,25 @@ class Office:
     async def compare_bill(self, arg: BillArg) -> BillComparison:
         await self._called("compare_bill")
         equal = self.comparisons.pop(0) if self.comparisons else True
-        return BillComparison(bill_id=arg.bill_id, equal=equal, difference="0.00" if equal else "0.01")
+        return self._compared(arg.bill_id, equal)
+
+    def _compared(self, bill_id: str, equal: bool) -> BillComparison:
+        ref = self.on_bill[bill_id]
+        return BillComparison(
+            bill_id=bill_id,
+            equal=equal,
+            unit_total=ref.unit_total,
+            person_total=ref.person_total,
+            difference="0.00" if equal else "0.01",
+        )
 
     @activity.defn(name="adjust_bill")
     async def adjust_bill(self, arg: BillDecision) -> BillComparison:
         await self._called("adjust_bill")
-        return BillComparison(bill_id=arg.bill_id, equal=True)
+        if self.adjusted_to:
+            corrected = {"unit_total": self.adjusted_to}
+            self.on_bill[arg.bill_id] = self.on_bill[arg.bill_id].model_copy(update=corrected)
+        return self._compared(arg.bill_id, True)
 
     @activity.defn(name="pay_bill")
     async def pay_bill(self, arg: BillArg) -> None:

@@ -158,3 +158,18 @@ async def test_a_large_bill_is_approved_by_supervisor_and_head_in_turn(stage: Op
         await complete(handle, await office.task("tax_payment.approval", where=by("supervisor")), actor="supervisor")
         await complete(handle, await office.task("tax_payment.approval", where=by("head")), actor="head")
         await office.settle(lambda: "pay_bill" in office.calls)
+
+
+async def test_a_bill_that_a_correction_makes_large_is_approved_by_both(stage: Open) -> None:
+    office = Office()
+    office.lines = {"social": 3}
+    office.comparisons, office.adjusted_to = [False, True], "100.01"
+    office.policy = office.policy.model_copy(update={"tax_payment_countersign_above": Decimal("140.00")})
+    async with stage(office) as s:
+        handle = await s.begin("TaxPayment", at=START, unit="school", levy="social", month="2026-09")
+        await complete(handle, await office.task("tax_payment.freeze"))
+        await complete(handle, await office.task("tax_payment.confirm"), "adjust", {"reason": "按征集单"})
+        await complete(handle, await office.task("tax_payment.confirm", where=lambda t: t.spec.outcomes == ["confirm"]))
+        await complete(handle, await office.task("tax_payment.approval", where=by("supervisor")), actor="supervisor")
+        await office.task("tax_payment.approval", where=by("head"))
+        assert "pay_bill" not in office.calls

@@ -150,7 +150,7 @@ async def show(
     """The task's page; with what was typed and refused, where something was."""
     async with session() as s:
         view = await room.get_task(s, visit.viewer, task_id)
-        offered = await choices.for_forms(s, visit.lang)
+        offered = {**await choices.for_forms(s, visit.lang), "persons": choices.on_bill(visit.lang, view.context)}
         history = await _history(s, visit, view)
         rungs = await escalations.ladder(s, visit.viewer, view.process_id, task_id)
         signers = await countersign.choices(s, view)
