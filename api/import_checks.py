@@ -4,7 +4,8 @@ What the row says is read by `api.spreadsheets`; what the law and the record dem
 both meet, each cell getting one sentence at most of each kind. Nothing here writes.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -12,10 +13,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from api.spreadsheets.cells import half_width
 from api.spreadsheets.columns import People, Remark, Row, Table
 from api.spreadsheets.headings import label
 from domain.enrolment_checks import CheckRules, Finding, HireFacts, check
-from domain.names_alike import name_key
+from domain.names_alike import name_key, names_alike
 from domain.retirement import Track
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
@@ -42,6 +44,7 @@ class Candidate:
     same_as: int | None = None  # the key of the row of this file with the same person
     alike: "Candidate | None" = None  # an earlier row of this file that may be the same person with another document
     differs: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    spelled: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
 
 
 def code_of(finding: Finding) -> str:
@@ -131,6 +134,7 @@ def examine(
             if earlier is not candidate:
                 candidate.same_as = earlier.row.key
                 candidate.differs = differences(earlier.hire, row.values) if earlier.hire else []
+                candidate.spelled = spellings(earlier.hire, row.values) if earlier.hire else []
             else:
                 marks = marks_of(candidate.hire)
                 candidate.alike = next((alike[mark] for mark in marks if mark in alike), None)
@@ -161,13 +165,30 @@ def _with_heading(remark: Remark, table: Table) -> Remark:
 
 
 def differences(known: ForeignHire, values: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Fields that the row states otherwise than the record: (field, before, after); one left out is none."""
-    found: list[tuple[str, str, str]] = []
+    """Fields that the row states otherwise than the record: (field, before, after); one left out is none, and another
+    spelling of the same value is none."""
+    return [(name, one, two) for name, one, two in _unlike(known, values) if not _same(name, one, two)]
+
+
+def spellings(known: ForeignHire, values: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Fields that the row only spells otherwise than the record: TANAKA, Haruto for Haruto Tanaka."""
+    return [(name, one, two) for name, one, two in _unlike(known, values) if _same(name, one, two)]
+
+
+def _unlike(known: ForeignHire, values: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, value in values.items():
         before, after = plain(getattr(known, name)), plain(value)
         if before != after:
-            found.append((name, before, after))
-    return found
+            yield name, before, after
+
+
+def _same(name: str, one: str, two: str) -> bool:
+    """Whether two texts are one value to people: order and case of a name, case of an address, 86 before a number."""
+    if name == "name":
+        return names_alike(one, two)
+    if name == "phone":
+        one, two = (re.sub(r"^(\+|00)86", "", number) for number in (one, two))
+    return half_width(one).casefold() == half_width(two).casefold()
 
 
 def plain(value: Any) -> str:

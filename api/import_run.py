@@ -145,7 +145,7 @@ def _second_copy(upload: Upload, candidate: Candidate, first: Result) -> Result:
             en=f"The same person as in {place.en} (same document number); not started again.",
         )
         fault = Remark(table.heading("id_number"), "duplicate_in_file", text, "id_number")
-        return Result(candidate, "duplicate", first.process_id, [fault])
+        return Result(candidate, "duplicate", first.process_id, [fault, *_spelled(table, candidate.spelled)])
     faults = [
         Remark(
             table.heading(name),
@@ -192,12 +192,31 @@ async def _start_or_known(
         return Result(candidate, "duplicate", None, [fault])
     # The row as it was imported before is no change, even when the college has corrected the case since.
     differing = [import_checks.differences(record, candidate.row.values) for record in known.records]
-    if any(not found for found in differing):
-        return Result(candidate, "duplicate", known.process_id, [duplicate_fault(known, table.heading("id_number"))])
+    same = next((record for record, found in zip(known.records, differing, strict=True) if not found), None)
+    if same is not None:
+        spelled = _spelled(table, import_checks.spellings(same, candidate.row.values))
+        fault = duplicate_fault(known, table.heading("id_number"))
+        return Result(candidate, "duplicate", known.process_id, [fault, *spelled])
     faults = _differs(upload, table, differing[0], known.case_no, is_open=known.open)
     if otherwise:
         faults = [unlike, *(f for f in faults if f.field != "name")]
     return Result(candidate, "changed", known.process_id, faults, differing[0])
+
+
+def _spelled(table: Table, spelled: list[tuple[str, str, str]]) -> list[Remark]:
+    """What is said of values that are the same and only spelled otherwise."""
+    return [
+        Remark(
+            table.heading(name),
+            "spelled_otherwise",
+            Text(
+                zh=f"写法不同（原为“{before}”，本行为“{after}”），视为相同，原有写法未改动。",
+                en=f"Spelled otherwise ({before!r} before, {after!r} in this row), taken for the same, not changed.",
+            ),
+            name,
+        )
+        for name, before, after in spelled
+    ]
 
 
 def _in_words(upload: Upload, differing: list[tuple[str, str, str]]) -> list[tuple[str, Text, Text]]:

@@ -2,7 +2,7 @@
 running system.
 
 Exit code: 0 when the file was taken (rows that were refused are printed with a sentence each), 2 when nothing could be
-done, and with --strict also when a row was refused or changed.
+done, and with --strict also when a row was refused or differs from its case; a mere copy of a row is neither.
 """
 
 import json
@@ -26,7 +26,13 @@ Preview = Annotated[bool, typer.Option("--preview", help="只检查，不启动 
 Refused = Annotated[
     Path | None, typer.Option("--refused", help="把未启动的行写入此文件 Write the rows that did not start")
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="有行被退回时以 2 结束 Exit with 2 when a row is refused")]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="有行被退回或与已有内容不同时以 2 结束 Exit with 2 when a row is refused or differs from its case",
+    ),
+]
 Another = Annotated[
     list[int] | None,
     typer.Option("--another-person", help="该行确为另一人，发起 This row is another person: start it"),
@@ -148,5 +154,12 @@ def _upload(
     if len(rows) > counts["started"] and refused is not None:
         refused.write_bytes(server.get(f"/imports/{answer['id']}/refused.xlsx").content)
         console.print(f"未启动的行已写入 rows that did not start: {refused}", highlight=False)
-    if strict and counts["refused"] + counts["changed"]:
+    if strict and any(_left_open(row) for row in rows):
         raise typer.Exit(UNUSABLE)
+
+
+def _left_open(row: dict[str, Any]) -> bool:
+    """Whether a row needs somebody: refused, or different from what is there; not a copy, nor a document taken over as
+    it was asked for."""
+    done = row["outcome"] == "changed" and all(f["code"] == "document_replaced" for f in row["faults"])
+    return row["outcome"] in ("refused", "changed") and not done

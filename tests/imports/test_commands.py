@@ -64,6 +64,14 @@ async def test_start_from_the_command_line(running: Path, tmp_path: Path) -> Non
     again = await run("import", "enrolment", files.SAMPLE, "--strict")
     assert again.exit_code == 2 and "已启动 started: 0" in again.output
 
+    header, first, *_ = files.sample_rows()
+    copies, changed = tmp_path / "copies.xlsx", tmp_path / "changed.xlsx"
+    copies.write_bytes(files.xlsx([header, first, first]))
+    changed.write_bytes(files.xlsx([header, [*first[:17], 18001, *first[18:]]]))
+    copied = await run("process", "start", "enrolment", copies, "--strict")
+    assert copied.exit_code == 0 and "重复 duplicate: 2" in copied.output
+    assert (await run("process", "start", "enrolment", changed, "--strict")).exit_code == 2
+
     record = tmp_path / "one.json"
     record.write_text(json.dumps(HIRE))
     one = await run("process", "start", "enrolment", record)
@@ -96,7 +104,8 @@ async def test_a_person_with_a_second_passport_is_decided_about_on_the_command_l
     await run("import", "enrolment", one)
     asked = await run("import", "enrolment", two)
     assert "请确认 to decide: Haruto Tanaka: --another-person 2 / --same-person 2" in asked.output
-    same = await run("import", "enrolment", two, "--same-person", "2")
+    same = await run("import", "enrolment", two, "--same-person", "2", "--strict")
+    assert same.exit_code == 0, "what was asked for is done"
     assert "已启动 started: 0" in same.output and "证件已更新为本行的证件" in same.output
     other = await run("import", "enrolment", one, "--another-person", "2")
     assert "已启动 started: 1" in other.output

@@ -161,6 +161,26 @@ async def test_a_copy_in_the_file_that_differs_is_named(university: Settings) ->
     ]
 
 
+async def test_a_copy_is_a_duplicate_and_no_change_however_it_is_spelled(university: Settings) -> None:
+    heading, row = files.sample_rows()[:2]
+    other = list(row)
+    for title, cell in (("姓名(护照)", "TANAKA, Haruto"), ("邮箱", "Haruto.Tanaka@example.edu"), ("月工资", "1.8万"),
+                        ("手机", "+86 149-0000-8874"), ("岗位", None), ("证件号码", "l57094207")):  # fmt: skip
+        other[heading.index(title)] = cell
+    rows = await upload(files.xlsx([heading, row, row, other]))
+    assert [(r.outcome, b["changes"]) for r, b in rows] == [("started", []), ("duplicate", []), ("duplicate", [])]
+    assert [f["code"] for f in rows[1][1]["faults"]] == ["duplicate_in_file"]
+    spelled = rows[2][1]["faults"]
+    assert [(f["field"], f["code"]) for f in spelled[1:]] == [
+        ("name", "spelled_otherwise"), ("phone", "spelled_otherwise"), ("email", "spelled_otherwise"),
+    ]  # fmt: skip
+    assert all("TANAKA, Haruto" in spelled[1]["text"][lang] for lang in ("zh", "en"))
+    again = await upload(files.xlsx([heading, other, row]))
+    assert [(r.outcome, b["changes"]) for r, b in again] == [("duplicate", []), ("duplicate", [])]
+    assert [f["code"] for f in again[0][1]["faults"]] == ["duplicate", *["spelled_otherwise"] * 3]
+    assert await count(Process) == 1
+
+
 async def test_a_number_under_another_name_is_named_and_starts_nothing(university: Settings) -> None:
     heading, row = files.sample_rows()[:2]
     column = row.index("Haruto Tanaka")
