@@ -67,8 +67,12 @@ def plan_back(
 
 
 def slack_days(latest: datetime, today: date, calendar: WorkCalendar) -> int:
-    """Working days that are left before work must begin: 0 on the day itself, negative when it has passed."""
-    return calendar.working_days_between(today, day_of(latest))
+    """Working days that are left before work must begin: 0 on the day itself, negative when it has passed. Who is late
+    on a rest day begins on the next working day: on the Saturday after a missed Friday one day is missing, not none."""
+    last = day_of(latest)
+    return calendar.working_days_between(
+        calendar.next_working_day(today, include_self=True) if last < today else today, last
+    )
 
 
 UrgencyKey = tuple[date, int, datetime, str]

@@ -44,10 +44,10 @@ class PlanBackInput(Input):
 
 
 class StepPlanned(Item):
-    step: str
-    working_days: int
-    latest_start: Day
-    latest_end: Day
+    step: str = Field(json_schema_extra=label("步骤", "Step"))
+    working_days: int = Field(json_schema_extra=label("工作日", "Working days"))
+    latest_start: Day = Field(json_schema_extra=label("最晚开始", "Latest start"))
+    latest_end: Day = Field(json_schema_extra=label("最晚完成", "Latest end"))
 
 
 class PlanBackAnswer(Answer):

@@ -84,6 +84,41 @@ def test_slack_is_what_lies_between(today: date, days: int) -> None:
     assert slack_days(at(latest, "08:30"), today, SCHOOL) == days
 
 
+def test_who_is_late_on_a_rest_day_is_late() -> None:
+    friday = at(date(2026, 11, 20), "08:30")
+    days = (date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24))
+    assert [slack_days(friday, d, SCHOOL) for d in days] == [0, -1, -1, -1, -2]
+    made_up = at(date(2026, 10, 10), "08:30")  # a Saturday at work; the Sunday after it is off
+    assert slack_days(made_up, date(2026, 10, 11), SCHOOL) == -1
+    found = calc(due="2026-11-20", plan=[{"step": "提交", "working_days": 1}], today="2026-11-21")
+    assert found["slack"] == -1 and "已晚 1 个工作日" in str(found["steps"])
+
+
+@given(DAYS, st.integers(0, 60))
+def test_slack_is_negative_exactly_when_the_day_has_passed(latest: date, passed: int) -> None:
+    latest = SCHOOL.last_working_day_on_or_before(latest)
+    found = slack_days(at(latest, "08:30"), latest + timedelta(days=passed), SCHOOL)
+    assert (found < 0) == (passed > 0)
+
+
+@given(DAYS, LENGTHS, st.integers(-20, 20))
+@settings(max_examples=100)
+def test_a_due_day_moved_by_working_days_moves_each_step_and_the_slack_by_as_many(
+    due: date, lengths: list[int], moved_by: int
+) -> None:
+    steps = durations(lengths)
+    due = SCHOOL.last_working_day_on_or_before(due)
+    one, other = (
+        plan_back(at(d, "17:00"), [s.step for s in steps], steps, SCHOOL)
+        for d in (due, SCHOOL.add_working_days(due, moved_by))
+    )
+    for a, b in zip(one, other, strict=True):
+        assert SCHOOL.add_working_days(day_of(a.latest_start), moved_by) == day_of(b.latest_start)
+        assert SCHOOL.add_working_days(a.latest_end, moved_by) == b.latest_end
+    before, after = (slack_days(p[0].latest_start, due, SCHOOL) for p in (one, other))
+    assert after - before == moved_by
+
+
 def test_the_calculation_says_how_late_it_is_and_which_year_is_missing() -> None:
     plan = [{"step": "收集材料", "working_days": 5}, {"step": "提交", "working_days": 1}]
     found = calc(due="2026-10-15", plan=plan, today="2026-10-13")
