@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from domain.calendar import WorkCalendar, work_calendar
+from domain.citation import source_step
 from domain.day_words import by_calendar, internal_day, internal_step, provisional_step, said_step, skipped
 from domain.slack import latest_start, plan_back
 from domain.times import add_months, at, day_of, first_day, last_day, month_of
@@ -134,7 +135,7 @@ def compute(
     due, shift, shifted_from = shifted(rule.shift_policy, counted.day, calendar, filing_table or {})
     days_used = [d for d in (counted.calendar_from, shifted_from) if d is not None]
     suffix = f":{authority}" if authority else ""
-    head = [said_step("article", f"依据：{rule.source}", f"Source: {rule.source}"), _anchor_step(rule, anchor)]
+    head = [source_step(rule.source), _anchor_step(rule, anchor)]
     return _assemble(
         Deadline(
             id=rule.id + suffix,

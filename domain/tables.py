@@ -113,6 +113,12 @@ def rejection_reasons(texts: Texts) -> dict[str, RejectionReason]:
     return {r.code: r for r in found}
 
 
+def category_titles(texts: Texts) -> dict[str, Text]:
+    """Category -> what it is called."""
+    name = "categories.yaml"
+    return {str(c["id"]): _guard(name, c, lambda r: _text(r["title"])) for c in load_list(texts, name, "categories")}
+
+
 def category_insurances(texts: Texts) -> dict[str, tuple[str, list[str]]]:
     """Category -> (pension scheme, insurances or groups)."""
     name = "categories.yaml"

@@ -8,12 +8,12 @@ import re
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
+from domain.citation import in_words
 from runtime.clock import SHANGHAI
 from store.policies import calendar
-from web.language import catalogue, translate
+from web.language import translate
 
-_SOURCE_NAME = re.compile(r"([\u3400-\u9fff]{2}[\u3400-\u9fff〔〕0-9]*(?: \([\u3400-\u9fff][^)]*\))?)")
-_ARTICLES = re.compile(r" arts?\.? ?(\d+(?:(?:, |-)\d+)*)")
+_QUOTED = re.compile(r"(《[^》]*》)")
 _DAY = len("2026-11-24")
 
 
@@ -112,19 +112,8 @@ def held_for(lang: str, since: object, now: datetime) -> str:
 
 
 def cite(lang: str, text: str) -> list[tuple[str, bool]]:
-    """A step that names its source, as parts: words, and whether they are a Chinese name.
-
-    Laws have no English names, so an English page quotes them as 《…》; a Chinese page reads `第60、62条` for
-    `arts 60, 62`.
-    """
-    if lang == "en":
-        parts = _SOURCE_NAME.split(text)
-        return [(f"《{part}》" if i % 2 else part, bool(i % 2)) for i, part in enumerate(parts) if part]
-    for key, words in catalogue().items():
-        if key.startswith("source_"):
-            text = text.replace(words.en, words.zh)
-    return [(_ARTICLES.sub(_articles, text), False)]
-
-
-def _articles(found: re.Match[str]) -> str:
-    return f"第{found[1].replace(', ', '、').replace('-', '至')}条"
+    """A text that names its source, as parts: words, and whether they are a Chinese name on an English page."""
+    said = getattr(in_words(text), lang)
+    if lang != "en":
+        return [(said, False)]
+    return [(part, bool(i % 2)) for i, part in enumerate(_QUOTED.split(said)) if part]

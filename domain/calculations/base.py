@@ -78,6 +78,10 @@ class Rules:
         return tables.category_insurances(self.texts)
 
     @cached_property
+    def category_titles(self) -> Mapping[str, Text]:
+        return tables.category_titles(self.texts)
+
+    @cached_property
     def retirement(self) -> RetirementRules:
         return benefit_tables.retirement_rules(self.texts)
 
@@ -117,12 +121,6 @@ class Context:
 def step(kind: str, zh: str, en: str) -> DerivationStep:
     """One line of a derivation."""
     return DerivationStep(kind=kind, text=Text(zh=zh, en=en))
-
-
-def article(source: str, named: Text | None) -> DerivationStep:
-    """The line that names the law: in the words of each language where the data have them."""
-    zh, en = (named.zh, named.en) if named is not None else (source, source)
-    return step("article", f"依据：{zh}", f"Source: {en}")
 
 
 class Refused(ValueError):

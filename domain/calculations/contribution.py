@@ -3,6 +3,7 @@
 import re
 
 from domain.calculations.base import Calculation, Context, step
+from domain.citation import citation
 from domain.contributions import PremiumAmount, line_terms, premium, publication_unsure, totals
 from domain.premium_overrides import with_limits, with_rates
 from domain.times import first_day, month_of
@@ -38,11 +39,14 @@ def run(given: ContributionInput, context: Context) -> ContributionAnswer:
         lines={Insurance(a.insurance): (a.unit_amount, a.person_amount) for a in amounts},
         total=totals(amounts),
         flags=flags,
-        steps=[*_steps(amounts, given.category, flags, begun=begun), *([_UNSURE] if unsure else [])],
+        steps=[
+            *_steps(amounts, context.rules.category_titles[given.category], flags, begun=begun),
+            *([_UNSURE] if unsure else []),
+        ],
     )
 
 
-def _steps(amounts: list[PremiumAmount], category: str, flags: list[Flag], *, begun: bool) -> list[DerivationStep]:
+def _steps(amounts: list[PremiumAmount], category: Text, flags: list[Flag], *, begun: bool) -> list[DerivationStep]:
     steps = [
         step(
             "article",
@@ -51,17 +55,20 @@ def _steps(amounts: list[PremiumAmount], category: str, flags: list[Flag], *, be
         )
     ]
     if not amounts:
-        return [*steps, step("result", f"{category} 不参加社会保险", f"{category} takes part in no insurance")]
+        return [*steps, step("result", f"{category.zh}不参加社会保险", f"{category.en}: part of no insurance")]
     for amount in amounts:
         said = amount.explain()
-        source = "、".join(dict.fromkeys(n for s in (amount.limit_source, amount.rate_source) for n in _named(s)))
-        steps.append(step("amount", f"{said.zh}（{source or '输入的标准'}）", f"{said.en} ({source or 'as given'})"))
+        zh, en = _by(amount)
+        steps.append(step("amount", f"{said.zh}{zh}", f"{said.en}{en}"))
     return [*steps, *(_FLAG_STEPS[f] for f in flags if f is not Flag.PROVISIONAL or not begun)]
 
 
-def _named(source: str) -> list[str]:
-    """What a source names, without its remarks: its numbered documents, else its first word."""
-    return _DOCUMENT.findall(source) or source.split()[:1]
+def _by(amount: PremiumAmount) -> tuple[str, str]:
+    """The numbered documents of limits and rates in brackets; nothing where the data know none."""
+    if not amount.limit_source and not amount.rate_source:
+        return "（输入的标准）", " (as given)"
+    said = citation("、".join(dict.fromkeys(_DOCUMENT.findall(f"{amount.limit_source} {amount.rate_source}"))))
+    return (f"（{said.zh}）", f" ({said.en.replace('、', ', ')})") if said.zh else ("", "")
 
 
 _DOCUMENT = re.compile(r"[\u3400-\u9fff]+〔\d{4}〕\d+号")

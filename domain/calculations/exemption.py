@@ -1,6 +1,7 @@
 """exemption: what the agreements' data mean for one person. A person confirms it; this only computes."""
 
 from domain.calculations.base import Calculation, Context, Refused, step
+from domain.citation import source_step
 from domain.exemptions import REASONS, Exemption, assess
 from schemas.base import Text
 from schemas.calculations.exemption import ExemptionAnswer, ExemptionInput, ExemptionReason
@@ -45,7 +46,7 @@ def _steps(found: Exemption, context: Context) -> list[DerivationStep]:
     zh = "、".join(titles[i].title.zh for i in found.exempt)
     en = ", ".join(titles[i].title.en for i in found.exempt)
     steps = [
-        step("article", f"依据：{found.source}", f"Source: {found.source}"),
+        source_step(found.source),
         step("result", f"自 {found.since} 起免缴：{zh}", f"Exempt from {found.since}: {en}"),
     ]
     if found.refund_months:

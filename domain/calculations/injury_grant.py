@@ -1,7 +1,8 @@
 """injury-grant: by the row in force on the day of computing."""
 
 from domain.benefits import in_force, injury_grant
-from domain.calculations.base import Calculation, Context, article, step
+from domain.calculations.base import Calculation, Context, step
+from domain.citation import source_step
 from schemas.base import Text
 from schemas.calculations.injury_grant import InjuryGrantAnswer, InjuryGrantInput
 
@@ -16,7 +17,7 @@ def run(given: InjuryGrantInput, context: Context) -> InjuryGrantAnswer:
         grant=grant,
         source=rule.source,
         steps=[
-            article(rule.source, rule.article),
+            source_step(rule.source, rule.article),
             step(
                 "counted",
                 f"本人工资 {given.avg_contribution_wage_12m}，限于 {given.regional_avg} 的 {floor} 至 {cap}：{own} 元",

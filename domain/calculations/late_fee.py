@@ -1,6 +1,7 @@
 """late-fee: with the rate in force on the day of payment, or one that is given."""
 
-from domain.calculations.base import Calculation, Context, article, step
+from domain.calculations.base import Calculation, Context, step
+from domain.citation import source_step
 from domain.late_fee import LateFeeRate, estimate
 from schemas.base import Text
 from schemas.calculations.late_fee import FeeFlag, LateFeeAnswer, LateFeeInput
@@ -15,7 +16,7 @@ def run(given: LateFeeInput, context: Context) -> LateFeeAnswer:
     found = estimate(given.owed, given.due, given.paid, rates)
     rate = f"{found.daily_rate.normalize():f}"
     steps = [
-        article(found.source, found.article or (None if found.source else _GIVEN)),
+        source_step(found.source, found.article or (None if found.source else _GIVEN)),
         step(
             "counted",
             f"应缴日 {given.due} 不计，实缴日 {given.paid} 计入：逾期 {found.days} 天",

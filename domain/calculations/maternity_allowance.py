@@ -1,7 +1,8 @@
 """maternity-allowance: by the row in force on the day of computing, by either method."""
 
 from domain.benefits import in_force, maternity_allowance
-from domain.calculations.base import Calculation, Context, article, step
+from domain.calculations.base import Calculation, Context, step
+from domain.citation import source_step
 from schemas.base import Text
 from schemas.calculations.maternity_allowance import Delivery, MaternityAllowanceAnswer, MaternityAllowanceInput
 
@@ -29,7 +30,7 @@ def run(given: MaternityAllowanceInput, context: Context) -> MaternityAllowanceA
         source=f"{rule.source}; {method.source}",
         flags=["sample"] if rule.sample or method.sample else [],
         steps=[
-            article(rule.source, rule.article),
+            source_step(rule.source, rule.article),
             step(
                 "counted",
                 f"{'，'.join(zh for zh, _ in parts)}：共 {days} 天",

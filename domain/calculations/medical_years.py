@@ -1,6 +1,7 @@
 """medical-years: with the rule that is given, or that of this place."""
 
 from domain.calculations.base import Calculation, Context, step
+from domain.citation import source_step
 from domain.medical_years import MedicalYears, MedicalYearsRule, Period, medical_years
 from schemas.base import Text
 from schemas.calculations.medical_years import MedicalYearsAnswer, MedicalYearsInput
@@ -30,9 +31,7 @@ def run(given: MedicalYearsInput, context: Context) -> MedicalYearsAnswer:
         reason=None if found.applies else "first_insured_earlier",
         flags=["sample"] if local.sample and not own else [],
         steps=[
-            step("article", "依据：输入的规则", "Source: the rule given")
-            if own
-            else step("article", f"依据：{local.source}", f"Source: {local.source}"),
+            step("article", "依据：输入的规则", "Source: the rule given") if own else source_step(local.source),
             *_steps(found, rule),
         ],
     )

@@ -1,6 +1,7 @@
 """retirement: the month by law, and whether a chosen one is possible."""
 
 from domain.calculations.base import Calculation, Context, Refused, step
+from domain.citation import citation, source_step
 from domain.retirement import NOT_FOR_GROUP, REASONS, Choice, Retirement, choose, retirement
 from schemas.base import Text
 from schemas.calculations.retirement import RetirementAnswer, RetirementFlag, RetirementInput
@@ -43,7 +44,7 @@ def run(given: RetirementInput, context: Context) -> RetirementAnswer:
 def _found(found: Retirement, given: RetirementInput, source: str) -> list[DerivationStep]:
     years, months = divmod(found.age_months - found.delay, 12)
     steps = [
-        step("article", f"依据：{source}", f"Source: {source}"),
+        source_step(source),
         step(
             "result",
             f"{given.birth} 出生，原退休年龄 {years} 岁{f'{months}个月' if months else ''}，"
@@ -57,12 +58,12 @@ def _found(found: Retirement, given: RetirementInput, source: str) -> list[Deriv
         ),
     ]
     if found.elastic and found.rule:
-        first, last = found.elastic
+        (first, last), law = found.elastic, citation(found.rule.source)
         steps.append(
             step(
                 "result",
-                f"可选择 {first} 至 {last} 之间退休（{found.rule.source}）",
-                f"May choose from {first} to {last} ({found.rule.source})",
+                f"可选择 {first} 至 {last} 之间退休（{law.zh}）",
+                f"May choose from {first} to {last} ({law.en})",
             )
         )
     return steps

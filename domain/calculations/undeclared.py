@@ -1,6 +1,7 @@
 """undeclared: a share of last month's amount, until the declaration is made up for."""
 
 from domain.calculations.base import Calculation, Context, step
+from domain.citation import source_step
 from domain.times import month_of
 from domain.undeclared import assessed
 from schemas.base import Text
@@ -17,7 +18,7 @@ def run(given: UndeclaredInput, context: Context) -> UndeclaredAnswer:
         source=used.source,
         flags=[FeeFlag.SAMPLE] if used.sample else [],
         steps=[
-            step("article", f"依据：{used.source}", f"Source: {used.source}"),
+            source_step(used.source),
             step(
                 "result",
                 f"{month} 未申报，暂按上月 {given.last_month} × {used.factor} = {amount} 元；补办申报后按规定结算",

@@ -1,7 +1,8 @@
 """unemployment-months: by the row in force on the day of computing."""
 
 from domain.benefits import in_force, unemployment_months
-from domain.calculations.base import Calculation, Context, article, step
+from domain.calculations.base import Calculation, Context, step
+from domain.citation import source_step
 from schemas.base import Text
 from schemas.calculations.unemployment_months import UnemploymentMonthsAnswer, UnemploymentMonthsInput
 
@@ -28,7 +29,7 @@ def run(given: UnemploymentMonthsInput, context: Context) -> UnemploymentMonthsA
         claim_admissible=admissible,
         max_months=months,
         source=rule.source,
-        steps=[article(rule.source, rule.article), result],
+        steps=[source_step(rule.source, rule.article), result],
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import policies
 from domain.calendar import WorkCalendar, work_calendar
+from domain.citation import citation
 from domain.deadlines import DeadlineError, compute, is_overdue, met, moved, reopened, replan, resumed, tax_due
 from domain.policy import snapshot
 from domain.slack import at_risk, latest_start, most_urgent, urgency_key
@@ -86,7 +87,7 @@ def test_every_rule_gives_a_date_or_says_why_not() -> None:
             refused[rule.id] = str(error)
             continue
         assert found.derivation[-1].kind in ("result", "provisional")
-        assert found.derivation[0].text.zh.endswith(rule.source)
+        assert found.derivation[0].text.zh == f"依据：{citation(rule.source).zh}"
     assert list(refused) == ["DL-DECL-MONTH", "DL-NOTICE-Y", "DL-LATE", "DL-UNEMP-CLAIM"]
     assert all("法律未规定天数" in said for said in refused.values())
 

@@ -106,7 +106,7 @@ def test_sources_are_quoted_in_english_and_read_in_chinese() -> None:
     assert cite("en", f"Source: {law} art.4") == [("Source: ", False), (f"《{law}》", True), (" art.4", False)]
     assert cite("en", "Source: school rule") == [("Source: school rule", False)]
     assert cite("zh", "依据：社会保险法 arts 60, 62; the day: school rule") == [
-        ("依据：社会保险法第60、62条; 具体日期: 校内规定", False)
+        ("依据：社会保险法第60、62条；具体日期：校内规定", False)
     ]
     for rule in yaml.safe_load(policies.read("deadlines.yaml"))["rules"]:
         zh = "".join(words for words, _ in cite("zh", f"依据：{rule['source']}"))
