@@ -19,10 +19,11 @@ from api.spreadsheets.cells import (
     parse_phone,
     text_of,
 )
+from api.spreadsheets.header_rows import Header, find_headers
 from api.spreadsheets.heading_brackets import DATES
 from api.spreadsheets.heading_parts import WAGE
-from api.spreadsheets.headings import Header, find_headers, label, normalise, vocabulary
-from api.spreadsheets.lists import kind_of_row, left_out, people_of
+from api.spreadsheets.headings import label, normalise, vocabulary
+from api.spreadsheets.lists import WHO, kind_of_row, left_out, people_of
 from api.spreadsheets.money import Amount, Measure, measure_of_heading, measure_of_title, parse_money
 from api.spreadsheets.other_columns import refuse_rivals, unread
 from api.spreadsheets.reader import MAX_ROWS, Cell, Sheet, SpreadsheetError, Workbook
@@ -140,14 +141,22 @@ def parse(workbook: Workbook, units: list[Unit]) -> People:
 
 def _parse_table(header: Header, units: list[Unit], people: People, *, alone: bool, base: int) -> Table:
     sheet = header.sheet
-    notes, headings = people.notes, [text_of(c) for c in sheet.rows[header.index]]
+    notes, headings = people.notes, [text_of(c) for c in header.cells]
     table = Table(sheet.name, sheet.first_row + header.index, headings, header.columns, [], alone, base)
-    if header.index:
-        where = table.place(table.header_row)
+    if header.top:
+        where = table.place(sheet.first_row + header.top)
         notes.append(
             Text(
                 zh=f"表头在{where.zh}，其上的标题行已跳过。",
                 en=f"The header is in {where.en}; the title rows above it were skipped.",
+            )
+        )
+    if header.top < header.index:
+        where = table.place(f"{sheet.first_row + header.top}–{table.header_row}")
+        notes.append(
+            Text(
+                zh=f"表头占{where.zh}，上下两行已合并读取，例如“{_joined_example(header)}”。",
+                en=f"The header takes {where.en}; its two rows were read together, e.g. {_joined_example(header)!r}.",
             )
         )
     rows = people_of(header)
@@ -161,7 +170,7 @@ def _parse_table(header: Header, units: list[Unit], people: People, *, alone: bo
     for number, cells in sheet.numbered()[header.index + 1 :]:
         kind = kind_of_row(cells, header.columns)
         if kind == "person":
-            table.rows.append(_parse_row(number, cells, table, sheet, units))
+            table.rows.append(_parse_row(number, *_filled_down(number, cells, header), table, sheet, units))
         elif kind == "other":
             skipped.append(number)
     if skipped:
@@ -178,16 +187,40 @@ def _parse_table(header: Header, units: list[Unit], people: People, *, alone: bo
     return table
 
 
+def _joined_example(header: Header) -> str:
+    """A heading that was made of two rows."""
+    lower = header.sheet.rows[header.index]
+    joined = (i for i in header.columns.values() if i >= len(lower) or header.heading(i) != text_of(lower[i]))
+    return header.heading(next(joined, min(header.columns.values())))
+
+
 def _measure(header: Header) -> Measure:
     """What the list says of its wages: in the heading, else in a row above or below the people."""
     said = measure_of_heading(header.heading(header.columns[WAGE]))
     if said.factor is not None or said.wrong:
         return said
-    others = (cells for cells in header.sheet.rows if kind_of_row(cells, header.columns) == "other")
+    rows = header.sheet.rows[: header.top] + header.sheet.rows[header.index + 1 :]
+    others = (cells for cells in rows if kind_of_row(cells, header.columns) == "other")
     return next((found for cells in others if (found := measure_of_title(cells)) is not None), said)
 
 
-def _parse_row(number: int, cells: list[Cell], table: Table, sheet: Sheet, units: list[Unit]) -> Row:
+def _filled_down(number: int, cells: list[Cell], header: Header) -> tuple[list[Cell], dict[int, int]]:
+    """A row with the values of cells that are merged with one above, and where they stand: column -> row number. Who
+    somebody is, is never taken from another row."""
+    sheet, index, filled, source = header.sheet, number - header.sheet.first_row, list(cells), dict[int, int]()
+    for name, column in header.columns.items():
+        for first, last in header.tall.get(column, []) if name not in WHO else ():
+            if first < index <= last and first > header.index and first < len(sheet.rows):
+                above = sheet.rows[first]
+                filled += [None] * (column + 1 - len(filled))
+                filled[column] = above[column] if column < len(above) else None
+                source[column] = sheet.first_row + first
+    return filled, source
+
+
+def _parse_row(
+    number: int, cells: list[Cell], merged: dict[int, int], table: Table, sheet: Sheet, units: list[Unit]
+) -> Row:
     row = Row(number, table, cells=list(cells))
     for name, index in table.columns.items():
         cell = cells[index] if index < len(cells) else None
@@ -217,6 +250,12 @@ def _parse_row(number: int, cells: list[Cell], table: Table, sheet: Sheet, units
         if isinstance(cell, str) and re.match(r"^#(REF|VALUE|N/A|NAME|DIV/0|NUM|NULL)", cell.strip()):
             row.faults.append(Remark(heading, "formula_error", _FORMULA_ERROR, name))
             continue
+        if index in merged and not empty:
+            text = Text(
+                zh=f"合并单元格：“{text_of(cell)}”取自第 {merged[index]} 行。",
+                en=f"A merged cell: {text_of(cell)!r} was taken from row {merged[index]}.",
+            )
+            row.repairs.append(Remark(heading, "merged_cell_read", text, name))
         if empty or (text_of(cell) in ("-", "--", "/", "无") and name in ("name_zh", "phone", "email")):
             if needed:
                 row.faults.append(_missing(heading, name))

@@ -1,4 +1,4 @@
-"""Headings: which column holds which field, in which sheet, under which header row.
+"""Headings: which column holds which field.
 
 The words are data (`policies/import_columns.yaml`); nothing here knows a row or a value. Invariant: nothing is chosen
 between two columns for one field, or two fields for one heading, without a better heading that says so.
@@ -11,19 +11,15 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import cast
 
-from api.spreadsheets.cells import text_of
 from api.spreadsheets.heading_brackets import Brackets, brackets_of
 from api.spreadsheets.heading_parts import WAGE, fields_of, fields_with_brackets, outside_brackets, vocabulary
 from api.spreadsheets.money import measure_of_heading, wrong_heading
-from api.spreadsheets.reader import Cell, Sheet, SpreadsheetError, Workbook
+from api.spreadsheets.reader import Cell
 from schemas.base import Text
 
-HEADER_SEARCH_ROWS = 30
-HEADER_MIN_FIELDS = 5
 LONGEST_HEADING = 60
 TEMPLATE, LISTED, BY_PARTS = 0, 1, 2  # how good a heading is: ours, a known word, understood by its parts
 WITHOUT_BRACKETS, SECOND = 3, 9  # added; and a column that is read only beside or instead of a better one
-_NAMED_AT_MOST = 12
 
 
 def fields() -> dict[str, list[str]]:
@@ -90,6 +86,11 @@ def _reading(heading: str) -> Reading:
     if names == (WAGE,) and (wrong := measure_of_heading(heading).wrong):
         refusal = wrong_heading(heading, wrong)
     return Reading(strength + second, names, refusal, brackets.remark)
+
+
+def fields_meant(heading: str) -> bool:
+    """Whether a heading means some field, be it one that is not read or one of several."""
+    return bool(_reading(heading).names)
 
 
 def _by_words(text: str) -> tuple[int, tuple[str, ...]]:
@@ -170,94 +171,3 @@ def _headings(cells: list[Cell]) -> Iterator[tuple[int, str]]:
     for index, cell in enumerate(cells):
         if isinstance(cell, str) and normalise(cell):
             yield index, cell
-
-
-@dataclass(frozen=True)
-class Header:
-    """A header that was found: its sheet, its index in the sheet's rows, and what its headings are."""
-
-    sheet: Sheet
-    index: int
-    match: Match
-
-    @property
-    def columns(self) -> dict[str, int]:
-        return self.match.columns
-
-    @property
-    def free(self) -> list[str]:
-        """Fields that no column gives."""
-        return [name for name in fields() if name not in self.columns]
-
-    @property
-    def missing(self) -> list[str]:
-        """Required fields without a column."""
-        return [name for name in vocabulary()["required"] if name not in self.columns]
-
-    def heading(self, index: int) -> str:
-        """A heading of the file in one line, cut where it is long."""
-        cell = self.sheet.rows[self.index][index]
-        text = " ".join(cell.split()) if isinstance(cell, str) else text_of(cell)
-        return text if len(text) <= LONGEST_HEADING else text[: LONGEST_HEADING - 1] + "…"
-
-
-def find_headers(workbook: Workbook) -> list[Header]:
-    """In each sheet the row that knows most headings, in the order of the sheets; those that lack a column as well.
-
-    Errors: `SpreadsheetError` no_header when no sheet has one, columns_missing when none is complete.
-    """
-    found: list[Header] = []
-    for sheet in workbook.sheets:
-        rows = [Header(sheet, i, match_headings(cells)) for i, cells in enumerate(sheet.rows[:HEADER_SEARCH_ROWS])]
-        rows = [h for h in rows if len(h.columns) >= HEADER_MIN_FIELDS]
-        if rows:
-            found.append(max(rows, key=lambda h: len(h.columns)))
-    if not found:
-        names = "、".join(s.name for s in workbook.sheets)
-        raise SpreadsheetError(
-            "no_header",
-            f"没有找到外籍人员信息的表头（已查看：{names}）。请确认上传的是《{vocabulary()['sheet']}》，"
-            "表头应包含姓名、证件号码、工作许可证号、所属学院、合同开始日期等列。",
-            f"No header of a list of foreign hires was found (looked at: {names}). The header needs columns such as "
-            "name, document number, work permit number, college and contract start.",
-        )
-    if all(h.missing for h in found):
-        raise columns_missing(max(found, key=lambda h: len(h.columns)))
-    return found
-
-
-def columns_missing(header: Header) -> SpreadsheetError:
-    """The refusal of a list whose header is not whole: what is lacking, and which headings were not understood."""
-    zh = "、".join(f"“{label(f).zh}”" for f in header.missing)
-    en = ", ".join(f"{label(f).zh} ({label(f).en})" for f in header.missing)
-    said = [unclear(header.heading(i), names) for i, names in header.match.unclear.items()]
-    said += list(header.match.refused.values())
-    unknown = [header.heading(i) for i in header.match.unknown]
-    if unknown:
-        more = len(unknown) > _NAMED_AT_MOST
-        names = [f"“{n}”" for n in unknown[:_NAMED_AT_MOST]]
-        names_en = [repr(n) for n in unknown[:_NAMED_AT_MOST]]
-        said.append(
-            Text(
-                zh=f"没有读懂的列名：{'、'.join(names)}{'等' if more else ''}。如其中有缺少的列，请改为上述列名；",
-                en=f"Headings that were not understood: {', '.join(names_en)}{' and more' if more else ''}. If a "
-                "missing column is among them, give it the heading above;",
-            )
-        )
-    ask = Text(zh="请补充缺少的列后重新上传。", en="Add the missing columns and upload the file again.")
-    if unknown:
-        ask = Text(zh="否则请补充该列，然后重新上传。", en="otherwise add the column. Then upload the file again.")
-    return SpreadsheetError(
-        "columns_missing",
-        f"工作表“{header.sheet.name}”缺少以下列：{zh}。" + "".join(t.zh for t in [*said, ask]),
-        f"Sheet {header.sheet.name!r} lacks these columns: {en}. " + " ".join(t.en for t in [*said, ask]),
-    )
-
-
-def unclear(heading: str, names: tuple[str, ...]) -> Text:
-    """What is said of a heading that may mean several fields."""
-    zh, en = "、".join(f"“{label(n).zh}”" for n in names), ", ".join(f"{label(n).zh} ({label(n).en})" for n in names)
-    return Text(
-        zh=f"列名“{heading}”可能是{zh}，请写明是哪一个。",
-        en=f"The heading {heading!r} may mean {en}: say which.",
-    )

@@ -7,7 +7,8 @@ refuses the whole file with its name. Must not be done here: read values for the
 import re
 
 from api.spreadsheets.cells import CellFault, parse_date, text_of
-from api.spreadsheets.headings import Header, columns_missing, label, match_headings
+from api.spreadsheets.header_rows import Header, columns_missing
+from api.spreadsheets.headings import label, match_headings
 from api.spreadsheets.reader import Cell, Sheet, SpreadsheetError, Workbook
 from schemas.base import Text
 

@@ -7,7 +7,8 @@ data calls it one that says nothing the case needs. Must not be done here: read 
 from collections.abc import Iterator
 
 from api.spreadsheets.cells import text_of
-from api.spreadsheets.headings import Header, ignored_words, label, normalise, second_words, unclear
+from api.spreadsheets.header_rows import Header, unclear
+from api.spreadsheets.headings import ignored_words, label, normalise, second_words
 from api.spreadsheets.reader import Cell, SpreadsheetError
 from schemas.base import Text
 
@@ -38,7 +39,7 @@ def unread(header: Header, people: list[list[Cell]]) -> Iterator[tuple[str, str,
     """Each filled column that was not read: its heading, a code, the field that it may be, and a sentence."""
     match = header.match
     read = {*header.columns.values(), *(i for others in match.rivals.values() for i in others)}
-    headings = header.sheet.rows[header.index]
+    headings = header.cells
     for index in range(max(map(len, [headings, *people]), default=0)):
         filled = sum(1 for cells in people if index < len(cells) and text_of(cells[index]))
         heading = header.heading(index) if index < len(headings) else ""

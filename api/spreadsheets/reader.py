@@ -28,6 +28,7 @@ MAX_COLUMNS = 200
 ZIP_MAGIC = b"PK\x03\x04"
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
+Span = tuple[tuple[int, int], tuple[int, int]]  # (row, column) of the first and of the last cell, from 0
 Cell = str | int | float | bool | date | datetime | time | timedelta | None
 
 
@@ -45,12 +46,22 @@ class SpreadsheetError(Exception):
 @dataclass
 class Sheet:
     """One sheet: cells by row, the number of the first row as the user's program shows it, and which cells hold a
-    formula: (row number, column index) -> whether a result was stored with it (an empty text is one)."""
+    formula: (row number, column index) -> whether a result was stored with it (an empty text is one). `merged` are
+    cells that were made one; the first of them holds the value."""
 
     name: str
     rows: list[list[Cell]]
     first_row: int = 1
     formulas: dict[tuple[int, int], bool] = field(default_factory=dict[tuple[int, int], bool])
+    merged: list[Span] = field(default_factory=list[Span])
+
+    def tall(self) -> dict[int, list[tuple[int, int]]]:
+        """Cells merged downwards in one column: column -> (first row, last row)."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for (first, left), (last, right) in self.merged:
+            if last > first and left == right:
+                found.setdefault(left, []).append((first, last))
+        return found
 
     def numbered(self) -> list[tuple[int, list[Cell]]]:
         return [(self.first_row + i, cells) for i, cells in enumerate(self.rows)]
@@ -216,7 +227,7 @@ def _calamine_sheets(content: bytes) -> tuple[list[Sheet], list[str]]:
             ]
             while rows and not _filled(rows[-1]):
                 rows.pop()
-            sheets.append(Sheet(meta.name, rows))
+            sheets.append(Sheet(meta.name, rows, merged=raw.merged_cell_ranges or []))
         return sheets, hidden
     except python_calamine.PasswordError as error:
         raise _protected() from error

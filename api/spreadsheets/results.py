@@ -13,7 +13,8 @@ from typing import Any
 
 from api.spreadsheets.cells import CellFault, parse_date, parse_number_text, text_of
 from api.spreadsheets.columns import Remark
-from api.spreadsheets.headings import HEADER_SEARCH_ROWS, normalise
+from api.spreadsheets.header_rows import HEADER_SEARCH_ROWS
+from api.spreadsheets.headings import normalise
 from api.spreadsheets.reader import Cell, Sheet, SpreadsheetError, Workbook
 from api.spreadsheets.refused import to_json
 from schemas.base import Text
