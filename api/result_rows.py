@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from api import batch, completion
 from api.hand_in import ANSWERS, HAND_IN
@@ -98,10 +98,10 @@ class Found:
     def open(self, *kinds: str) -> Task | None:
         return next((t for t, _ in self.tasks if t.kind in kinds and t.closed_at is None), None)
 
-    def goes_on(self) -> Process | None:
-        """The case whose next task at the agency is about to be opened."""
+    def goes_on(self) -> bool:
+        """Whether the next task at the agency is about to be opened."""
         task, process = self.tasks[-1]
-        return process if task.outcome in ("handed_in", "accepted") and process.closed_at is None else None
+        return task.outcome in ("handed_in", "accepted") and process.closed_at is None
 
     @property
     def process(self) -> Process | None:
@@ -261,8 +261,8 @@ async def record(viewer: Viewer, agency: str, said: Said, found: Found, day: dat
 async def _record(viewer: Viewer, agency: str, said: Said, found: Found, day: date) -> str:
     base, on = _key(agency, said), said.day or day
     task = found.open(RESULT) or found.open(ACCEPTANCE)
-    if task is None and found.open(HAND_IN) is None and (process := found.goes_on()) is not None:
-        task = await _opened(process.id, agency, ANSWERS)
+    if task is None and found.open(HAND_IN) is None and found.goes_on():
+        task = await _next(found.tasks[-1][0], ANSWERS)
     if task is None:
         return await _nothing_open(found, agency, said)
     await _not_before(task, agency, on)
@@ -270,7 +270,7 @@ async def _record(viewer: Viewer, agency: str, said: Said, found: Found, day: da
         answer = {"accepted_on": on.isoformat()}
         if await _complete(viewer, task, "accepted", answer, f"{base}.a") == batch.PENDING:
             return batch.PENDING
-        task = await _opened(task.process_id, agency, [RESULT])
+        task = await _next(task, [RESULT])
         if task is None:
             raise NotYetOpen
     if said.number:
@@ -286,18 +286,16 @@ def _key(agency: str, said: Said) -> str:
     return "row-" + keyed_hash("|".join([agency, said.number, said.code, day, said.note]))[:40]
 
 
-async def _answers(task_ids: Sequence[str], prefix: str) -> list[Submission]:
+async def _answers(prefix: str, *where: ColumnElement[bool]) -> list[Submission]:
     """The answers that were given under a row's key, the oldest first."""
-    statement = select(Submission).where(
-        Submission.task_id.in_(task_ids), Submission.idempotency_key.startswith(prefix, autoescape=True)
-    )
+    statement = select(Submission).where(Submission.idempotency_key.startswith(prefix, autoescape=True), *where)
     async with reading() as s:
         return list(await s.scalars(statement.order_by(Submission.created_at)))
 
 
 async def _taken(found: Found, base: str) -> bool:
-    """Whether a task of this person took this very row before; an answer on its way is asked about."""
-    rows = await _answers([t.id for t, _ in found.tasks], f"{base}.r")
+    """Whether a case of this person took this very row before; an answer on its way is asked about."""
+    rows = await _answers(f"{base}.r", Submission.process_id.in_({p.id for _, p in found.tasks}))
     for row in rows:
         if row.status == "done" or (row.status == "pending" and await completion.deliver(row) == "done"):
             return True
@@ -306,7 +304,7 @@ async def _taken(found: Found, base: str) -> bool:
 
 async def _complete(viewer: Viewer, task: Task, outcome: str, data: dict[str, Any], prefix: str) -> str:
     """One answer: done or pending. What was refused under the row's key (a suspended case) is tried under the next."""
-    before = await _answers([task.id], prefix)
+    before = await _answers(prefix, Submission.task_id == task.id)
     if before and before[-1].status == "done":
         return "done"
     if before and before[-1].status == "pending":
@@ -315,7 +313,7 @@ async def _complete(viewer: Viewer, task: Task, outcome: str, data: dict[str, An
     try:
         result = await completion.complete(viewer, task.id, body, f"{prefix}{len(before)}")
     except KeyReused:  # somebody else sent the same row at the same time: theirs is the answer
-        return await _delivered((await _answers([task.id], prefix))[-1])
+        return await _delivered((await _answers(prefix, Submission.task_id == task.id))[-1])
     return "done" if result.completed is not None else batch.PENDING
 
 
@@ -326,10 +324,15 @@ async def _delivered(row: Submission) -> str:
     return became
 
 
-async def _opened(process_id: str, agency: str, kinds: Sequence[str]) -> Task | None:
-    """The next task of a case at the agency, which the process is about to open; None when it takes too long."""
-    statement = select(Task).where(
-        Task.process_id == process_id, Task.authority == agency, Task.kind.in_(kinds), Task.closed_at.is_(None)
+async def _next(after: Task, kinds: Sequence[str]) -> Task | None:
+    """The task at the agency that the process opens after another one; None when it takes too long. It may be closed
+    again: somebody else has the same row."""
+    statement = (
+        select(Task)
+        .where(Task.process_id == after.process_id, Task.authority == after.authority, Task.kind.in_(kinds))
+        .where(Task.opened_at >= after.opened_at, Task.id != after.id)
+        .order_by(Task.opened_at.desc())
+        .limit(1)
     )
     for _ in range(int(get_settings().update_timeout_seconds / PAUSE_SECONDS) + 1):
         async with reading() as s:
@@ -362,4 +365,4 @@ async def _nothing_open(found: Found, agency: str, said: Said) -> str:
         if row.number_hash == number_hash(said.number):
             return UNCHANGED
         raise OtherNumber
-    raise NotYetOpen if found.goes_on() is not None else NothingWaits
+    raise NotYetOpen if found.goes_on() else NothingWaits

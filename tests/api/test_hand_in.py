@@ -20,6 +20,7 @@ from runtime import clock
 from runtime.settings import Settings
 from store import applications, documents, registrations
 from store.database import session
+from store.tables.imports import Import, ImportRow
 from store.tables.office import Audit, Document
 from store.tables.processes import Process, Submission, Task
 from store.tables.registrations import Registration
@@ -261,6 +262,10 @@ async def test_results_typed_as_a_table_and_one_failure_stops_no_other(portal: O
     assert said((await clerk.post(f"{SOCIAL}/results", json=body)).json()) == [
         ("unchanged", []), ("refused", ["not_handed_in"]), ("unchanged", []),
     ]  # fmt: skip
+    async with session() as s:  # what was said of people is kept, and nowhere in the clear
+        kept = [*await s.scalars(select(ImportRow.body)), *await s.scalars(select(Import.body))]
+        keys = await s.scalars(select(Submission.idempotency_key).where(Submission.process_id.in_(cases)))
+    assert kept and not any(b"DEU0A" in body for body in kept) and not any("DEU0A" in key for key in keys)
     shown = await other.get(f"{SOCIAL}/results/{view['id']}", headers={"Accept-Language": "en"})
     assert "record the receipt first" in shown.json()["rows"][1]["faults"][0]["message"]
     assert (await clerk.get(f"/api/v1/agencies/medical_bureau/results/{view['id']}")).status_code == 404
@@ -376,7 +381,7 @@ async def open_task(case: str, kind: str) -> Task:
     raise AssertionError(f"{kind} is not open")
 
 
-async def test_who_may_what_is_wrong_as_a_whole_and_what_is_written_down(portal: Office) -> None:
+async def test_who_may_what_is_wrong_as_a_whole_and_what_is_written_down(portal: Office, database: Settings) -> None:
     cases = await handed_over(portal, 2)
     clerk = await portal.sign_in("clerk")
     people = (await listed(clerk))["ready"]
@@ -403,6 +408,13 @@ async def test_who_may_what_is_wrong_as_a_whole_and_what_is_written_down(portal:
     form = {"receipt_no": "SL1", "handed_in_on": DAY, "items": json.dumps([{"id": ids[0], "key": "a", "version": 1}])}
     program = await clerk.post(f"{SOCIAL}/hand-in", data=form, files={"file": ("x.pdf", b"MZ no pdf")})
     assert (program.status_code, program.json()["code"]) == (422, "bad_file")
+    many = [{"id": f"t{n}", "key": f"k{n}", "version": 1} for n in range(201)]
+    above = await receipt(clerk, people, items=json.dumps(many))
+    assert (above.status_code, above.json()["errors"][0]["code"]) == (422, "too_many")
+    limit, database.upload_limit_bytes = database.upload_limit_bytes, 20
+    large = await receipt(clerk, people)
+    database.upload_limit_bytes = limit
+    assert (large.status_code, large.json()["code"]) == (413, "too_large")
     medical = await clerk.post("/api/v1/agencies/medical_bureau/hand-in", data=form, files={"file": ("x.pdf", PDF)})
     assert medical.json()["items"][0]["problem"]["code"] == "not_a_hand_in"
     assert {r.state for r in (await attempts(cases)).values()} <= {"filled"}
