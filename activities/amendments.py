@@ -11,9 +11,9 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateStage
 from temporalio.service import RPCError, RPCStatusCode
 
-from schemas.amendment import FIELDS, Amended, AmendmentArg, AmendmentDecided, AmendmentDecision
+from schemas.amendment import FIELDS, WAGE, Amended, AmendmentArg, AmendmentDecided, AmendmentDecision
 from schemas.forms import EmptyForm, ReasonForm
-from store import amendments, projection, submissions
+from store import amendments, projection, submissions, wage_differences
 from store.database import session
 
 
@@ -25,7 +25,10 @@ async def decide_amendment(arg: AmendmentDecision) -> AmendmentDecided:
         form = await submissions.read_form(s, arg.submission_id) if arg.submission_id else None
         note = form.reason if isinstance(form, ReasonForm) else form.remark if isinstance(form, EmptyForm) else ""
         row = await amendments.decide(s, arg.id, arg.outcome, arg.actor, note or None)
-        return AmendmentDecided(state=row.state)
+        changes_lines = row.field == WAGE and row.state == amendments.APPLIED
+        return AmendmentDecided(
+            state=row.state, pay=await wage_differences.to_pay(s, row.process_id) if changes_lines else []
+        )
 
 
 @activity.defn(name="tell_amended")

@@ -227,12 +227,14 @@ def resumed(deadline: Deadline, suspended_on: date, resumed_on: date, policy: Po
 
 def renewed(known: Deadline, computed: Deadline) -> Deadline:
     """A known deadline computed anew (a corrected anchor, fewer steps left): what has happened to it stays. On another
-    day it is a new generation, with a ladder of its own and no breach yet."""
+    day it is a new generation, with a ladder of its own and no breach yet; one that was met was in time or late by the
+    new day."""
     changed = known.due_at != computed.due_at
+    breached = known.breached and not changed if known.met_at is None else known.met_at > computed.due_at
     return computed.model_copy(
         update={
             "generation": known.generation + changed,
-            "breached": known.breached and not changed,
+            "breached": breached,
             "met_at": known.met_at,
         }
     )

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from schemas.api import Answer
 from schemas.base import Body, Payload, Text
-from schemas.calls import Carrying
+from schemas.calls import Carrying, PaymentScope
+from schemas.enrolment import ForeignHire
 from schemas.forms import EmptyForm, Form, Outcome, ReasonForm, is_personal, register
 from schemas.registration import AcceptedForm, ApprovedForm, HandInForm
 from schemas.reimbursement import SettlementForm, VoucherForm
@@ -73,6 +74,7 @@ def _checker(field: Amendable) -> type[BaseModel]:
     return create_model(f"{field.form.__name__}Value", __config__=config, value=given)
 
 
+WAGE = "hire.monthly_wage"
 FIELDS: dict[str, Amendable] = {
     f.code: f
     for f in (
@@ -81,6 +83,13 @@ FIELDS: dict[str, Amendable] = {
         Amendable("registration", AcceptedForm, "accepted_on"),
         Amendable("registration", ApprovedForm, "approved_on"),
         Amendable("registration", ApprovedForm, "number"),
+        Amendable("hire", ForeignHire, "permit_issued"),
+        Amendable("hire", ForeignHire, "permit_expires"),
+        Amendable("hire", ForeignHire, "residence_expires"),
+        Amendable("hire", ForeignHire, "id_expires"),
+        Amendable("hire", ForeignHire, "work_permit_no"),
+        Amendable("hire", ForeignHire, "contract_end"),
+        Amendable("hire", ForeignHire, "monthly_wage", MONEY),
         Amendable("payment", PaymentForm, "paid_on", MONEY),
         Amendable("payment", PaymentForm, "certificate_no", MONEY),
         Amendable("payment", PaymentForm, "amount", MONEY),
@@ -106,9 +115,10 @@ class AmendmentDecision(Carrying):
 
 class AmendmentDecided(Payload):
     """Where the amendment stands now: applied, rejected, withdrawn, or void because the value could not be changed any
-    more."""
+    more. `pay`: the payments that wait for lines which it has added."""
 
     state: str
+    pay: list[PaymentScope] = []
 
 
 class AmendmentArg(Payload):

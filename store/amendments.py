@@ -179,7 +179,7 @@ async def decide(session: AsyncSession, amendment_id: str, outcome: str, actor: 
         if why is not None or found is None:
             row.state, row.note = VOID, (why or GONE).zh
         else:
-            await recorded.write(session, process, found, values_of(row).new)
+            await recorded.write(session, process, found, values_of(row).new, source=row.id, actor=actor)
             if row.field == "registration.number":
                 await notifications.renew(session, process.id, row.id, now)
     await session.flush()

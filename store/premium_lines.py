@@ -165,8 +165,11 @@ async def add_correction(
     voids: bool = False,
     month: str | None = None,
     insurance: str | None = None,
+    by: contributions.PremiumAmount | None = None,
+    payment_month: str | None = None,
 ) -> PremiumLine:
-    """A new line by `unit` and `person` yuan more (or less) that names the one it corrects.
+    """A new line by `unit` and `person` yuan more (or less) that names the one it corrects; `by`: the whole amount as
+    it should be, where the base was another; `payment_month`: where it is paid later than the line that it corrects.
 
     With `month` or `insurance` it books what the case had not written at all; the line named is then the person's first
     on the bill, and the amounts have no base of ours.
@@ -186,14 +189,14 @@ async def add_correction(
         unit=line.unit,
         levy=line.levy,
         premium_month=month or line.premium_month,
-        payment_month=line.payment_month,
+        payment_month=payment_month or line.payment_month,
         insurance=insurance or line.insurance,
         correction=0 if last is None else last + 1,
         corrects=line.id,
         voids=voids,
-        declared=None if other else line.declared,
+        declared=None if other else by.declared if by else line.declared,
         scheme=None if other else line.scheme,
-        base=ZERO if other else line.base,
+        base=ZERO if other else by.base if by else line.base,
         unit_rate=ZERO if other else line.unit_rate,
         person_rate=ZERO if other else line.person_rate,
         unit_amount=unit,

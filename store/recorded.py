@@ -8,15 +8,19 @@ which can be wrong on our side only.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import enrolment_checks
+from domain.enrolment_checks import HireFacts
 from domain.times import at, day_of
-from schemas.amendment import FIELDS, Amendable
+from schemas.amendment import FIELDS, Amendable, text_of
 from schemas.base import Text
 from schemas.calls import PaymentScope
-from store import policies, registrations, vouchers
+from schemas.enrolment import ForeignHire
+from store import people, policies, registrations, retirement_tracks, rule_tables, vouchers, wage_differences
 from store.premium_lines import process_now
 from store.sealed import number_hash, seal
 from store.tables.ledger import Bill, Voucher
@@ -45,10 +49,21 @@ NOT_SETTLED = Text(
     zh="报账单尚未结算，无须更正：请在审批或结算环节退回修改。",
     en="The voucher is not settled yet: have it sent back at its approval or settlement instead.",
 )
+IN_HAND = Text(
+    zh="参保资料正在填写、审核或更正中：请直接在该任务中改正，或将其退回。",
+    en="The record is being filled in, verified or corrected: change it in that task, or send the task back.",
+)
+BILLED_TOO_HIGH = Text(
+    zh="按更正后的工资，已列入征集单的保费多缴：请先向税务机关申请退费（差额可用“上下限与工资更正补差”计算），不能在此减少。",
+    en="By this wage too much was billed already: claim the refund at the tax office first (the calculator of make-up "
+    "differences gives the amount); it cannot be lowered here.",
+)
+CANCELLED = Text(zh="个案已撤销，其资料不再更正。", en="The case was cancelled: its record is not amended any more.")
 NUMBER_OF_ANOTHER = Text(
     zh="该编号已登记在另一人名下，请核对后再提交。",
     en="This number is on record for another person: check it, then submit again.",
 )
+RECORD = Text(zh="参保资料", en="Record of the hire")
 VOUCHER = Text(zh="报账单", en="Voucher")
 _REGISTRATION = {  # field -> column of the registration's row, and the task that records it
     "handed_in_on": ("submitted_at", "registration.hand_in"),
@@ -74,7 +89,7 @@ class Recorded:
 async def of_case(session: AsyncSession, process: Process) -> list[Recorded]:
     """All values on record in a process that the page of this process shows, in the order of their recording."""
     if process.kind == "enrolment":
-        return await _of_registrations(session, process)
+        return [*await _of_hire(session, process), *await _of_registrations(session, process)]
     if process.kind == "tax_payment":
         return await _of_bills(session, process)
     if process.kind == "reimbursement":
@@ -91,6 +106,8 @@ async def fault(session: AsyncSession, process: Process, recorded: Recorded, new
     """What is wrong with a well-formed new value, beside other values and in the world; None when nothing is."""
     if new == recorded.value:
         return Text(zh="新值与现值相同，无须更正。", en="This is the value on record already: nothing to amend.")
+    if recorded.field.group == "hire":
+        return await _record_fault(session, process, recorded.field.name, new)
     if recorded.field.shape == "date":
         return await _day_fault(session, process, recorded, date.fromisoformat(new))
     if recorded.field.code == "registration.number":
@@ -98,6 +115,27 @@ async def fault(session: AsyncSession, process: Process, recorded: Recorded, new
         if other is not None and other.person_id != process.subject:
             return NUMBER_OF_ANOTHER
     return None
+
+
+async def _record_fault(session: AsyncSession, process: Process, name: str, new: str) -> Text | None:
+    """The checks of a record, as on the day on which the case began (what has expired since was valid then), as far as
+    the new value brings a fault that was not there; and what an amended wage cannot take back."""
+    hire = await people.hire_of(session, process.id)
+    record = ForeignHire.model_validate(hire.model_dump() | {name: new})
+    track = await retirement_tracks.of_person(session, process.subject)
+    before, after = (
+        enrolment_checks.faults(
+            enrolment_checks.check(HireFacts.of(h), day_of(process.started_at), rule_tables.load().checks, track)
+        )
+        for h in (hire, record)
+    )
+    known = {(f.code, f.field) for f in before}
+    found = next((f.message for f in after if (f.code, f.field) not in known), None)
+    if found is None and name == "monthly_wage":
+        moved = await wage_differences.of_case(session, process.id, hire.monthly_wage, record.monthly_wage)
+        if any(d.billed and (d.unit < 0 or d.person < 0) for d in moved):
+            return BILLED_TOO_HIGH
+    return found
 
 
 async def _day_fault(session: AsyncSession, process: Process, recorded: Recorded, new: date) -> Text | None:
@@ -136,13 +174,26 @@ async def about(session: AsyncSession, code: str, of: str) -> Text:
         return _at_agency(agency, int(attempt))
     if group == "payment":
         return _of_bill(await session.get_one(Bill, of))
+    if group == "hire":
+        return RECORD
     return VOUCHER
 
 
-async def write(session: AsyncSession, process: Process, recorded: Recorded, new: str) -> None:
-    """The new value in the old one's place. The caller has checked that it may change."""
+async def write(
+    session: AsyncSession, process: Process, recorded: Recorded, new: str, *, source: str, actor: str
+) -> None:
+    """The new value in the old one's place, and lines of the ledger for what a wage moves. The caller has checked that
+    it may change; `source` is the amendment."""
     group, name = recorded.field.group, recorded.field.name
-    if group == "registration":
+    if group == "hire":
+        record = (await people.hire_of(session, process.id)).model_dump() | {name: new}
+        now = await process_now(session, process.id)
+        hire = ForeignHire.model_validate(record)
+        if name == "monthly_wage":
+            old = Decimal(recorded.value)
+            await wage_differences.write(session, process.id, old, hire.monthly_wage, actor=actor, now=now)
+        await people.save_hire(session, process.id, process.subject or "", hire, source=source, now=now)
+    elif group == "registration":
         agency, _, attempt = recorded.of.partition("/")
         row = await registrations.get(session, process.id, agency, int(attempt))
         if row is None:
@@ -172,6 +223,25 @@ def _write_registration(row: Registration, name: str, new: str) -> None:
 
 
 # --- where they are --------------------------------------------------------------------------------------------------
+
+
+async def _of_hire(session: AsyncSession, process: Process) -> list[Recorded]:
+    """The record of a case, once it is verified; until then it is the tasks' own."""
+    try:
+        hire = await people.hire_of(session, process.id)
+    except people.UnknownHire:
+        return []
+    kinds = ("enrolment.materials", "enrolment.verification", "registration.correction")
+    of_record = select(Task.closed_at).where(Task.process_id == process.id, Task.kind.in_(kinds))
+    asked = list(await session.scalars(of_record))
+    if not asked:
+        return []
+    refused = CANCELLED if process.state == "cancelled" else IN_HAND if None in asked else None
+    return [
+        Recorded(field, "", RECORD, text_of(getattr(hire, field.name)), refused)
+        for field in FIELDS.values()
+        if field.group == "hire" and getattr(hire, field.name) is not None
+    ]
 
 
 async def _of_registrations(session: AsyncSession, process: Process) -> list[Recorded]:
@@ -229,6 +299,8 @@ async def _typed(session: AsyncSession, process_id: str) -> set[tuple[str, str]]
 
 
 async def _of_bills(session: AsyncSession, process: Process) -> list[Recorded]:
+    if "levy" not in process.parameters:  # a row that nobody prepared: no month, no bills
+        return []
     typed = await _typed(session, process.id)
     scope = PaymentScope.model_validate(process.parameters)
     bills = await session.scalars(

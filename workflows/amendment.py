@@ -73,6 +73,8 @@ class Amendment(Process):
             self._say(decided, result.actor)
             if decided.state == "applied":
                 await self.calls.tell_amended(AmendmentArg(id=self.id))
+                for scope in decided.pay:
+                    await self.calls.start_tax_payment(scope)
 
     async def undo(self) -> None:
         """A proposal that was cancelled is withdrawn; what is applied already stays, and is amended anew."""

@@ -86,6 +86,7 @@ class Enrolment(Process):
                 self._join_deadline()
         await self.reentry.all_checked()
         await self._wait_settled()
+        await self.reentry.all_checked()  # the record may have been amended meanwhile
         async with self.stage("notice"):
             await self.calls.send_notice(self._case())
 
@@ -113,10 +114,22 @@ class Enrolment(Process):
             await self.projected()
 
     async def amended(self, amended: Amended) -> None:
-        """Days of a registration are counted by; its receipt and number are read from the books when they are used."""
+        """Days are counted by; receipts and numbers are read from the books when they are used. A changed record is a
+        question to whoever handles an application that lies at an agency."""
+        group, _, name = amended.field.partition(".")
         agency, _, attempt = amended.of.partition("/")
-        if amended.field.startswith("registration.") and agency in self.registrations:
+        if group == "registration" and agency in self.registrations:
             self.registrations[agency].amended(amended, int(attempt))
+        if group == "hire":
+            if amended.new is not None and name in EnrolmentFacts.model_fields:
+                self.facts = self.facts.model_copy(update={name: amended.new})
+            if "DL-REG-FOR" in self.deadlines:
+                basis = self.deadlines["DL-REG-FOR"].basis
+                self.registration_deadline(basis.steps if basis else [])
+            elif self.registrations:
+                self.plan_registrations()
+            if self.find_stage("notice").state is StageState.PENDING:
+                self.reentry.tell_all()
 
     # --- the registration's date ------------------------------------------------------------------------------------
 

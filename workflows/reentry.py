@@ -44,6 +44,11 @@ class Reentry:
                     if other.agency != agency:
                         self._tell(other)
 
+    def tell_all(self) -> None:
+        """The record was amended, by nobody's branch."""
+        for registration in self._case.registrations.values():
+            self._tell(registration)
+
     def _tell(self, other: "Registration") -> None:
         """The record has changed under the other branch."""
         case = self._case

@@ -272,11 +272,8 @@ class Registration:
         if word.field == "registration.handed_in_on":
             self.case.met_otherwise(self.deadline_id, self.case.done_on(word.new, self.agency))
         counts = "registration.accepted_on" if self._acknowledged else "registration.handed_in_on"
-        known = self.case.deadlines.get(self._norm_id)
-        if word.field == counts and known is not None:
+        if word.field == counts and self._norm_id in self.case.deadlines:
             self._norm(word.new)
-            if known.met_at is not None:
-                self.case.met_otherwise(self._norm_id, known.met_at)
 
     def _norm(self, day: date) -> Deadline:
         """The agency's own limit, counted from a day; it moves when the acceptance came later than the hand-in."""

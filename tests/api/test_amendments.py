@@ -16,13 +16,14 @@ from runtime import clock
 from runtime.settings import Settings
 from schemas.calls import RegistrationArg
 from simulators.launch import Running
-from store import registrations
+from store import ledger, people, premium_lines, registrations
 from store.database import session
 from store.sealed import unseal
 from store.tables.desk import Substitution
 from store.tables.notices import NoticeRow
 from store.tables.office import Audit
 from store.tables.outbox import Outgoing
+from store.tables.people import Hire, WatchDate
 from store.tables.processes import Process
 from tests.api.conftest import Office, days
 from tests.api.program import Program, behave
@@ -132,12 +133,24 @@ async def do(client: httpx2.AsyncClient, process: str, kind: str, stage: str | N
 
 async def test_a_wrong_day_in_an_open_case_is_amended_by_two_and_its_dates_follow(school: Office, case: str) -> None:
     college, clerk, clerk2, auditor = [await school.sign_in(n) for n in ("college", "clerk", "clerk2", "auditor")]
+
+    async def open_materials() -> Json | None:
+        values = (await clerk.get(f"/api/v1/processes/{case}/amendments")).json()["values"]
+        return next((v for v in values if v["field"] == "hire.permit_issued"), None)
+
+    permit = await until(open_materials)
+    assert not permit["amendable"] and "任务" in permit["why_not"]["zh"], "while the college has the record in hand"
     await do(college, case, "enrolment.materials")
     await do(clerk, case, "enrolment.verification")
     await do(clerk, case, "registration.hand_in", "social_bureau", receipt_no="SL001")
     room = f"/api/v1/processes/{case}"
-    before = {d["id"]: d for d in (await clerk.get(room)).json()["deadlines"]}
     norm = "DL-AGENCY-NORM@social_bureau/1"
+
+    async def counted() -> Json | None:
+        now = {d["id"]: d for d in (await clerk.get(room)).json()["deadlines"]}
+        return now if norm in now else None
+
+    before = await until(counted)
     value = await on_record(clerk, case, "registration.handed_in_on")
     assert (value["of"], value["value"], value["amendable"]) == (SOCIAL, days(0).isoformat(), True)
     earlier = days(-5).isoformat()  # a week-end alone would move nothing
@@ -209,6 +222,26 @@ async def test_a_wrong_day_in_an_open_case_is_amended_by_two_and_its_dates_follo
     ]  # fmt: skip
     assert trail[1].data["old"] == value["value"] and trail[1].data["new"] == earlier
 
+    # The day of the permit moves the date of the law, and a clerk looks whether the bureau has to be told.
+    law = {d["id"]: d["due"] for d in (await clerk.get(room)).json()["deadlines"] if d["id"].startswith("DL-REG-FOR")}
+    wrong = await propose(clerk, case, await on_record(clerk, case, "hire.permit_issued"), days(900).isoformat())
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "bad_form"), "the checks of a record hold"
+    issued = days(-14).isoformat()
+    assert (await amended(school, case, "hire.permit_issued", issued))["state"] == "applied"
+
+    async def asked_of_the_record() -> Json | None:
+        view = (await clerk.get(room)).json()
+        return view if "registration.record_changed" in [t["kind"] for t in view["tasks"]] else None
+
+    view = await until(asked_of_the_record)
+    now = {d["id"]: d["due"] for d in view["deadlines"] if d["id"] in law}
+    assert all(now[i] < law[i] for i in law)
+    async with session() as s:
+        hire = await people.hire_of(s, case)
+        assert hire.permit_issued.isoformat() == issued
+        versions = list(await s.scalars(select(Hire.source).where(Hire.process_id == case)))
+    assert any(v.startswith("amendment-") for v in versions), "and every earlier record is kept"
+
     # Of what is proposed one is rejected with a note, one withdrawn, and nothing changes.
     receipt = await on_record(clerk, case, "registration.receipt_no")
     rejected = (await propose(clerk, case, receipt, "SL002")).json()["id"]
@@ -248,6 +281,15 @@ async def test_a_closed_case_has_its_number_amended_and_the_person_is_told(schoo
     assert "已更正" in text and new not in text and number["value"] not in text, "no number in the timeline"
     theirs = (await college.get(f"/api/v1/processes/{case}/amendments")).json()
     assert theirs["amendments"] and new not in str(theirs) and not theirs["may_propose"]
+
+    # The record of a closed case, with the date that is watched.
+    until_day = days(500).isoformat()
+    assert (await amended(school, case, "hire.permit_expires", until_day))["state"] == "applied"
+    async with session() as s:
+        watched = await s.scalar(
+            select(WatchDate.on).where(WatchDate.process_id == case, WatchDate.kind == "permit_expires")
+        )
+    assert watched is not None and watched.isoformat() == until_day
 
     # A number of another person is refused.
     second = await school.case(id_number="F88888888")
@@ -296,6 +338,33 @@ async def test_a_closed_case_has_its_number_amended_and_the_person_is_told(schoo
     assert (await amended(school, voucher, "voucher.settlement_no", "JS-9"))["state"] == "applied"
     finance = await school.sign_in("finance")
     assert (await on_record(finance, voucher, "voucher.settlement_no"))["value"] == "JS-9"
+
+
+async def test_an_amended_wage_of_a_closed_case_is_made_up_and_paid(school: Office, case: str) -> None:
+    program = await Program.of(school)
+    assert (await program.until_ended(case))["state"] == "closed"
+    clerk = await school.sign_in("clerk")
+    wage = await on_record(clerk, case, "hire.monthly_wage")
+    lower = await propose(clerk, case, wage, "17000.00")
+    assert lower.status_code == 422 and "退费" in lower.json()["detail"], "what was billed is not lowered"
+    assert (await amended(school, case, "hire.monthly_wage", "19000.00"))["state"] == "applied"
+    async with session() as s:
+        before = (await premium_lines.case_books(s, case)).unpaid
+    assert before == {"social": 3, "medical": 3}
+
+    async def paid() -> bool:
+        await program.round()
+        async with session() as s:
+            return not (await premium_lines.case_books(s, case)).unpaid
+
+    await until(paid)
+    async with session() as s:
+        lines = await ledger.lines_of_case(s, case)
+        month = max(line.payment_month for line in lines)
+        for levy in ("social", "medical"):
+            due = await premium_lines.premiums(s, case, levy, min(line.payment_month for line in lines))
+            ours = sum(x.unit_amount + x.person_amount for x in lines if x.levy == levy)
+            assert ours == sum(a.unit_amount + a.person_amount for a in due), f"{levy} {month}"
 
 
 async def first(client: httpx2.AsyncClient, kind: str) -> str:

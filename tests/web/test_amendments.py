@@ -60,6 +60,7 @@ async def test_a_number_is_amended_on_the_pages_by_two_people(busy: Site) -> Non
     await clerk.click(".btn-primary")
     assert "待另一人确认" in await text(clerk, "#said")
     assert "待确认" in await text(clerk, "#amendments")
+    assert await clerk.locator("#amendments a:has-text('依据')").count() == 1, "the paper of the first try as well"
     assert NUMBER in await text(clerk, "#record table"), "nothing changes by one person's word"
     wrong += await check(clerk, "zh")
     # While it waits there is no second proposal.

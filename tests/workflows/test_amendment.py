@@ -125,6 +125,47 @@ async def test_an_amended_day_moves_what_was_met_and_counted_by_it(stage: Open) 
         assert moved.due != decided.due and moved.met_at == decided.met_at, "met when it was met"
 
 
+async def test_an_amended_permit_moves_both_dates_and_asks_where_an_application_lies(stage: Open) -> None:
+    office = Office({"social_bureau": "portal", "medical_bureau": "portal"})
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        await complete(handle, await office.task("enrolment.materials"), actor="college")
+        await office.task("enrolment.verification")
+        await take(handle, "hire.permit_issued", date(2026, 9, 14), of="")
+        assert held(office, handle.id)["DL-REG-FOR"].due == date(2026, 10, 14)
+        assert "由 2026-10-15 改为 2026-10-14" in texts(office, handle.id)
+        # What the record says at the next step is what the books say, and they have the new day.
+        office.facts = office.facts.model_copy(update={"permit_issued": date(2026, 9, 14)})
+        await complete(handle, await office.task("enrolment.verification"))
+        day = {"handed_in_on": "2026-09-16", "receipt_no": "SL1"}
+        await complete(handle, await office.task("registration.hand_in", where=at("social_bureau")), data=day)
+        await office.task("registration.acceptance", where=at("social_bureau"))
+        medical = await office.task("registration.hand_in", where=at("medical_bureau"))
+        await take(handle, "hire.permit_issued", date(2026, 8, 10), of="")
+        dates = held(office, handle.id)
+        assert [dates[f"DL-REG-FOR@{a}"].due for a in ("social_bureau", "medical_bureau")] == [date(2026, 9, 9)] * 2
+        assert dates[LAW].breached and dates[LAW].met_at is not None, "handed in late, by the right day"
+        question = await office.task("registration.record_changed", where=at("social_bureau"))
+        again = await office.task(
+            "registration.hand_in", where=lambda t: t.id != medical.id and at("medical_bureau")(t)
+        )
+        assert again.spec.data["attempt"] == 2
+        await complete(handle, question, "unaffected", {"reason": "机构处日期无误"})
+        await complete(handle, again, data=day)
+        for agency in ("social_bureau", "medical_bureau"):
+            accepted = await office.task("registration.acceptance", where=at(agency))
+            await complete(handle, accepted, data={"accepted_on": "2026-09-16"})
+            result = await office.task("registration.result", where=at(agency))
+            await complete(handle, result, data={"approved_on": "2026-09-16"})
+        await office.settle(lambda: len(office.tax_scopes) == 2)
+        await take(handle, "hire.work_permit_no", date(2026, 9, 16), of="")  # asked of both: both have approved
+        for agency in ("social_bureau", "medical_bureau"):
+            await complete(handle, await office.task("registration.record_changed", where=at(agency)))
+        await pay(office, handle)
+        await handle.result()
+        assert office.open_tasks() == []
+
+
 async def test_the_months_end_of_a_reimbursement_follows_the_day_of_payment(stage: Open) -> None:
     office = Office()
     festival(office)

@@ -36,7 +36,7 @@ async def form(visit: Guest, process_id: str, field: str, of: str = "") -> Respo
 async def propose(visit: Guest, process_id: str, field: str, of: str = "") -> Response:
     """Proposes the new value; what is refused is said above the form, which keeps what was typed."""
     posted_form = await posted(visit)
-    typed = {name: str(posted_form.get(name) or "").strip() for name in ("value", "reason")}
+    typed = {name: str(posted_form.get(name) or "").strip() for name in ("value", "reason", "document_id")}
     file = file_of(posted_form)
     try:
         body = body_of(AmendBody, posted_form, field=field, of=of, was=str(posted_form.get("was") or ""))
@@ -47,6 +47,7 @@ async def propose(visit: Guest, process_id: str, field: str, of: str = "") -> Re
                     s, visit.viewer, process_id, dates.PROOF.code, file.filename or "", content
                 )
             body = body.model_copy(update={"document_id": paper.id})
+            typed["document_id"] = paper.id
         await room.propose(visit.viewer, process_id, body, str(posted_form.get("key") or "") or None)
     except Problem as problem:
         said = problem.faults[0][2] if problem.faults else problem.text
@@ -73,7 +74,7 @@ async def _show(
     values: dict[str, Any] = {
         "case": {"id": process_id, "case_no": case_no},
         "value": value,
-        "typed": typed or {"value": "", "reason": ""},
+        "typed": typed or {},
         "refused": refused,
         "key": uuid4().hex,
         "amend_url": amend_url,
