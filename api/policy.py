@@ -14,6 +14,7 @@ from api.permissions import require_role
 from api.policy_preview import Changed, changed, preview
 from api.problems import BadForm, FourEyes, NotAllowed, NotFound, Problem
 from api.sign_in import CurrentViewer
+from domain.policy import DEADLINES
 from domain.policy_changes import WORDS
 from runtime import clock
 from schemas.base import Text
@@ -59,6 +60,15 @@ class NoChange(Problem):
     text = Text(zh="新值与现行值相同，无需变更。", en="The new value is the one in force: nothing would change.")
 
 
+# Without it the new rule would be read back into days on which the old one was in force.
+FROM_WHICH_DAY = Text(
+    zh="请填写生效日期：自该日起的事件按新规则，之前的仍按原规则。更正录入错误的，填写原规则的生效日期；"
+    "原规则没有生效日期的，填一个足够早的日期。",
+    en="Say from which day the rule holds: events from then on go by it, earlier ones by the old rule. To correct what "
+    "was entered wrongly, give the day of the old rule; where it has none, a day that is early enough.",
+)
+
+
 # --- changes ---------------------------------------------------------------------------------------------------------
 
 
@@ -68,6 +78,8 @@ async def propose(s: AsyncSession, viewer: Viewer, body: ProposeBody) -> ChangeV
     if body.file not in policies.texts() or body.file in WORDS:
         text = Text(zh="没有这个规则文件。", en="There is no such file of rules.")
         raise BadForm(text, faults=[("/file", "unknown", text)])
+    if body.file == DEADLINES and body.kind is ChangeKind.FIELDS and not body.new.get("valid_from"):
+        raise BadForm(FROM_WHICH_DAY, faults=[("/new/valid_from", "required", FROM_WHICH_DAY)])
     await policies.refresh(s)
     rules = await changed(PolicyChange.model_validate(body.model_dump()))
     if body.kind is ChangeKind.FIELDS and rules.new == rules.old:

@@ -48,7 +48,7 @@ def form(file: str, key: str) -> ChangeForm:
         fields["valid_from"] = ""
         fields |= {"valid_to": ""} if "valid_to" in value.said else {}
     if file == DEADLINES:
-        fields["valid_from"] = ""  # left empty, the rule is corrected for all days
+        fields["valid_from"] = ""
     fixed = {*PROVENANCE, *FROM_SETTINGS.get(file, ())}
     fixed |= set(IDENTITY) if kind is ChangeKind.FIELDS else set()
     parts = _model(file, key)
@@ -64,7 +64,7 @@ def form(file: str, key: str) -> ChangeForm:
             continue
         schema["properties"][name] = _property(parts, part, name, fields[name])
         start[name] = _start(fields[name])
-        if name in parts.get("required", []) or (name == "valid_from" and file != DEADLINES):
+        if name in parts.get("required", []) or name == "valid_from":
             schema["required"].append(name)
     address = key.rpartition("[")[0] if kind is ChangeKind.ROW and not file.endswith(".csv") else key
     return ChangeForm(

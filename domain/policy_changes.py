@@ -160,8 +160,14 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
             k: v for k, v in entry.items() if v is not None
         }
         if from_a_day:  # what was in force stays for the events before that day
-            entry = {k: v for k, v in entry.items() if k not in ("valid_to", "published_on", "review_by")}
-            _list_at(name, loaded, change.key.rpartition("[")[0]).append(entry)
+            rows, first = _list_at(name, loaded, change.key.rpartition("[")[0]), str(change.new["valid_from"])
+            named = next(i for i in IDENTITY if i in entry)
+            same = next((r for r in rows if r[named] == entry[named] and str(r.get("valid_from")) == first), None)
+            if same is None:
+                entry = {k: v for k, v in entry.items() if k not in ("valid_to", "published_on", "review_by")}
+                rows.append(entry)
+            else:
+                entry = same  # the same day again: what was entered wrongly is corrected
             example |= {"valid_from": date.min, "valid_to": date.max}
             known |= {"valid_from", "valid_to"}
         entry.update(_typed(name, change.new, example, known))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Office, add_policy_administrators
-from tests.api.test_policy import applied, get
+from tests.api.test_policy import applied, get, post
 
 CHANGE = {
     "file": "deadlines.yaml", "kind": "fields", "key": "rules[DL-REG-FOR]", "reason": "修订", "source": "试验文件",
@@ -26,7 +26,7 @@ async def asked(office: Office, query: str) -> Any:
 async def test_an_older_day_is_answered_by_the_older_rule(keepers: Office) -> None:
     form = (await get(keepers, "policy", "/files/deadlines.yaml/form?key=rules[DL-REG-FOR]")).json()
     assert form["schema"]["properties"]["valid_from"]["format"] == "date"
-    assert "valid_from" not in form["schema"]["required"]
+    assert "valid_from" in form["schema"]["required"]
     change = await applied(keepers, CHANGE)
     for anchor, known, n, brought in (
         ("2026-12-31", "", 30, None),
@@ -44,3 +44,13 @@ async def test_an_older_day_is_answered_by_the_older_rule(keepers: Office) -> No
         assert [i["n"] for i in items if i["id"] == "DL-REG-FOR"] == [n]
     history = (await get(keepers, "policy", "/files/deadlines.yaml/value?key=rules[DL-REG-FOR]")).json()
     assert [v["fields"]["n"] for v in history["series"]] == [20, 30]  # the newest first, the old one stays
+
+
+async def test_a_rule_without_its_day_is_refused_and_the_same_day_again_corrects(keepers: Office) -> None:
+    undated = CHANGE | {"new": {"n": "20"}}
+    refused = await post(keepers, "policy", "/changes", **undated)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/new/valid_from")
+    await applied(keepers, CHANGE)
+    await applied(keepers, CHANGE | {"new": {"n": "25", "valid_from": "2027-01-01"}, "reason": "录入更正"})
+    for anchor, n in (("2026-12-31", 30), ("2027-01-04", 25)):
+        assert (await asked(keepers, f"/DL-REG-FOR?anchor={anchor}")).json()["n"] == n
