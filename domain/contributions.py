@@ -276,12 +276,17 @@ def premium(
 
     `declared` is the declared monthly wage in yuan, `scheme` enterprise or public_institution, `insurances` codes or
     groups. ValueError when the wage is not positive or no Decimal; PolicyGap when limits or rates are missing.
-    社会保险法 arts 12, 23, 35, 44, 53.
     """
+    return premium_of(declared, month, line_terms(month, insurances, scheme, known_on, tables))
+
+
+def premium_of(declared: Decimal, month: str, lines: Iterable[LineTerms]) -> list[PremiumAmount]:
+    """The amounts of one person for the month by limits and rates looked up before. ValueError when the wage is not
+    positive or no Decimal. 社会保险法 arts 12, 23, 35, 44, 53."""
     if not isinstance(declared, Decimal) or not declared.is_finite() or declared <= 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"Declared wage must be a positive Decimal, not {declared!r}. 申报工资必须是大于零的金额。")
     found: list[PremiumAmount] = []
-    for terms in line_terms(month, insurances, scheme, known_on, tables):
+    for terms in lines:
         base, clamped = clamp(declared, terms.limit.floor, terms.limit.cap)
         found.append(
             PremiumAmount(

@@ -20,6 +20,7 @@ from domain import policy_check
 from domain.policy import DEADLINES, LOADER, PolicyError, Texts, calendar_years, load_mapping
 from domain.policy_changes import CALENDAR, IDENTITY, PROVENANCE, WORDS, ident, key_columns
 from schemas.base import Text
+from schemas.deadlines import LegalKind
 from schemas.messages_of_fields import message_of
 from schemas.policy_files import FILES, TABLES, AnyFile
 
@@ -29,7 +30,8 @@ AHEAD = timedelta(days=90)  # lint: allow law-number - when a warning begins, no
 
 @dataclass(frozen=True)
 class Finding:
-    """`level`: error or warning. `kind`: schema, overlap, gap, source, unmarked, review, sample, calendar."""
+    """`level`: error or warning. `kind`: schema, overlap, gap, source, unmarked, review, sample, unpublished,
+    calendar."""
 
     level: str
     kind: str
@@ -264,6 +266,7 @@ def _of_values(name: str, texts: Texts, today: date) -> list[Finding]:
     if name in WORDS:
         return found
     samples: list[Value] = []
+    silent: list[Value] = []
     for value in values(name, texts):
         by = review_day(value)
         if review_overdue(value, today):
@@ -271,14 +274,39 @@ def _of_values(name: str, texts: Texts, today: date) -> list[Finding]:
             found.append(Finding("warning", "review", name, value.line, said))
         if is_sample(value) and not _ended(value, today):
             samples.append(value)
+        if unpublished(value) and not _ended(value, today):
+            silent.append(value)
     if samples:
-        keys = "、".join(v.key or name for v in samples[:8]) + ("…" if len(samples) > 8 else "")
+        keys = _first_keys(samples)
         said = Text(
             zh=f"{len(samples)} 个示例值在用：{keys}",
             en=f"{len(samples)} sample values in use: {keys.replace('、', ', ')}",
         )
         found.append(Finding("warning", "sample", name, samples[0].line, said))
+    if silent:
+        keys = _first_keys(silent)
+        said = Text(
+            zh=f"{len(silent)} 个在用值的来源没有写明公布日期，按生效之日起已知处理：{keys}",
+            en=f"the sources of {len(silent)} values in use name no day of publication, they are taken as known from "
+            f"the day they hold: {keys.replace('、', ', ')}",
+        )
+        found.append(Finding("warning", "unpublished", name, silent[0].line, said))
     return found
+
+
+def _first_keys(found: list[Value]) -> str:
+    return "、".join(v.key or v.file for v in found[:8]) + ("…" if len(found) > 8 else "")
+
+
+def unpublished(value: Value) -> bool:
+    """Whether the value is one that a notice brings (a limit, a rate, a deadline that is not the school's own) and its
+    source names no day of publication."""
+    noticed = (
+        value.fields.get("legal_kind", LegalKind.INTERNAL) != LegalKind.INTERNAL
+        if value.file == DEADLINES
+        else "published_on" in value.said and value.file.endswith(".csv")
+    )
+    return noticed and not value.said.get("published_on")
 
 
 def review_day(value: Value) -> date | None:

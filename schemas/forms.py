@@ -25,7 +25,8 @@ PERSONAL = PersonalMark()
 
 
 def label(zh: str, en: str, **extra: Any) -> dict[str, Any]:
-    """`json_schema_extra` of a field: its label in both languages and hints for the page (`widget`, `help_zh`…)."""
+    """`json_schema_extra` of a field: its label in both languages and hints for the page (`widget`, `help_zh`…;
+    `hidden`: a code beside its words, which no page shows)."""
     return {"title_zh": zh, "title_en": en, **extra}
 
 

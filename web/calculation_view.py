@@ -82,8 +82,8 @@ def _mapped(title: str, entries: Mapping[str, Any], name: str, lang: str) -> Tab
 
 
 def _listed(title: str, schema: Schema, item: Schema, values: list[dict[str, Any]], lang: str) -> Table:
-    """A list of objects: a row each, a column for each field of theirs."""
-    columns = cast("dict[str, Schema]", item["properties"])
+    """A list of objects: a row each, a column for each field of theirs that is no code beside its words."""
+    columns = {n: p for n, p in cast("dict[str, Schema]", item["properties"]).items() if not p.get("hidden")}
     heads = [label_of(resolve(schema, part), name, lang) for name, part in columns.items()]
     return Table(title, heads, [[words(n, v.get(n), lang) for n in columns] for v in values])
 
@@ -119,7 +119,7 @@ def _rows(entries: Mapping[str, Any], name: str, lang: str) -> list[list[str]]:
 def words(name: str, value: Any, lang: str) -> str:
     """A value in words: yes and no, both ends of a list, the catalogue's word for a code, else the value itself."""
     if value is None or value == "" or value == []:
-        return translate(lang, "dash")
+        return translate(lang, f"none_{name}" if has(f"none_{name}") else "dash")
     if isinstance(value, bool):
         return translate(lang, "yes" if value else "no")
     if isinstance(value, list):

@@ -98,6 +98,11 @@ class Rules:
         return benefit_tables.procedure_tables(self.texts)
 
     @cached_property
+    def deadline_titles(self) -> Mapping[str, Text]:
+        """What each deadline rule is called."""
+        return {rule.id: rule.title for rule in policy.deadline_rules(self.texts)}
+
+    @cached_property
     def treaties(self) -> TreatyTable:
         return tables.treaty_table(self.texts)
 

@@ -4,7 +4,7 @@ import re
 
 from domain.calculations.base import Calculation, Context, step
 from domain.citation import citation
-from domain.contributions import PremiumAmount, line_terms, premium, publication_unsure, totals
+from domain.contributions import PremiumAmount, line_terms, premium_of, publication_unsure, totals
 from domain.premium_overrides import with_limits, with_rates
 from domain.times import first_day, month_of
 from schemas.base import Text
@@ -23,11 +23,11 @@ def run(given: ContributionInput, context: Context) -> ContributionAnswer:
         insurances = list(given.rates)
     if given.limits is not None:
         tables = with_limits(tables, *given.limits)
-    amounts = premium(given.declared, period, insurances, scheme, known_on, tables)
+    terms = line_terms(period, insurances, scheme, known_on, tables)
+    amounts = premium_of(given.declared, period, terms)
     found = {flag for a in amounts for flag in a.flags}
     by_rules = given.limits is None or given.rates is None
     begun = first_day(period) <= known_on
-    terms = line_terms(period, insurances, scheme, known_on, tables)
     unsure = [r for t in terms for r in (t.limit, t.rate) if publication_unsure(r, known_on, tables)]
     if (by_rules and not begun) or not all(row.sample for row in unsure):  # of a sample everything is unsure
         found.add(Flag.PROVISIONAL)

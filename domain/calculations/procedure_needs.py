@@ -5,6 +5,7 @@ from domain.procedures import NotForCategory, needs
 from schemas.base import Text
 from schemas.calculations.procedure_needs import (
     NeededAgency,
+    NeededDeadline,
     NeededDocument,
     ProcedureNeedsAnswer,
     ProcedureNeedsInput,
@@ -28,7 +29,9 @@ def run(given: ProcedureNeedsInput, context: Context) -> ProcedureNeedsAnswer:
         ],
         insurances=list(found.insurances),
         reasons=[RefusalReason(code=r.code, text=r.title) for r in found.reasons],
-        deadlines=list(found.procedure.deadlines),
+        deadlines=[
+            NeededDeadline(rule=rule, title=context.rules.deadline_titles[rule]) for rule in found.procedure.deadlines
+        ],
         source=found.procedure.source,
         flags=["sample"] if found.procedure.sample else [],
     )

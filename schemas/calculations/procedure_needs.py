@@ -50,21 +50,26 @@ class ProcedureNeedsInput(Input):
 
 
 class NeededDocument(Item):
-    code: str = Field(json_schema_extra=label("编号", "Code"))
+    code: str = Field(json_schema_extra=label("编号", "Code", hidden=True))
     title: Text = Field(json_schema_extra=label("名称", "Name"))
     required: bool = Field(json_schema_extra=label("必需", "Required"))
     note: Text | None = Field(default=None, json_schema_extra=label("说明", "Note"))
 
 
 class NeededAgency(Item):
-    agency: str = Field(json_schema_extra=label("代码", "Code"))
+    agency: str = Field(json_schema_extra=label("代码", "Code", hidden=True))
     title: Text = Field(json_schema_extra=label("名称", "Name"))
     insurances: list[str] = Field(json_schema_extra=label("险种", "Insurances"))
 
 
 class RefusalReason(Item):
-    code: str = Field(json_schema_extra=label("编号", "Code"))
+    code: str = Field(json_schema_extra=label("编号", "Code", hidden=True))
     text: Text = Field(json_schema_extra=label("原因", "Reason"))
+
+
+class NeededDeadline(Item):
+    rule: str = Field(json_schema_extra=label("编号", "Code", hidden=True))
+    title: Text = Field(json_schema_extra=label("名称", "Name"))
 
 
 class ProcedureNeedsAnswer(Answer):
@@ -72,6 +77,6 @@ class ProcedureNeedsAnswer(Answer):
     agencies: list[NeededAgency] = Field(json_schema_extra=label("经办机构", "Agencies"))
     insurances: list[str] = Field(json_schema_extra=label("险种", "Insurances"))
     reasons: list[RefusalReason] = Field(json_schema_extra=label("常见退回原因", "Reasons of refusal"))
-    deadlines: list[str] = Field(json_schema_extra=label("相关时限", "Deadlines"))
+    deadlines: list[NeededDeadline] = Field(json_schema_extra=label("相关时限", "Deadlines"))
     source: str = Field(json_schema_extra=label("依据", "Source"))
     flags: list[str] = Field(json_schema_extra=label("提示", "Flags"))

@@ -8,7 +8,7 @@ import pytest
 import policies
 from domain.policy import PolicyError
 from domain.policy_changes import WORDS
-from domain.policy_findings import Finding, check, errors, refuse, values
+from domain.policy_findings import Finding, check, errors, refuse, unpublished, values
 
 TEXTS = policies.read_all()
 TODAY = date(2026, 11, 25)
@@ -95,6 +95,19 @@ def test_gaps_overdue_reviews_samples_and_missing_years_are_said() -> None:
     assert ("warning", "sample") in kinds(check(TEXTS, TODAY))
     assert [f.text.en[:23] for f in check(TEXTS, TODAY) if f.kind == "calendar"] == ["the arrangement of 2027"]
     assert not [f for f in check(TEXTS, date(2026, 9, 1)) if f.kind == "calendar"]
+
+
+def test_a_value_whose_source_names_no_day_of_publication_is_said() -> None:
+    name = "contribution_rates.csv"
+    said = {f.file: f for f in check(TEXTS, TODAY) if f.kind == "unpublished"}
+    assert "pension enterprise SC 2019-05-01" in said[name].text.en and "公布日期" in said[name].text.zh
+    assert "DL-REG-EMP" in said["deadlines.yaml"].text.en
+    assert "contribution_limits.csv" not in said or "2025-01-01" not in said["contribution_limits.csv"].text.en
+    dated = with_change(name, "2019-05-01,,0.16,0.08,,confirmed", "2019-05-01,,0.16,0.08,2019-04-30,confirmed")
+    [now] = [f for f in check(dated, TODAY) if f.kind == "unpublished" and f.file == name]
+    assert "pension enterprise SC 2019-05-01" not in now.text.en
+    school = [v for v in values("deadlines.yaml", TEXTS) if v.fields["legal_kind"] == "internal"]
+    assert school and not any(unpublished(v) for v in school)  # the school publishes its own targets itself
 
 
 def test_every_value_says_where_it_comes_from_and_how_sure_we_are() -> None:

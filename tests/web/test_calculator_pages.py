@@ -30,6 +30,8 @@ async def test_every_calculator_computes_its_example(site: Site, lang: str) -> N
         if found.violations_count:
             wrong.append(f"{name}: {found.generate_report()}")
         text = await page.inner_text("main")
+        shown = await page.inner_text("#result")
+        wrong += [f"{name}: code {code}" for code in re.findall(r"\b(?:DL-[A-Z-]+|M\d\d|R\d\d|social_bureau)\b", shown)]
         if lang == "en":
             bare = re.sub("《[^》]*》", "", text)
             wrong += [f"{name}: {line}" for line in bare.splitlines() if CHINESE.search(line)]
