@@ -68,7 +68,8 @@ async def start_reimbursement(arg: BillArg) -> str:
     title = f"{bill.month} {UNIT_NAMES.get(bill.levy, bill.levy)}校内报账"
     paid_on = bill.paid_on.isoformat() if bill.paid_on else ""
     about = {"bill_id": arg.bill_id, "levy": bill.levy, "month": bill.month, "paid_on": paid_on}
-    start = await _prepare(process_id, "reimbursement", title, about)
+    number = f"reimbursement-{bill.unit}-{bill.levy}-{bill.month}-{arg.bill_id[:8]}"  # a month has several bills
+    start = await _prepare(process_id, "reimbursement", title, about, number)
     await _start_or_wake("Reimbursement", start, WorkflowIDReusePolicy.REJECT_DUPLICATE, None)
     return process_id
 
@@ -110,16 +111,21 @@ async def wake_payments(arg: CaseArg) -> int:
     return sum([await _signal(payment, Wake(topic=LEFT, ref=arg.process_id)) for payment in payments])
 
 
-async def _prepare(process_id: str, kind: str, title: str, parameters: dict[str, Any]) -> ProcessStart:
-    """The row of a process that no form starts, and its argument. The demo's clock is the installation's."""
+async def _prepare(
+    process_id: str, kind: str, title: str, parameters: dict[str, Any], number: str = ""
+) -> ProcessStart:
+    """The row of a process that no form starts, and its argument. The demo's clock is the installation's.
+
+    `number` is the case number that pages make a name of, where the id says nothing to people.
+    """
     async with session() as s:
         offset = await demo_clock.stored(s)
         values = {
             "id": process_id,
             "kind": kind,
-            "case_no": process_id,
+            "case_no": number or process_id,
             "title": title,
-            "search": f"{process_id.lower()} {search_text(title)}",
+            "search": f"{(number or process_id).lower()} {search_text(title)}",
             "state": "running",
             "revision": -1,
             "started_by": "system",

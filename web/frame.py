@@ -40,7 +40,7 @@ TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-PAYMENT_PARTS = 4  # unit, levy, year, month
+PAYMENT_PARTS = 4  # unit, levy, year, month; a voucher has the head of its bill's id after them
 EVENTS = "/api/v1/events"
 _OFFICE = ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor", "policy")
 _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -131,12 +131,13 @@ def words(lang: str) -> dict[str, Any]:
         return translate(lang, "list_comma").join(n[1:] if n.startswith("@") else code("role", n) for n in names)
 
     def case_name(case_no: str) -> str:
-        """What people call a case: its number; a payment by levy and month; a voucher by the head of its bill's id."""
+        """What people call a case: its number; a payment or a voucher by levy and month."""
         kind, _, rest = case_no.partition("-")
         parts = rest.split("-")
-        if kind == "tax_payment" and len(parts) >= PAYMENT_PARTS:
-            return translate(lang, "name_tax_payment", levy=code("levy", parts[1]), month="-".join(parts[2:4]))
-        return translate(lang, "name_reimbursement", ref=parts[0]) if kind == "reimbursement" else case_no
+        if kind not in ("tax_payment", "reimbursement") or len(parts) < PAYMENT_PARTS:
+            return case_no
+        levy, month = code("levy", parts[1]), "-".join(parts[2:PAYMENT_PARTS])
+        return translate(lang, f"name_{kind}", levy=levy, month=month, ref=parts[-1])
 
     def agencies(names: list[str]) -> str:
         """What a case waits for: authorities by their name, payments and vouchers by what people call them."""

@@ -239,6 +239,8 @@ async def test_a_substitute_and_a_hand_over_are_arranged_on_the_page(site: Site)
         await clerk.goto(f"/tasks/{task}")
         await clerk.click("[data-claim]")
     await clerk.goto("/cover")
+    offered = await clerk.locator("#substitute option").all_inner_texts()
+    assert len(offered) > 2 and not re.search("[a-z]", "".join(offered)), offered  # names, no user names
     await clerk.select_option("#substitute", "clerk2")
     await clerk.fill("#why", "x")
     await clerk.eval_on_selector("#arrange", "f => { f.noValidate = true; }")

@@ -140,3 +140,11 @@ def test_a_case_that_waits_for_both_levies_names_both() -> None:
     waits = ["tax_payment-school-medical-2026-11", "tax_payment-school-social-2026-11"]
     assert words("zh")["agencies"](waits) == "医保费 2026-11、社保费 2026-11"
     assert words("en")["agencies"](["social_bureau", "reimbursement"]) == "social bureau, reimbursement"
+
+
+def test_a_voucher_is_called_by_levy_and_month_and_two_of_a_month_differ() -> None:
+    number = "reimbursement-school-social-2026-11-35b9d158"
+    assert words("zh")["case_name"](number) == "社保费 2026-11 报账 35b9d158"
+    assert words("en")["case_name"](number) == "Voucher social levy 2026-11, 35b9d158"
+    assert words("zh")["case_name"]("tax_payment-school-medical-2026-11") == "医保费 2026-11"
+    assert words("zh")["case_name"]("FE2026-0001") == "FE2026-0001"

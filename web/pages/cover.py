@@ -1,5 +1,6 @@
 """Who stands in for whom, and the hand-over of everything when somebody leaves."""
 
+from collections import Counter
 from typing import Any
 
 from pydantic import ValidationError
@@ -45,7 +46,9 @@ async def _show(
         office = await users.with_roles(s, sorted(PASSED_ON - {"college"}))
         colleges = await users.of_colleges(s)
     people = {u.username: Text(zh=u.name_zh, en=u.name_en) for u in [*office, *colleges]}
-    choices = [Choice(u, f"{pick(visit.lang, n)} {u}") for u, n in sorted(people.items())]
+    named = {u: pick(visit.lang, n) for u, n in sorted(people.items())}
+    twice = {n for n, times in Counter(named.values()).items() if times > 1}  # only then a user name says who
+    choices = [Choice(u, f"{n} {u}" if n in twice else n) for u, n in named.items()]
     today = str(clock.today())
     nothing = counted is not None and not any(counted.model_dump(exclude={"username", "name"}).values())
     return await page(
