@@ -94,8 +94,8 @@ def forecast(
     now: datetime,
 ) -> Forecast | None:
     """The forecast of one unmet deadline; None where nothing of ours is left before it, or a step is unknown."""
-    steps = [known[s] for s in deadline.basis.steps if s in known] if deadline.basis is not None else []
-    if deadline.met_at is not None or not steps or len(steps) != len(deadline.basis.steps if deadline.basis else []):
+    steps = [known[s] for s in deadline.steps if s in known]
+    if deadline.met_at is not None or not steps or len(steps) != len(deadline.steps):
         return None
     opened = min((t.opened_at for t in tasks if STEP_OF.get(t.kind) == steps[0].step), default=None)
     last = deadline.internal_due

@@ -162,6 +162,11 @@ class Deadline(Payload):
     basis: Basis | None = None  # None: set by a decision, not counted
     derivation: list[DerivationStep] = []
 
+    @property
+    def steps(self) -> list[str]:
+        """Our own steps before the event that meets it, also when a decision has set the date."""
+        return self.basis.steps if self.basis is not None else [p.step for p in self.plan]
+
 
 class Rung(Payload):
     """One rung of a reminder ladder (`policies/ladders.yaml`).

@@ -35,8 +35,7 @@ class DateMoves(Incidents):
             zh=f"由 {old.due} 延至 {extending.due}（{ground.zh}；{extending.actor}）：{extending.reason}",
             en=f"Extended from {old.due} to {extending.due} ({ground.en}; {extending.actor}): {extending.reason}",
         )
-        steps = old.basis.steps if old.basis else []
-        new = deadline_rules.moved(old, extending.due, self.policy, remaining_steps=steps, why=why)
+        new = deadline_rules.moved(old, extending.due, self.policy, remaining_steps=old.steps, why=why)
         self._disarm_past(new)
         task.deadlines = [new if d.id == old.id else d for d in task.deadlines]
         self.note(
@@ -171,8 +170,9 @@ class DateMoves(Incidents):
             en=f"Decided by the authority ({decision.number}): from {known.due} to {decision.due}. {decision.reason} "
             f"(recorded by {decision.actor}, confirmed by {confirmed_by})",
         )
-        steps = known.basis.steps if known.basis else []
-        new = deadline_rules.moved(known, decision.due, self.policy, remaining_steps=steps, why=why, kind="decided")
+        new = deadline_rules.moved(
+            known, decision.due, self.policy, remaining_steps=known.steps, why=why, kind="decided"
+        )
         self.decided[known.id] = self.deadlines[known.id] = new
         self._disarm_past(new)
         self.desk.replace_deadline(known.id, new)

@@ -124,8 +124,7 @@ class Enrolment(Process):
             if amended.new is not None and name in EnrolmentFacts.model_fields:
                 self.facts = self.facts.model_copy(update={name: amended.new})
             if "DL-REG-FOR" in self.deadlines:
-                basis = self.deadlines["DL-REG-FOR"].basis
-                self.registration_deadline(basis.steps if basis else [])
+                self.registration_deadline(self.deadlines["DL-REG-FOR"].steps)
             elif self.registrations:
                 self.plan_registrations()
             if self.find_stage("notice").state is StageState.PENDING:

@@ -132,7 +132,7 @@ class Reimbursement(Process):
             self.paid_on = amended.new.isoformat()
             known = self.deadlines[self.month_end_id]
             if known.met_at is None:
-                self._month_end(known.basis.steps if known.basis else STEPS)
+                self._month_end(known.steps or STEPS)
 
     async def cancel_refusal(self, command: ProcessCommand) -> str | None:
         return "paid_bill"

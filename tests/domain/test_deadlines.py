@@ -194,6 +194,9 @@ def test_a_moved_deadline_says_who_allowed_it() -> None:
     assert again.latest_start == at(date(2026, 10, 20), "08:30")
     assert [s.kind for s in again.derivation][-2:] == ["extended", "result"]
     assert sum(s.kind == "result" for s in again.derivation) == 1
+    twice = moved(again, date(2026, 10, 27), POLICY, remaining_steps=again.steps, why=why)
+    assert (again.basis, again.steps, twice.steps) == (None, ["hand_in"], ["hand_in"])  # a decision forgets no step
+    assert twice.latest_start == at(date(2026, 10, 27), "08:30")
 
 
 @given(st.dates(date(2024, 2, 1), date(2026, 10, 31)), st.integers(1, 90), st.sampled_from(list(Unit)[:3]))

@@ -107,6 +107,22 @@ async def test_an_authority_moves_a_date_of_the_law_and_two_people_say_so(stage:
         assert office.kinds(handle.id).count("date_decided") == 1
 
 
+async def test_a_date_decided_twice_keeps_its_remaining_steps(stage: Open) -> None:
+    office = Office()
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        first = (await office.task("enrolment.materials")).deadlines[0]
+        wanted = [p.step for p in first.plan]
+        assert len(wanted) > 1
+        for due in (date(2026, 3, 13), date(2026, 3, 20)):
+            await decide(handle, due)
+            await complete(handle, await office.task("date.confirm"), actor="head")
+            law = (await office.task("enrolment.materials")).deadlines[0]
+            assert (law.due, [p.step for p in law.plan]) == (due, wanted)
+            assert law.latest_start < law.due_at - timedelta(days=7)  # days of work, not the last hour
+        await handle.terminate()
+
+
 async def test_a_recorded_decision_ends_with_the_case(stage: Open) -> None:
     office = Office()
     async with stage(office) as s:
