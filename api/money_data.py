@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.calls import PaymentScope
 from schemas.tasks import TaskSpec
-from schemas.tax_payment import CASE_CANCELLED, TO_A_LATER_BILL, WAS_REVERSED
+from schemas.tax_payment import CASE_CANCELLED, NO_NUMBER, NOT_VISIBLE, TO_A_LATER_BILL, WAS_REVERSED
 from store import documents, ledger, people, policies, registrations, taking_off, vouchers
 from store.tables.ledger import Bill
 
@@ -143,9 +143,17 @@ async def people_on(session: AsyncSession, bill_id: str, missing: Collection[str
             "number": numbers.get(person),
             "amount": str(amount),
             "differs": person in missing or numbers.get(person) is None,
+            "hidden": _hidden(person in missing, numbers.get(person)),
         }
         for person, amount in sorted(amounts.items(), key=lambda x: (x[0] not in missing, names.get(x[0], "")))
     ]
+
+
+def _hidden(missing: bool, number: str | None) -> dict[str, str] | None:
+    """Why the tax office does not know a person, as far as we know."""
+    if number is None:
+        return NO_NUMBER.model_dump()
+    return NOT_VISIBLE.model_dump() if missing else None
 
 
 async def without_number(session: AsyncSession, bill_id: str) -> list[str]:

@@ -14,8 +14,10 @@ from schemas.base import Payload, Text
 from schemas.forms import EmptyForm, Form, Outcome, ReasonForm, label, register
 
 KIND = "tax_payment"
-# why somebody was taken off a bill where nobody said it, and what becomes of the lines
+# words of people who leave a bill: why, where nobody said it, and what becomes of their lines
 CASE_CANCELLED = Text(zh="参保已撤销", en="the enrolment was cancelled")
+NO_NUMBER = Text(zh="尚无参保编号", en="no number yet")
+NOT_VISIBLE = Text(zh="税务端未见", en="not visible at the tax client")
 WAS_REVERSED = Text(zh="已冲销，不再缴纳", en="reversed, no longer due")
 TO_A_LATER_BILL = Text(zh="转后续征集单缴纳", en="due with a later bill")
 

@@ -130,7 +130,8 @@ def _field(
             view.choices = _choices(full, widget or name, item, choices, lang)
             view.value = [str(v) for v in cast("list[Any]", value)] if isinstance(value, list) else []
         return view
-    view.choices = _choices(full, widget or name, p, choices, lang) or choices.get(name, [])
+    if widget != "textarea":  # what people write in their own words has no list, whatever else is called alike
+        view.choices = _choices(full, widget or name, p, choices, lang) or choices.get(name, [])
     if p.get("type") == "boolean" and p.get("nullable"):  # three answers: yes, no, not given
         view.kind, view.value = "choice", str(value).lower() if value in (True, False, "true", "false") else ""
         view.choices = [Choice("true", translate(lang, "yes")), Choice("false", translate(lang, "no"))]

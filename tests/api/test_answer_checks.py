@@ -8,7 +8,9 @@ from sqlalchemy import select
 from api import person_alike
 from runtime import clock
 from schemas.base import Text
-from store import alike, people
+from schemas.calls import FreezeArg, PaymentScope
+from schemas.enrolment import LineRequest
+from store import alike, ledger, people
 from store.database import session
 from store.tables.processes import Process, Submission
 from store.users import Viewer
@@ -189,3 +191,32 @@ async def test_materials_that_come_back_begin_with_the_new_document(office: Any)
     )
     shown = (await client.get(f"/api/v1/tasks/{again}")).json()["data"]
     assert (shown["id_number"], shown["id_expires"], shown["post"]) == ("C01X00T99", "2036-01-31", "讲师")
+
+
+async def test_who_is_taken_off_stands_on_the_bill_and_nobody_without_a_number_is_visible(office: Any) -> None:
+    case = await office.case(id_number="C01X00T61")
+    other = await office.case(id_number="C01X00T62", name="Berta Beispiel")
+    scope = PaymentScope(unit="school", levy="social", month=f"{clock.today():%Y-%m}")
+    async with session() as s:
+        person, stranger = [(await s.get_one(Process, x)).subject or "" for x in (case, other)]
+        await ledger.write_lines(
+            s,
+            LineRequest(
+                process_id=case, person_id=person, levy="social", payment_month=scope.month,
+                insurances=["pension", "unemployment"],
+            ),
+        )  # fmt: skip
+        bill = await ledger.freeze_bill(s, FreezeArg(scope=scope, kind="regular", round=1))
+        s.add(Process(id=scope.process_id, kind="tax_payment", case_no=scope.process_id, started_by="system",
+                      started_at=clock.now()))  # fmt: skip
+    task = await office.task(
+        scope.process_id, "tax_payment.visible", key="visible/1", outcomes=["visible", "take_off"], org_unit=None,
+        data={"bill_id": bill.bill_id}, process={"kind": "tax_payment"},
+    )  # fmt: skip
+    chosen = {"persons": [person, stranger], "reason": "税务端查无此人"}
+    assert await answered(office, task, "clerk", "take_off", chosen) == {"/data/persons": "not_on_bill"}
+    assert "/data/persons" in await answered(office, task, "clerk", "take_off", chosen | {"persons": []})
+    assert await answered(office, task, "clerk", "visible", {}) == {"/outcome": "number_missing"}
+    clerk = await office.sign_in("clerk")
+    context = (await clerk.get(f"/api/v1/tasks/{task}")).json()["context"]
+    assert [(p["person_id"], p["number"], p["differs"]) for p in context["people"]] == [(person, None, True)]
