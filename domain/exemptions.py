@@ -6,7 +6,8 @@ Invariants: nothing is exempt without a certificate of coverage; medical with ma
 agreements are made for posted workers: a teacher hired by the school itself is exempt only where the agreement says so.
 A pending certificate means enrol and pay now, and remember the date until which it counts from the start. Residents of
 HK, Macao and Taiwan need no agreement, only the proof that their insurance there goes on (O41 art. 11); no rule
-gives them anything back, so for them it counts from the month of the proof.
+gives them anything back, so for them it counts from the month of the proof. No month before an agreement or order is
+in force is exempt; a certificate handed in before that counts as handed in on that day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,7 @@ class RegionExemption:
     regions: tuple[str, ...]
     exempt: tuple[str, ...]
     source: str
+    in_force: date
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ NO_CERTIFICATE = "no_certificate"
 
 @dataclass(frozen=True)
 class Exemption:
-    """What is exempt from which month, which paid months are refunded, what is still due; or why nothing is."""
+    """What is exempt from which month, which paid months are refunded, what is still due; or why nothing is.
+    `in_force`: the day of the agreement or order, where the exemption would have begun before it."""
 
     exempt: tuple[str, ...]
     still_due: tuple[str, ...]
@@ -83,6 +86,7 @@ class Exemption:
     max_months: int | None = None
     reason: str | None = None
     source: str = ""
+    in_force: date | None = None
 
 
 REASONS: Mapping[str, Text] = {
@@ -106,25 +110,27 @@ def assess(
     paid_from: str | None,
     insurances: Sequence[str],
     table: TreatyTable,
+    on: date,
 ) -> Exemption:
-    """What holds for a person of `country` (alpha-3) with a work permit of `permit` who handed in the certificate on
-    `certificate` and has paid all `insurances` since the month `paid_from`.
+    """What holds, asked on the day `on`, for a person of `country` (alpha-3) with a work permit of `permit` who handed
+    in the certificate on `certificate` and has paid all `insurances` since the month `paid_from`.
 
-    Handed in within the months of `certificate_rule`: exempt from the start, what was paid before is refunded; later:
-    from the month of submission, no refund; never: all is due (BJ-F2, a sample elsewhere). Never
-    from before the agreement.
+    Handed in within the months of `certificate_rule`: exempt from the start (the month of the permit, whatever was
+    paid), what was paid before is refunded; later: from the month of submission, no refund; never: all is due (BJ-F2,
+    a sample elsewhere).
     """
     nothing = tuple(insurances)
     regional = table.regional
     if regional is not None and country in regional.regions:
         if certificate is None:
             return Exemption((), nothing, reason=NO_CERTIFICATE)
-        since = max(month_of(certificate), month_of(permit))
-        return Exemption(regional.exempt, _without(insurances, regional.exempt), since, source=regional.source)
+        since, bound = _from_in_force(max(month_of(certificate), month_of(permit)), regional.in_force)
+        free = regional.exempt
+        return Exemption(free, _without(insurances, free), since, source=regional.source, in_force=bound)
     treaty = table.treaties.get(country)
     if treaty is None:
         return Exemption((), nothing, reason=NO_AGREEMENT)
-    if treaty.in_force is None or treaty.in_force > (certificate or permit):
+    if treaty.in_force is None or treaty.in_force > max(on, certificate or on):
         return Exemption((), nothing, reason=AGREEMENT_NOT_IN_FORCE)
     exempt = treaty.insurances(kind)
     if not exempt:
@@ -132,14 +138,26 @@ def assess(
     months = treaty.local_months if kind is HireKind.LOCAL_HIRE else treaty.longest_months
     if certificate is None:
         return Exemption((), nothing, max_months=months, reason=NO_CERTIFICATE)
-    handed_in = month_of(certificate)
     in_time = certificate <= add_months(permit, table.certificate_months)
-    start = paid_from or month_of(permit)
-    since = max(start if in_time else handed_in, month_of(treaty.in_force))
-    refunded = months_between(since, add_to_month(handed_in, -1)) if in_time and paid_from else []
+    since, bound = _from_in_force(month_of(permit) if in_time else month_of(certificate), treaty.in_force)
+    refunded: Sequence[str] = ()
+    if in_time and paid_from:
+        refunded = months_between(max(since, paid_from), add_to_month(month_of(certificate), -1))
     return Exemption(
-        exempt, _without(insurances, exempt), since, tuple(refunded), months, source=table.certificate_source
+        exempt,
+        _without(insurances, exempt),
+        since,
+        tuple(refunded),
+        months,
+        source=table.certificate_source,
+        in_force=bound,
     )
+
+
+def _from_in_force(month: str, in_force: date) -> tuple[str, date | None]:
+    """The month, but none before the day in force, and that day where it decided."""
+    first = month_of(in_force)
+    return (first, in_force) if first > month else (month, None)
 
 
 def _without(insurances: Sequence[str], exempt: Sequence[str]) -> tuple[str, ...]:

@@ -97,7 +97,13 @@ def _regional(texts: Texts) -> RegionExemption | None:
     name = "categories.yaml"
     rows = [c["exemption"] for c in load_list(texts, name, "categories") if isinstance(c.get("exemption"), dict)]
     made = [
-        _guard(name, r, lambda r: RegionExemption(tuple(r["regions"]), tuple(r["insurances"]), str(r["source"])))
+        _guard(
+            name,
+            r,
+            lambda r: RegionExemption(
+                tuple(r["regions"]), tuple(r["insurances"]), str(r["source"]), _yaml_date(r["in_force"])
+            ),
+        )
         for r in rows
     ]
     return made[0] if made else None
@@ -298,14 +304,17 @@ def _fee_rate(row: dict[str, Any]) -> LateFeeRate:
     return LateFeeRate(start, _share(row["daily_rate"]), row["source"], bool(row["sample"]), article_of(row))
 
 
+def _yaml_date(value: object) -> date:
+    if not isinstance(value, date):
+        raise ValueError(f"{value!r}: a date like 2020-01-01 (应为日期)")
+    return value
+
+
 def _treaty(row: dict[str, Any]) -> Treaty:
     local = cast("dict[str, Any]", row.get("local_hire") or {})
-    in_force = row["in_force"]
-    if in_force is not None and not isinstance(in_force, date):
-        raise ValueError(f"in_force {in_force!r}")
     return Treaty(
         country=row["country"],
-        in_force=in_force,
+        in_force=None if row["in_force"] is None else _yaml_date(row["in_force"]),
         exempt=tuple(row["exempt"]),
         first_months=row.get("first_months"),
         local_exempt=tuple(local.get("exempt", ())),

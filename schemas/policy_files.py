@@ -143,6 +143,13 @@ class BillingFile(Sourced):
     lines: list[Line]
 
 
+class RegionExemption(Sourced):
+    regions: Annotated[list[str], Field(min_length=1)]
+    insurances: Annotated[list[Insurance], Field(min_length=1)]
+    needs: str
+    in_force: date
+
+
 class Category(Sourced):
     id: str
     title: Text
@@ -151,7 +158,7 @@ class Category(Sourced):
     id_types: list[str]
     permits: list[str] = []
     since: date | None = None
-    exemption: dict[str, Any] | None = None
+    exemption: RegionExemption | None = None
     agency: dict[str, Any] | None = None
 
 

@@ -3,6 +3,7 @@
 from domain.calculations.base import Calculation, Context, Refused, step
 from domain.citation import source_step
 from domain.exemptions import REASONS, Exemption, assess
+from domain.times import month_of
 from schemas.base import Text
 from schemas.calculations.exemption import ExemptionAnswer, ExemptionInput, ExemptionReason
 from schemas.deadlines import DerivationStep
@@ -20,8 +21,19 @@ def run(given: ExemptionInput, context: Context) -> ExemptionAnswer:
             "国家或地区代码不存在或不适用，应为三位字母代码，例如 DEU。",
             "There is no such country or region here: give the three letters, e.g. DEU.",
         )
+    if given.paid_from is not None and given.paid_from < month_of(given.permit):
+        began = month_of(given.permit)
+        raise Refused(
+            "/paid_from",
+            "paid_before_permit",
+            f"缴费起始月 {given.paid_from} 早于办理就业证件（或用工）的月份 {began}，请填写该月或以后的月份。",
+            f"Paid since {given.paid_from} lies before the month of the permit (or start of work), {began}; check it "
+            "and give that month or a later one.",
+        )
     insured = rules.contributions.expand(rules.categories[REGIONAL if regional else FOREIGN][1])
-    found = assess(given.country, given.kind, given.permit, given.certificate, given.paid_from, insured, table)
+    found = assess(
+        given.country, given.kind, given.permit, given.certificate, given.paid_from, insured, table, context.today
+    )
     treaty = table.treaties.get(given.country)
     timing_is_sample = not regional and found.since is not None and table.certificate_sample
     sample = timing_is_sample or (treaty is not None and treaty.sample)
@@ -49,6 +61,16 @@ def _steps(found: Exemption, context: Context) -> list[DerivationStep]:
         source_step(found.source),
         step("result", f"自 {found.since} 起免缴：{zh}", f"Exempt from {found.since}: {en}"),
     ]
+    if found.in_force is not None:
+        steps.insert(
+            1,
+            step(
+                "counted",
+                f"协议或规定自 {found.in_force} 起生效，此前各月不免缴；此前已提交的证明自该日起算",
+                f"In force since {found.in_force}: no month before it is exempt, and a certificate handed in earlier "
+                "counts from that day",
+            ),
+        )
     if found.refund_months:
         span = f"{found.refund_months[0]}–{found.refund_months[-1]}"
         steps.append(
