@@ -16,14 +16,19 @@ from pydantic import ValidationError
 from api.spreadsheets.cells import half_width
 from api.spreadsheets.columns import People, Remark, Row, Table
 from api.spreadsheets.headings import label
-from domain.enrolment_checks import CheckRules, Finding, HireFacts, check
+from domain.enrolment_checks import OVER_AGE, CheckRules, Finding, HireFacts, check
 from domain.names_alike import name_key, names_alike
-from domain.retirement import Track
+from domain.retirement import STANDARD, Track
 from schemas.base import Text
 from schemas.enrolment import ForeignHire
 from store import rule_tables
 from store.sealed import number_hash
 
+OTHER_TRACK = Text(
+    zh="如属高级职称或处级女性，请由社保经办人在“单个录入”中选择退休口径并写明任职文件后发起。",
+    en="A woman with a senior title or a division head: the insurance office starts her as a single person, with the "
+    "track of retirement and the paper behind it.",
+)
 _FACTS = frozenset(HireFacts.__dataclass_fields__)
 
 
@@ -52,6 +57,22 @@ def code_of(finding: Finding) -> str:
     return finding.code if finding.code[1:].isdigit() else finding.code.lower()
 
 
+def advised(finding: Finding, sex: str | None, track: Track | None) -> Text:
+    """The sentence of a finding; of somebody over the age by the own post also where another track is set, if there is
+    one for the group."""
+    loaded = rule_tables.load()
+    group = loaded.checks.ages.get(str(sex))
+    by_post = track is None or track.id == STANDARD
+    if finding.code != OVER_AGE or not by_post or group is None or not any(t.fits(group.code) for t in others(loaded)):
+        return finding.message
+    return Text(zh=finding.message.zh + OTHER_TRACK.zh, en=f"{finding.message.en} {OTHER_TRACK.en}")
+
+
+def others(loaded: rule_tables.RuleTables) -> list[Track]:
+    """The tracks of retirement that are not the own post."""
+    return [track for track in loaded.retirement.tracks.values() if track.id != STANDARD]
+
+
 def findings(
     values: dict[str, Any], today: date, known_faults: set[str], tracks: Mapping[str, Track]
 ) -> tuple[list[Remark], list[Remark]]:
@@ -68,7 +89,7 @@ def findings(
     for found in check(facts, today, check_rules(), track):
         if found.field in known_faults:
             continue
-        remark = Remark(label(found.field).zh, code_of(found), found.message, found.field)
+        remark = Remark(label(found.field).zh, code_of(found), advised(found, facts.sex, track), found.field)
         (faults if found.fault else watch).append(remark)
     return faults, watch
 

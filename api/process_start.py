@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import import_checks, import_run, person_alike, starts
+from api import retirement as retirement_room
 from api.problems import BadForm, KeyReused, NotAllowed, Problem, Unavailable, faults_of, language_of, pick
 from api.sign_in import CurrentViewer
 from api.spreadsheets.cells import CellFault, parse_email, parse_number_text, parse_phone
@@ -24,6 +25,7 @@ from runtime import clock
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
 from schemas.imports import PersonDecision, RowRemark, StartBody, StartedView
+from schemas.retirement import TrackBody
 from store import alike, database, people, retirement_tracks
 from store import imports as store
 from store.tables.processes import Process
@@ -71,7 +73,7 @@ async def post_process(
 ) -> StartedView:
     """Starts a process; 201 with its id, also when the same key started it before."""
     language = language_of(request)
-    started = await start(viewer, body.kind, body.input, key, language, body.decision)
+    started = await start(viewer, body.kind, body.input, key, language, body.decision, body.retirement)
     if body.decision == "same_person":
         response.status_code = 200  # nothing was made
     response.headers["Location"] = f"/api/v1/processes/{started.id}"
@@ -85,9 +87,10 @@ async def start(
     key: str | None,
     language: str,
     decision: PersonDecision | None = None,
+    retirement: TrackBody | None = None,
 ) -> StartedView:
     """Starts one process. `decision`: what a clerk says of a person who looks alike; for the same person the open case
-    gets the document and is the answer.
+    gets the document and is the answer. `retirement`: the track to be set at the person, by which the age is asked.
 
     Errors: NotAllowed, KindUnknown, BadForm (pointers below /input), DuplicateCase, PersonAlike, KeyReused.
     """
@@ -95,13 +98,14 @@ async def start(
         raise NotAllowed
     if kind != KIND:
         raise KindUnknown(faults=[("/kind", "kind_unknown", KindUnknown.text)])
-    body_hash = hashlib.sha256(json.dumps([kind, data], sort_keys=True, default=str).encode()).hexdigest()
+    told = [kind, data, *([retirement.model_dump(mode="json")] if retirement else [])]
+    body_hash = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
     if key is not None:
         before = await _started_before(viewer, key, body_hash, data, language)
         if before is not None:
             return before
-    hire, watch = await _checked(data, viewer, language)
-    started = await _open(viewer, hire, key, body_hash, watch, decision)
+    hire, watch = await _checked(data, viewer, language, retirement)
+    started = await _open(viewer, hire, key, body_hash, watch, decision, retirement)
     if started is None and key is not None:
         started = await _started_before(viewer, key, body_hash, data, language)
     if started is None:
@@ -117,6 +121,7 @@ async def _open(
     body_hash: str,
     watch: list[RowRemark],
     decision: PersonDecision | None,
+    retirement: TrackBody | None,
 ) -> StartedView | None:
     """Writes the case; None when another request with this key was faster."""
     async with database.session() as session:
@@ -131,21 +136,24 @@ async def _open(
         if await people.named_otherwise(session, hire):
             raise BadForm(faults=[("/input/name", "name_differs", NAME_OF_ANOTHER)])
         others = await alike.cases(session, hire)
-        if decision == "same_person":
-            return await _same_person(session, viewer, hire, others, watch)
         if others and decision is None:
             raise PersonAlike(person_alike.said(others, viewer, import_run.allowed_units(viewer)))
-        process = await store.open_enrolment(
-            session, hire, viewer.username, source="form", idempotency_key=key, body_hash=body_hash
-        )
-        if others:
-            await person_alike.note_another(session, viewer, process, others)
+        if decision == "same_person":
+            process = await _same_person(session, viewer, hire, others)
+        else:
+            process = await store.open_enrolment(
+                session, hire, viewer.username, source="form", idempotency_key=key, body_hash=body_hash
+            )
+            if others:
+                await person_alike.note_another(session, viewer, process, others)
+        if retirement is not None and process.subject is not None:
+            await retirement_room.keep(session, viewer, process.subject, retirement)
         return _view(process, watch)
 
 
 async def _same_person(
-    session: AsyncSession, viewer: Viewer, hire: ForeignHire, others: list[alike.AlikeCase], watch: list[RowRemark]
-) -> StartedView:
+    session: AsyncSession, viewer: Viewer, hire: ForeignHire, others: list[alike.AlikeCase]
+) -> Process:
     """The open case of the same person gets the document of `hire`; nothing else of it changes."""
     case = person_alike.replaceable(others)
     if case is None:
@@ -153,7 +161,7 @@ async def _same_person(
     if await people.find_person(session, hire.id_number) is not None:
         raise BadForm(faults=[("/input/id_number", "number_taken", NUMBER_TAKEN)])
     await person_alike.replace_document(session, viewer, case, hire, f"form:{uuid4()}")
-    return _view(await session.get_one(Process, case.process_id), watch)
+    return await session.get_one(Process, case.process_id)
 
 
 UNIT_UNKNOWN = Text(
@@ -179,7 +187,9 @@ async def _started_before(
     return _view(process, _watch(found, language))
 
 
-async def _checked(data: dict[str, Any], viewer: Viewer, language: str) -> tuple[ForeignHire, list[RowRemark]]:
+async def _checked(
+    data: dict[str, Any], viewer: Viewer, language: str, retirement: TrackBody | None
+) -> tuple[ForeignHire, list[RowRemark]]:
     """The record, or every fault of it at once."""
     cleaned, unreadable = _cleaned(data)
     try:
@@ -193,10 +203,21 @@ async def _checked(data: dict[str, Any], viewer: Viewer, language: str) -> tuple
     allowed = import_run.allowed_units(viewer)
     if allowed is not None and hire.org_unit not in allowed:
         raise BadForm(faults=[("/input/org_unit", "org_unit_not_yours", import_checks.NOT_YOURS)])
-    async with database.reading() as session:
-        track = await retirement_tracks.of_number(session, hire.id_number)
+    if retirement is not None:
+        track = retirement_room.at_start(viewer, hire.sex.value, retirement)
+    else:
+        async with database.reading() as session:
+            track = await retirement_tracks.of_number(session, hire.id_number)
     found = check(HireFacts.of(hire), clock.today(), import_checks.check_rules(), track)
-    faults = [(f"/input/{f.field}", import_checks.code_of(f), f.message) for f in found if f.fault]
+    faults = [
+        (
+            f"/input/{f.field}",
+            import_checks.code_of(f),
+            import_checks.advised(f, hire.sex.value, track),
+        )
+        for f in found
+        if f.fault
+    ]
     if faults:
         raise BadForm(faults=faults)
     return hire, _watch(found, language)

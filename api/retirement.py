@@ -1,6 +1,7 @@
 """When a person retires, and the track that counts for it: read by whoever may read the person, set by the office.
 
-Invariants: the sum is `domain/retirement.py`'s; a track is set with a ground and never without a line in the audit
+Invariants: the sum is `domain/retirement.py`'s; a track is set (at the person, or with the start of the person's first
+case) with a ground and never without a line in the audit
 trail; one that the rules do not offer for the person's group is refused.
 """
 
@@ -89,11 +90,30 @@ async def set_track(viewer: Viewer, person_id: str, body: TrackBody) -> PersonRe
         before = await of_person(s, viewer, person.id)
         if body.track not in {o.track for o in before.offers}:
             raise BadForm(NOT_FOR_GROUP, faults=[("/track", "not_for_group", NOT_FOR_GROUP)])
-        if before.track == body.track:
+        if not await keep(s, viewer, person.id, body):
             raise SameTrack
-        await retirement_tracks.add(s, person.id, body.track, body.ground, viewer.username, clock.now())
-        audit.record(s, viewer.username, "retirement.track", person.id, old=before.track, new=body.track.value)
         return await of_person(s, viewer, person.id)
+
+
+async def keep(s: AsyncSession, viewer: Viewer, person_id: str, body: TrackBody) -> bool:
+    """Writes a track that was found to fit, with its line in the audit trail; False where it is set already."""
+    before = (await retirement_tracks.of_people(s, [person_id])).get(person_id, STANDARD)
+    if before == body.track:
+        return False
+    await retirement_tracks.add(s, person_id, body.track, body.ground, viewer.username, clock.now())
+    audit.record(s, viewer.username, "retirement.track", person_id, old=before, new=body.track.value)
+    return True
+
+
+def at_start(viewer: Viewer, sex: str, body: TrackBody) -> Track:
+    """The track that the office names for somebody who is being started. NotAllowed, BadForm for one that is not for
+    the group."""
+    require_role(viewer, *COMMANDERS)
+    loaded = rule_tables.load()
+    track = loaded.retirement.tracks.get(body.track)
+    if track is None or not track.fits(loaded.checks.ages[sex].code):
+        raise BadForm(NOT_FOR_GROUP, faults=[("/retirement/track", "not_for_group", NOT_FOR_GROUP)])
+    return track
 
 
 @router.get("/retirement", summary="When a person retires by law and by the track set at the person")

@@ -96,6 +96,7 @@ NOT_FOREIGN = "NOT_FOREIGN"
 FUTURE_DATE = "FUTURE_DATE"
 NO_RATES = "NO_RATES"
 UNDER_AGE = "UNDER_AGE"
+OVER_AGE = "R11"
 PERMIT_SHORTER = "W01"
 DOCUMENT_SHORTER = "W02"
 PERMIT_IN_FUTURE = "W03"
@@ -318,4 +319,4 @@ def _age(facts: HireFacts, rules: CheckRules, track: Track | None) -> list[Findi
         zh=f"合同开始时已超过法定退休年龄（{limit}），不能新参保；请向经办机构确认后按超龄人员办理。",
         en=f"Over the statutory retirement age ({limit}) when the contract starts: cannot be enrolled; ask the agency.",
     )
-    return [Finding("R11", "birth", text)]
+    return [Finding(OVER_AGE, "birth", text)]

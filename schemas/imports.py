@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from schemas.base import Body
+from schemas.retirement import TrackBody
 
 RowOutcome = Literal["started", "refused", "duplicate", "changed"]
 PersonDecision = Literal["another_person", "same_person"]
@@ -83,6 +84,11 @@ class StartBody(Body):
         default=None,
         description="said by a clerk of a person who looks like the person of a case (problem person_alike): another "
         "person, who starts; or the same one, whose open case gets the new document and is the answer",
+    )
+    retirement: TrackBody | None = Field(
+        default=None,
+        description="the track by which the person retires (a woman with a senior title), set by the office "
+        "together with the start: whether the person is over the age is asked by it",
     )
 
 

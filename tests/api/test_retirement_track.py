@@ -129,3 +129,45 @@ async def test_who_may_be_enrolled_is_asked_by_the_track(office: Office) -> None
     assert (await put(office, "clerk", person, **SENIOR)).status_code == 200
     answer = await clerk.post("/api/v1/processes", json={"kind": "enrolment", "input": form})
     assert "R11" not in answer.text and answer.json()["code"] == "duplicate_case", answer.text
+
+
+async def started(office: Office, who: str, number: str, birth: str = "1968-03-14", **more: Any) -> Any:
+    """A start by the form of somebody who is not on record."""
+    form = hire(birth=birth, id_number=number, name=f"NEW PERSON {number}").model_dump(mode="json", exclude_none=True)
+    body = {"kind": "enrolment", "input": form, **more}
+    return await (await office.sign_in(who)).post("/api/v1/processes", json=body)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_person_over_the_age_by_the_post_is_started_with_the_track(school: Office) -> None:
+    """Nobody on record yet, so the track comes with the start; without it the refusal says where to set it."""
+    refused = await started(school, "clerk", "C01X00T48")
+    [fault] = refused.json()["errors"]
+    assert (refused.status_code, fault["code"]) == (422, "R11") and "退休口径" in fault["message"]
+    assert (await started(school, "college", "C01X00T48", retirement=SENIOR)).status_code == 403
+    unsaid = await started(school, "clerk", "C01X00T48", retirement={**SENIOR, "ground": " "})
+    assert (unsaid.status_code, unsaid.json()["errors"][0]["pointer"]) == (422, "/retirement/ground")
+    done = await started(school, "clerk", "C01X00T48", retirement=SENIOR)
+    assert done.status_code == 201, done.text
+    person = done.json()["subject"]
+    found = (await read(school, "clerk", person)).json()
+    assert [(h["track"], h["set_by"], h["ground"]) for h in found["history"]] == [
+        ("senior_title", "clerk", SENIOR["ground"])
+    ]
+    async with session() as s:
+        rows = list(await s.scalars(select(Audit).where(Audit.action == "retirement.track", Audit.object == person)))
+    assert [(r.actor, r.data) for r in rows] == [("clerk", {"old": "standard", "new": "senior_title"})]
+
+    too_old = await started(school, "clerk", "C01X00T49", birth="1955-03-14", retirement=SENIOR)
+    assert [e["code"] for e in too_old.json()["errors"]] == ["R11"], "over the age by this track too"
+    async with session() as s:
+        assert await people.find_person(s, "C01X00T49") is None
+
+
+async def test_a_track_that_is_not_for_the_person_starts_nobody(office: Office) -> None:
+    form = hire(sex="male", id_number="C01X00T50").model_dump(mode="json", exclude_none=True)
+    body = {"kind": "enrolment", "input": form, "retirement": SENIOR}
+    wrong = await (await office.sign_in("clerk")).post("/api/v1/processes", json=body)
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/retirement/track")
+    async with session() as s:
+        assert await people.find_person(s, "C01X00T50") is None

@@ -119,3 +119,27 @@ async def test_a_single_person_with_a_second_passport_is_decided_about_in_the_fo
     await page.wait_for_url("**/cases/**")
     assert page.url.split("?")[0] == case.split("?")[0] and "new document" in await page.inner_text("#said")
     assert await cases_in_rows() == 1
+
+
+async def test_a_person_over_the_age_by_the_post_is_started_with_her_track(site: Site) -> None:
+    page = await site.visitor("clerk")
+    form = "form[action='/start/single']"
+    await page.goto("/start")
+    await page.click("#single-title")
+    for name, value in {**hire_values(0, clock.today()), "birth": "1968-03-14"}.items():
+        field = page.locator(f"{form} [name='{name}']")
+        await (field.select_option(value) if await field.evaluate("e => e.tagName") == "SELECT" else field.fill(value))
+    await page.click(f"{form} button")
+    assert "选择退休口径" in await page.inner_text("#faults")
+    await page.select_option("#f-retirement_track", "senior_title")
+    await page.click(f"{form} button")
+    assert "依据" in await page.inner_text("#faults") and await page.locator("#f-ground-fault").count() == 1
+    assert await page.input_value("#f-retirement_track") == "senior_title"
+    await page.fill("#f-retirement_ground", "副教授任职文件 校人〔2025〕12号")
+    await page.click(f"{form} button")
+    await page.wait_for_url("**/cases/**")
+    assert await cases_in_rows() == 1
+
+    college = await site.visitor("college")
+    await college.goto("/start")
+    assert await college.locator("#f-retirement_track").count() == 0, "the office sets it, not the college"

@@ -7,16 +7,20 @@ reload starts nothing again.
 from typing import Any
 from uuid import uuid4
 
+from pydantic import ValidationError
 from starlette.responses import Response
 
-from api import imports, process_start
+from api import import_checks, imports, process_start
 from api.import_run import may_start
 from api.imports import BadSpreadsheet
+from api.permissions import COMMANDERS
 from api.person_alike import ALIKE, may_decide
-from api.problems import BadFile, NotAllowed, Problem
+from api.problems import BadFile, BadForm, NotAllowed, Problem, faults_of
 from schemas.base import Text
 from schemas.enrolment import KIND, ForeignHire
 from schemas.imports import ImportView, PersonDecision, RowDecisions, RowRemark
+from schemas.retirement import TrackBody
+from store import rule_tables
 from store.database import session
 from web import choices, forms
 from web.forms import Choice, SaidFault
@@ -26,6 +30,7 @@ from web.routes import router as make_router
 router = make_router()
 SCHEMA = ForeignHire.model_json_schema()
 ROW = "row-"
+RETIREMENT = "/retirement"
 DECISIONS: dict[str, PersonDecision] = {"another_person": "another_person", "same_person": "same_person"}
 OUTCOMES = ("started", "changed", "duplicate", "refused")
 _NO_FILE = Text(zh="请选择一个电子表格文件。", en="Choose a spreadsheet first.")
@@ -81,15 +86,31 @@ async def single(visit: Guest) -> Response:
     form = await posted(visit)
     data = forms.read(SCHEMA, values_of(form))
     key, decision = str(form.get("key") or uuid4().hex), DECISIONS.get(str(form.get("decision") or ""))
+    given = {name: str(form.get(f"retirement_{name}") or "").strip() for name in ("track", "ground")}
     try:
-        started = await process_start.start(visit.viewer, KIND, data, key, visit.lang, decision)
+        retirement = _track(given)
+        started = await process_start.start(visit.viewer, KIND, data, key, visit.lang, decision, retirement)
     except Problem as problem:
-        return await _page(visit, problem=problem, data=data)
+        return await _page(visit, problem=problem, data=data, retirement=given)
     return visit.go(f"/cases/{started.id}", "document_replaced" if decision == "same_person" else "started")
 
 
+def _track(given: dict[str, str]) -> TrackBody | None:
+    """The track chosen with its ground; None for the own post. BadForm."""
+    if not given["track"]:
+        return None
+    try:
+        return TrackBody.model_validate(given)
+    except ValidationError as error:
+        raise BadForm(faults=faults_of(error.errors(), RETIREMENT)) from error
+
+
 async def _page(
-    visit: Visit, result: ImportView | None = None, problem: Problem | None = None, data: dict[str, Any] | None = None
+    visit: Visit,
+    result: ImportView | None = None,
+    problem: Problem | None = None,
+    data: dict[str, Any] | None = None,
+    retirement: dict[str, str] | None = None,
 ) -> Response:
     if not may_start(visit.viewer):
         raise NotAllowed
@@ -98,12 +119,19 @@ async def _page(
     allowed = None if visit.viewer.has("clerk") else visit.viewer.org_units
     offered["org_unit"] = [c for c in offered["org_unit"] if allowed is None or c.code in allowed]
     faults = problem.view(visit.lang).errors if problem and data is not None else []
+    of_track = {"track": "", "ground": ""}
+    of_track |= {f.pointer.rpartition("/")[2]: f.message for f in faults if f.pointer.startswith(RETIREMENT)}
+    said = [SaidFault(visit.t(f"rules_track_{name}"), message) for name, message in of_track.items() if message]
+    faults = [f for f in faults if not f.pointer.startswith(RETIREMENT)]
     return await page(
         visit,
         "start.html",
         problem.status if problem else 200,
-        sentence=sentence(visit, problem.text) if problem and not faults else "",
-        fault_list=forms.said(SCHEMA, faults, visit.lang),
+        sentence=sentence(visit, problem.text) if problem and not faults and not said else "",
+        fault_list=[*forms.said(SCHEMA, faults, visit.lang), *said],
+        tracks=import_checks.others(rule_tables.load()) if visit.viewer.has(*COMMANDERS) else [],
+        retirement=retirement or {"track": "", "ground": ""},
+        of_track=of_track,
         form_fields=forms.fields_of(SCHEMA, data or {}, offered, visit.lang, faults),
         open_single=data is not None,
         ask_person=problem is not None and problem.code == ALIKE and may_decide(visit.viewer),
