@@ -29,7 +29,7 @@ from schemas.policy import (
     ProposeBody,
 )
 from schemas.policy_files import TITLES
-from store import audit, policies, policy_changes, policy_orders
+from store import audit, policies, policy_changes, policy_orders, rule_tables
 from store.database import reading, session
 from store.tables.policy import PolicyChangeRow
 from store.users import Viewer
@@ -206,14 +206,37 @@ def title_of(name: str) -> Text:
     return TITLES.get(name, Text(zh=name, en=name))
 
 
+def _which(row: PolicyChangeRow) -> Text:
+    """What of a file a change is about, in words: 基本养老保险 2026-01-01, not `pension all 2026-01-01`."""
+    if row.kind != ChangeKind.ROW:
+        return Text(zh=row.key, en=row.key)
+    lines = rule_tables.load().contributions.lines
+    parts: list[Text] = []
+    for name in ("insurance", "class", "year", "scheme", "valid_from"):
+        said = str(row.new.get(name) or "")
+        if name == "insurance" and said in lines:
+            parts.append(lines[said].title)
+        elif name == "class" and said:
+            parts.append(Text(zh=f"{said} 类", en=f"class {said}"))
+        elif said and said != "all":
+            parts.append(SCHEMES.get(said) or Text(zh=said, en=said))
+    zh, en = " ".join(p.zh for p in parts), " ".join(p.en for p in parts)
+    return Text(zh=zh or row.key, en=en or row.key)
+
+
+SCHEMES = {
+    "enterprise": Text(zh="城镇企业职工", en="enterprise"),
+    "public_institution": Text(zh="机关事业单位", en="public institution"),
+}
+
+
 def view_of(viewer: Viewer, row: PolicyChangeRow) -> ChangeView:
     """A change as this viewer sees it."""
-    what = " ".join(str(row.new[k]) for k in ("insurance", "class", "year", "scheme", "valid_from") if row.new.get(k))
-    title, which = title_of(row.file), (what or row.key) if row.kind == ChangeKind.ROW else row.key
+    title, which = title_of(row.file), _which(row)
     return ChangeView.model_validate(
         {
             **{f: getattr(row, f) for f in ChangeView.model_fields if f not in ("title", "actions")},
-            "title": Text(zh=f"{title.zh} {which}".strip(), en=f"{title.en} {which}".strip()),
+            "title": Text(zh=f"{title.zh} {which.zh}".strip(), en=f"{title.en} {which.en}".strip()),
             "actions": actions(viewer, row),
         }
     )

@@ -25,6 +25,7 @@ PHRASES = (
     ("school rule", "校内规定"),
     ("and follow-up", "及其后续文件"),
     ("by analogy", "参照适用"),
+    ("; days ", "；天数："),
 )
 _NAME = re.compile(r"《[^》]*》|([\u3400-\u9fff]{2}[\u3400-\u9fff〔〕0-9]*(?: \([\u3400-\u9fff][^)]*\))?)")
 _ARTICLES = re.compile(r" ?\barts?\.? ?(\d+(?:(?:, ?|-)\d+)*)")

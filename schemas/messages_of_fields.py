@@ -18,6 +18,33 @@ def _one_of(context: Context) -> Text:
     return Text(zh=f"应为以下之一：{'、'.join(values)}。", en=f"It must be one of: {', '.join(values)}.")
 
 
+def _formed(pattern: str) -> Text:
+    """What a text must look like, by an example; nobody reads a regular expression."""
+    for known, zh, en in _FORMS:
+        if pattern == known:
+            return Text(zh=f"格式不对，应为{zh}。", en=f"Wrong form: it must be {en}.")
+    return Text(zh="格式不对，请对照字段说明填写。", en="Wrong form: fill it in as the field's description says.")
+
+
+def _items(n: int) -> str:
+    return f"{n} item" if n == 1 else f"{n} items"
+
+
+_FORMS = (
+    (r"^[A-Z]{3}$", "三位大写国家代码，如 DEU", "a country's code of three capital letters, like DEU"),
+    (r"^R\d{2}$", "退回原因代码，如 R06", "a code of a refusal, like R06"),
+    (r"^X\d{2}$", "比对规则代码，如 X01", "a code of a comparison, like X01"),
+    (r"^\d{4}-(0[1-9]|1[0-2])$", "月份，如 2026-11", "a month, like 2026-11"),
+    (r"^20[0-9]{2}-(0[1-9]|1[0-2])$", "月份，如 2026-11", "a month, like 2026-11"),
+    (
+        r"^[a-z0-9_]{1,60}\.(yaml|csv)$",
+        "规则文件名，如 late_fee.yaml",
+        "the name of a file of rules, like late_fee.yaml",
+    ),
+)
+_LIST = Text(
+    zh="应为列表，写在方括号中，用逗号分隔。", en="It must be a list: in square brackets, with commas between."
+)
 NOT_JSON = Text(zh="不是有效的 JSON。", en="It is not valid JSON.")
 _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "missing": lambda c: Text(zh="必填，请填写。", en="Required: fill it in."),
@@ -28,12 +55,10 @@ _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "string_too_long": lambda c: Text(
         zh=f"最多 {c['max_length']} 个字符。", en=f"At most {c['max_length']} characters."
     ),
-    "string_pattern_mismatch": lambda c: Text(
-        zh=f"格式不对，应符合 {c['pattern']}。", en=f"Wrong form: it must match {c['pattern']}."
-    ),
+    "string_pattern_mismatch": lambda c: _formed(str(c["pattern"])),
     "string_type": lambda c: Text(zh="应为文字。", en="It must be text."),
-    "too_short": lambda c: Text(zh=f"至少填 {c['min_length']} 项。", en=f"At least {c['min_length']} items."),
-    "too_long": lambda c: Text(zh=f"最多 {c['max_length']} 项。", en=f"At most {c['max_length']} items."),
+    "too_short": lambda c: Text(zh=f"至少填 {c['min_length']} 项。", en=f"At least {_items(c['min_length'])}."),
+    "too_long": lambda c: Text(zh=f"最多 {c['max_length']} 项。", en=f"At most {_items(c['max_length'])}."),
     "greater_than": lambda c: Text(zh=f"应大于 {c['gt']}。", en=f"It must be greater than {c['gt']}."),
     "greater_than_equal": lambda c: Text(zh=f"不能小于 {c['ge']}。", en=f"It must be at least {c['ge']}."),
     "less_than": lambda c: Text(zh=f"应小于 {c['lt']}。", en=f"It must be less than {c['lt']}."),
@@ -43,7 +68,8 @@ _SENTENCES: dict[str, Callable[[Context], Text]] = {
     ),
     "literal_error": _one_of,
     "enum": _one_of,
-    "list_type": lambda c: Text(zh="应为列表。", en="It must be a list."),
+    "list_type": lambda c: _LIST,
+    "tuple_type": lambda c: _LIST,
     "dict_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
     "model_attributes_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
     "model_type": lambda c: Text(zh="应为对象。", en="It must be an object."),
@@ -51,6 +77,7 @@ _SENTENCES: dict[str, Callable[[Context], Text]] = {
 }
 _DATE = Text(zh="日期无效，请按 2026-11-24 的格式填写。", en="Not a valid date: write it like 2026-11-24.")
 _NUMBER = Text(zh="应为数字。", en="It must be a number.")
+_WHOLE = Text(zh="应为整数。", en="It must be a whole number.")
 _FLAG = Text(zh="应为 true 或 false。", en="It must be true or false.")
 _GENERAL = Text(zh="内容无效，请更正。", en="Not valid: correct it.")
 
@@ -80,7 +107,9 @@ def message_of(error: ErrorDetails) -> Text:
         return made(context)
     if kind.startswith(("date_", "datetime_", "timezone_", "time_")) or kind in ("date_type", "datetime_type"):
         return _DATE
-    if kind.startswith(("int_", "float_", "decimal_", "finite_")):
+    if kind.startswith("int_"):
+        return _WHOLE
+    if kind.startswith(("float_", "decimal_", "finite_")):
         return _NUMBER
     if kind.startswith("bool_"):
         return _FLAG

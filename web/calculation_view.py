@@ -116,6 +116,9 @@ def _rows(entries: Mapping[str, Any], name: str, lang: str) -> list[list[str]]:
     return rows
 
 
+_AGE = re.compile(r"(\d+)y(?:(\d+)m)?")  # 61y5m, as the tables of the law have it
+
+
 def words(name: str, value: Any, lang: str) -> str:
     """A value in words: yes and no, both ends of a list, the catalogue's word for a code, else the value itself."""
     if value is None or value == "" or value == []:
@@ -128,6 +131,8 @@ def words(name: str, value: Any, lang: str) -> str:
         return said[0] if alike else translate(lang, "list_comma").join(said)
     if isinstance(value, dict):
         return pick(lang, cast("dict[str, Any]", value))
+    if name == "age" and (found := _AGE.fullmatch(str(value))):
+        return translate(lang, "years_months" if found[2] else "years", years=found[1], months=found[2])
     for key in (f"choice_{name}_{value}", f"insurance_{value}"):
         if has(key):
             return translate(lang, key)

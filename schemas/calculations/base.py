@@ -62,7 +62,7 @@ def _day(given: Any) -> Any:
     if day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise refused(
             "bad_date",
-            "日期无效，请按 2026-11-24 的格式填写。",
+            f"日期无效，请按 2026-11-24 的格式填写，年份在 {FIRST_YEAR} 至 {LAST_YEAR} 之间。",
             f"Not a valid date: write it like 2026-11-24, between {FIRST_YEAR} and {LAST_YEAR}.",
         )
     return day
