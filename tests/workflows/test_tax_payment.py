@@ -118,3 +118,18 @@ async def test_reimbursement_from_withholding_to_settlement(stage: Open) -> None
         await handle.result()
         assert office.state(handle.id) == "closed"
         assert {"record_withholding:next_month", "settle_voucher", "wake_cases:settled"} <= set(office.calls)
+
+
+async def test_by_portal_a_bill_is_compared_again_with_a_new_file(stage: Open) -> None:
+    office = Office({"tax_office": "portal"})
+    office.lines = {"social": 3}
+    office.comparisons = [False, True]
+    async with stage(office) as s:
+        handle = await s.begin("TaxPayment", at=START, **SCOPE)
+        for kind in ("freeze", "visible", "bill"):
+            await complete(handle, await office.task(f"tax_payment.{kind}"))
+        await complete(handle, await office.task("tax_payment.confirm"), "recheck")
+        await complete(handle, await office.task("tax_payment.bill"))
+        await complete(handle, await office.task("tax_payment.confirm"), "confirm")
+        await office.task("tax_payment.approval")
+        assert office.calls.count("fetch_bill") == 2
