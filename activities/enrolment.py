@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from domain import enrolment_checks, exemptions
+from domain import enrolment_checks
 from domain.exemptions import TreatyTable
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.enrolment import Certificate, EnrolmentFacts, ForeignHire, HireKind
@@ -19,8 +19,6 @@ from store import case_rules, people, projection, retirement_tracks, rule_tables
 from store.database import session
 from store.premium_lines import process_now, shanghai_day
 from store.tables.people import Hire
-
-CERTIFICATE_DUE = "certificate_due"  # policies/watch_rules.yaml
 
 
 async def _facts(s: AsyncSession, row: Hire) -> EnrolmentFacts:
@@ -91,19 +89,9 @@ async def record_exemption(arg: ExemptionDecision) -> EnrolmentFacts:
         row.insurances = rules.insurances(row.category, row.exempt)
         await s.flush()
         if arg.certificate == Certificate.PENDING.value:
-            proposal = exemptions.propose(
-                row.country,
-                HireKind(row.hire_kind),
-                Certificate.PENDING,
-                row.permit_issued,
-                row.contract_start,
-                shanghai_day(now),
-                rules.treaties,
-            )
-            if proposal.certificate_by is not None:
-                await people.watch(s, arg.person_id, arg.process_id, CERTIFICATE_DUE, proposal.certificate_by)
+            await watch_dates.watch_certificate(s, row, shanghai_day(now))
         else:
-            await watch_dates.done(s, arg.process_id, CERTIFICATE_DUE, now)
+            await watch_dates.done(s, arg.process_id, watch_dates.CERTIFICATE_DUE, now)
         return await _facts(s, row)
 
 

@@ -89,16 +89,16 @@ def message_text(notice: Notice) -> Text:
 
 
 def amended_subject() -> Text:
-    """Subject of the mail about an amended number."""
-    return Text(zh="社会保险参保编号已更正", en="Your social-insurance number has been amended")
+    """Subject of the mail about a notice that was wrong."""
+    return Text(zh="参保通知内容已更正", en="Your notice of enrolment has been amended")
 
 
 def amended_text(notice: Notice) -> Text:
-    """That a number in the notice was wrong and has been amended; the number itself is not in it."""
+    """That something in the notice was wrong and has been amended; neither number nor amount is in it."""
     return Text(
-        zh=f"您的参保通知（{notice.case_no}）中的编号登记有误，现已更正，请登录系统在“我的”页面查看并以此为准。",
-        en=f"A number in your notice ({notice.case_no}) was recorded wrongly and has been amended. Sign in and open "
-        "“My record”: the number there is the right one.",
+        zh=f"您的参保通知（{notice.case_no}）中的编号或金额登记有误，现已更正，请登录系统在“我的”页面查看并以此为准。",
+        en=f"A number or an amount in your notice ({notice.case_no}) was recorded wrongly and has been amended. "
+        "Sign in and open “My record”: what stands there is right.",
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notices import mask
 from runtime import clock
-from schemas.amendment import FIELDS, KIND, Amendable
+from schemas.amendment import FIELDS, KIND, WAGE, Amendable
 from schemas.base import Text
 from schemas.process import ProcessStart, ProcessState
 from store import demo_clock, inbox_events, notifications, people, recorded
@@ -24,6 +24,7 @@ from store.tables.amendments import Amendment
 from store.tables.processes import Process, ProcessStartRow
 
 PROPOSED, APPLIED, REJECTED, WITHDRAWN, VOID = "proposed", "applied", "rejected", "withdrawn", "void"
+TOLD = ("registration.number", WAGE)  # what the notice to the person rests on
 CHANGED = Text(
     zh="提出更正后，登记的值已有变化，不能再按原提议更正：请不予更正，核对后重新提出。",
     en="The value on record has changed since this was proposed: do not amend it, check, and propose anew.",
@@ -180,7 +181,7 @@ async def decide(session: AsyncSession, amendment_id: str, outcome: str, actor: 
             row.state, row.note = VOID, (why or GONE).zh
         else:
             await recorded.write(session, process, found, values_of(row).new, source=row.id, actor=actor)
-            if row.field == "registration.number":
+            if row.field in TOLD:
                 await notifications.renew(session, process.id, row.id, now)
     await session.flush()
     await _tell(session, process, row, found, f"amend_{row.state}", actor)

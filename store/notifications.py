@@ -151,7 +151,7 @@ async def send(session: AsyncSession, process_id: str, person_id: str, now: date
 
 
 async def renew(session: AsyncSession, process_id: str, amendment_id: str, now: datetime) -> bool:
-    """A number in a notice that was sent has been amended: the notice says the new one, and the person is told so.
+    """What a notice says that was sent has been amended: it says the new value, and the person is told so.
     False when there is no notice yet: it will say what is right then."""
     row = await session.get(NoticeRow, process_id, with_for_update=True)
     if row is None:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.contributions import PolicyGap
 from domain.policy_impact import PENSION, Arrears, DueLine, Insured, NotComputable, OpenDeadline
 from domain.times import add_to_month, month_of, months_between
+from schemas.amendment import WAGE
 from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
 from schemas.enrolment import KIND as ENROLMENT
@@ -29,6 +30,7 @@ from store.people import vital
 from store.premium_lines import in_force
 from store.rule_tables import RuleTables
 from store.sealed import unseal
+from store.tables.amendments import Amendment
 from store.tables.ledger import Bill, BillLine, PremiumLine
 from store.tables.people import Hire, Person
 from store.tables.processes import Process, Task
@@ -88,6 +90,7 @@ async def due_lines(
     for hire, version, case_no, closed_at, kind in rows:
         of_case = await case_rules.of_version(session, version)
         hires[hire.process_id] = hire, of_case, case_no, closed_at is None and kind == ENROLMENT
+    amended = await _wage_amended(session)
     found: list[DueLine] = []
     unknown: list[NotComputable] = []
     begun: set[tuple[str, str]] = set()
@@ -112,7 +115,8 @@ async def due_lines(
         whose = process_id, named, person_id, month, insurance
         known = hires.get(process_id)
         if declared is not None and scheme is not None:
-            found.append(DueLine(*whose, scheme, declared))
+            right = _wage(known[0]) if known is not None and process_id in amended else declared
+            found.append(DueLine(*whose, scheme, right))
         elif corrects is not None:
             unknown.append(NotComputable(*whose, OF_THE_AGENCY))
         elif known is not None:  # written before lines kept their wage
@@ -130,6 +134,14 @@ async def due_lines(
             for levy, reason in gaps
         ]
     return found, unknown
+
+
+async def _wage_amended(session: AsyncSession) -> set[str]:
+    """Cases whose wage was amended: lines of the difference stand beside the first ones, and both are of that wage."""
+    rows = await session.scalars(
+        select(Amendment.process_id).where(Amendment.field == WAGE, Amendment.state == "applied").distinct()
+    )
+    return set(rows)
 
 
 def _wage(hire: Hire) -> Decimal:

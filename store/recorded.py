@@ -19,8 +19,17 @@ from domain.times import at, day_of
 from schemas.amendment import FIELDS, Amendable, text_of
 from schemas.base import Text
 from schemas.calls import PaymentScope
-from schemas.enrolment import ForeignHire
-from store import people, policies, registrations, retirement_tracks, rule_tables, vouchers, wage_differences
+from schemas.enrolment import Certificate, ForeignHire
+from store import (
+    people,
+    policies,
+    registrations,
+    retirement_tracks,
+    rule_tables,
+    vouchers,
+    wage_differences,
+    watch_dates,
+)
 from store.premium_lines import process_now
 from store.sealed import number_hash, seal
 from store.tables.ledger import Bill, Voucher
@@ -192,7 +201,9 @@ async def write(
         if name == "monthly_wage":
             old = Decimal(recorded.value)
             await wage_differences.write(session, process.id, old, hire.monthly_wage, actor=actor, now=now)
-        await people.save_hire(session, process.id, process.subject or "", hire, source=source, now=now)
+        row = await people.save_hire(session, process.id, process.subject or "", hire, source=source, now=now)
+        if name == "permit_issued" and hire.certificate is Certificate.PENDING and row.exempt is not None:
+            await watch_dates.watch_certificate(session, row, day_of(now))
     elif group == "registration":
         agency, _, attempt = recorded.of.partition("/")
         row = await registrations.get(session, process.id, agency, int(attempt))

@@ -14,13 +14,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import exemptions
 from domain.notices import rungs_reached, watch_line, watch_rules
 from domain.times import SHANGHAI
 from runtime.logging import logger
 from schemas.base import Text
+from schemas.enrolment import Certificate, HireKind
 from schemas.notices import WatchRule
 from schemas.process import ProcessState
-from store import people, projection, users
+from store import case_rules, people, projection, users
 from store.policies import calendar, texts
 from store.tables.notices import WatchRung
 from store.tables.office import Setting
@@ -28,6 +30,7 @@ from store.tables.people import Hire, Person, User, WatchDate
 from store.tables.processes import Process
 
 log = logger(__name__)
+CERTIFICATE_DUE = "certificate_due"  # policies/watch_rules.yaml
 LAST_DAY = "watch_dates_told_on"
 # A rung on a rest day comes earlier; no run of rest days is longer than this.
 LONGEST = timedelta(days=14)  # lint: allow law-number - a bound for a query, longer than any holiday
@@ -45,6 +48,21 @@ class Told:
 def rules() -> dict[str, WatchRule]:
     """The rules in force, by kind. PolicyError when the file is broken."""
     return watch_rules(texts())
+
+
+async def watch_certificate(session: AsyncSession, hire: Hire, today: date) -> None:
+    """Remembers by when the certificate of coverage that a person is waiting for has to be handed in."""
+    proposal = exemptions.propose(
+        hire.country,
+        HireKind(hire.hire_kind),
+        Certificate.PENDING,
+        hire.permit_issued,
+        hire.contract_start,
+        today,
+        (await case_rules.of_case(session, hire.process_id)).treaties,
+    )
+    if proposal.certificate_by is not None:
+        await people.watch(session, hire.person_id, hire.process_id, CERTIFICATE_DUE, proposal.certificate_by)
 
 
 async def tell(session: AsyncSession, now: datetime) -> int:

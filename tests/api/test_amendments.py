@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -16,7 +17,7 @@ from runtime import clock
 from runtime.settings import Settings
 from schemas.calls import RegistrationArg
 from simulators.launch import Running
-from store import ledger, people, premium_lines, registrations
+from store import ledger, people, policy_impact, premium_lines, registrations, rule_tables
 from store.database import session
 from store.sealed import unseal
 from store.tables.desk import Substitution
@@ -345,11 +346,17 @@ async def test_an_amended_wage_of_a_closed_case_is_made_up_and_paid(school: Offi
     assert (await program.until_ended(case))["state"] == "closed"
     clerk = await school.sign_in("clerk")
     wage = await on_record(clerk, case, "hire.monthly_wage")
+    async with session() as s:
+        said_before = str(unseal((await s.get_one(NoticeRow, case)).body))
     lower = await propose(clerk, case, wage, "17000.00")
     assert lower.status_code == 422 and "退费" in lower.json()["detail"], "what was billed is not lowered"
     assert (await amended(school, case, "hire.monthly_wage", "19000.00"))["state"] == "applied"
     async with session() as s:
+        said_after = str(unseal((await s.get_one(NoticeRow, case)).body))
         before = (await premium_lines.case_books(s, case)).unpaid
+        lines, _ = await policy_impact.due_lines(s, rule_tables.load(), clock.today())
+    assert said_after != said_before, "the notice has the right amounts"
+    assert {line.declared for line in lines if line.process_id == case} == {Decimal("19000.00")}
     assert before == {"social": 3, "medical": 3}
 
     async def paid() -> bool:

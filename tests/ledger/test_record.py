@@ -10,14 +10,17 @@ from temporalio.exceptions import ApplicationError
 from activities.enrolment import apply_record, load_enrolment_facts, record_exemption
 from activities.registrations import record_registration
 from domain.times import SHANGHAI
+from schemas.amendment import FIELDS
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision, RegistrationEvent
 from schemas.enrolment import Certificate, EnrolmentFacts, HireKind, MaterialsForm
 from schemas.forms import EmptyForm
 from schemas.registration import AcceptedForm, ApprovedForm, CorrectionForm, HandInForm, RefusedForm, UndoneForm
 from store import database as db
 from store import people, registrations
+from store.recorded import RECORD, Recorded, write
 from store.tables.people import Hire, WatchDate
-from tests.ledger.conftest import MEDICAL, SOCIAL, Office, contents, run, twice
+from store.tables.processes import Process
+from tests.ledger.conftest import MEDICAL, NOON, SOCIAL, Office, contents, run, twice
 
 POSTED = {"hire_kind": HireKind.POSTED}
 
@@ -157,3 +160,20 @@ async def test_an_event_without_its_form_is_a_programming_error(office: Office) 
             ),
         )  # fmt: skip
     assert refused.value.non_retryable
+
+
+async def test_an_amended_permit_moves_the_day_of_a_certificate_to_come(office: Office) -> None:
+    case = await office.case(**POSTED)
+    await run(record_exemption, decision(case, [], "pending"))
+    before = (await certificate_watch(case)).on
+    async with db.session() as s:
+        process = Process(
+            id=case.process_id, kind="enrolment", case_no="FE2026-1", subject=case.person_id, started_by="clerk",
+            started_at=NOON,
+        )  # fmt: skip
+        s.add(process)
+        await s.flush()
+        value = Recorded(FIELDS["hire.permit_issued"], "", RECORD, "2026-11-02")
+        await write(s, process, value, "2026-10-20", source="amendment-1", actor="supervisor")
+    after = (await certificate_watch(case)).on
+    assert (before, after) == (date(2027, 2, 2), date(2027, 1, 20))
