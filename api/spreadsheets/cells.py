@@ -16,6 +16,7 @@ from api.spreadsheets.reader import Cell
 from schemas.base import Text
 
 EXCEL_EPOCH = date(1899, 12, 30)  # day 0 of the 1900 date system as used after February 1900
+EPOCH_1904 = date(1904, 1, 1)
 SERIAL_RANGE = (10_000, 80_000)  # 1927 to 2119: all days a list of staff can hold
 EPOCH_SERIAL = re.compile(r"\d{5}(\.\d+)?")
 
@@ -66,7 +67,7 @@ _D_MON_Y = re.compile(r"^(\d{1,2})(?:st|nd|rd|th)?[\s.-]*([a-z]{3,9})[\s.,-]*(\d
 _MON_D_Y = re.compile(r"^([a-z]{3,9})[\s.-]*(\d{1,2})(?:st|nd|rd|th)?[\s,.-]+(\d{4})$")
 
 
-def parse_date(cell: Cell) -> date:
+def parse_date(cell: Cell, *, date_1904: bool = False) -> date:
     """A day: a date cell, 2026-9-1, 2026/09/01, 2026.9.1, 2026年9月1日, 20260901, Excel's serial number, 1 Sep 2026.
 
     Errors: `CellFault` date_ambiguous (03/04/2026), date_impossible (2026-02-30), date_unreadable.
@@ -84,7 +85,7 @@ def parse_date(cell: Cell) -> date:
         if EPOCH_SERIAL.fullmatch(text):
             serial = int(text.split(".")[0])
             if SERIAL_RANGE[0] <= serial <= SERIAL_RANGE[1]:
-                return EXCEL_EPOCH + timedelta(days=serial)
+                return (EPOCH_1904 if date_1904 and not isinstance(cell, str) else EXCEL_EPOCH) + timedelta(days=serial)
         if match := _DMY.match(text):
             first, second, year = int(match[1]), int(match[2]), int(match[3])
             if first > 12 or first == second:
@@ -107,6 +108,12 @@ def parse_date(cell: Cell) -> date:
             f"日期“{text}”不存在。请核对年月日。",
             f"There is no such day as {text!r}. Please check year, month and day.",
         ) from error
+    if re.fullmatch(r"\d{1,2}[-/.年 ]+(\d{1,2}|[a-z]{3,9})[-/.月 ]+\d{1,2}日?", text.lower()):
+        raise CellFault(
+            "date_two_digit_year",
+            f"日期“{text}”的年份只有两位，无法确定。请写成 2026-09-01 的形式。",
+            f"The date {text!r} has a year of two digits only, which is not sure. Write it like 2026-09-01.",
+        )
     raise CellFault(
         "date_unreadable",
         f"无法识别日期“{text}”。请写成 2026-09-01 的形式。",

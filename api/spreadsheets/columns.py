@@ -24,7 +24,7 @@ from api.spreadsheets.heading_brackets import DATES
 from api.spreadsheets.heading_parts import WAGE
 from api.spreadsheets.headings import label, normalise, vocabulary
 from api.spreadsheets.lists import WHO, kind_of_row, left_out, people_of
-from api.spreadsheets.money import Amount, Measure, measure_of_heading, measure_of_title, parse_money
+from api.spreadsheets.money import Amount, Measure, check_format, measure_of_heading, measure_of_title, parse_money
 from api.spreadsheets.other_columns import refuse_rivals, unread
 from api.spreadsheets.reader import MAX_ROWS, Cell, Sheet, SpreadsheetError, Workbook
 from api.spreadsheets.repairs import NUMBERS, repair_of
@@ -70,7 +70,7 @@ class Row:
 class Table:
     """The list of one sheet. `columns` maps a field to its column index; `alone` says that the file has no other list;
     `base` is what is added to row numbers to make them unique in the file; `measure` is what heading or titles say of
-    the wages."""
+    the wages; `separated`: the cells of a text file."""
 
     sheet: str
     header_row: int
@@ -80,6 +80,7 @@ class Table:
     alone: bool = True
     base: int = 0
     measure: Measure = field(default_factory=Measure)
+    separated: bool = False
 
     def heading(self, name: str) -> str:
         """The file's own heading of a field, or our template's where the file has no such column."""
@@ -118,8 +119,9 @@ def parse(workbook: Workbook, units: list[Unit]) -> People:
     people = People([], left_out(workbook, headers))
     base = 0
     for header in whole:
-        workbook.load_formulas(header.sheet)
-        table = _parse_table(header, units, people, alone=len(whole) == 1, base=base)
+        workbook.load_facts(header.sheet)
+        separated = workbook.kind == "csv"
+        table = _parse_table(header, units, people, alone=len(whole) == 1, base=base, separated=separated)
         people.tables.append(table)
         base += header.sheet.first_row + len(header.sheet.rows)
     if not people.rows:
@@ -139,10 +141,14 @@ def parse(workbook: Workbook, units: list[Unit]) -> People:
     return people
 
 
-def _parse_table(header: Header, units: list[Unit], people: People, *, alone: bool, base: int) -> Table:
+def _parse_table(
+    header: Header, units: list[Unit], people: People, *, alone: bool, base: int, separated: bool
+) -> Table:
     sheet = header.sheet
     notes, headings = people.notes, [text_of(c) for c in header.cells]
-    table = Table(sheet.name, sheet.first_row + header.index, headings, header.columns, [], alone, base)
+    table = Table(
+        sheet.name, sheet.first_row + header.index, headings, header.columns, [], alone, base, separated=separated
+    )
     if header.top:
         where = table.place(sheet.first_row + header.top)
         notes.append(
@@ -173,6 +179,15 @@ def _parse_table(header: Header, units: list[Unit], people: People, *, alone: bo
             table.rows.append(_parse_row(number, *_filled_down(number, cells, header), table, sheet, units))
         elif kind == "other":
             skipped.append(number)
+    hidden = [row.number for row in table.rows if row.number in set(sheet.facts.hidden)]
+    if hidden:
+        where = table.place("、".join(str(n) for n in hidden[:20]) + ("…" if len(hidden) > 20 else ""))
+        notes.append(
+            Text(
+                zh=f"{where.zh}在文件中是隐藏或筛选掉的，也已读取。不需要的请删除后重新上传。",
+                en=f"Hidden or filtered in the file and read all the same: {where.en}. Delete what is not meant.",
+            )
+        )
     if skipped:
         some = "、".join(str(n) for n in skipped[:20]) + ("…" if len(skipped) > 20 else "")
         where = table.place(some)
@@ -227,7 +242,10 @@ def _parse_row(
         heading = table.heading(name)
         empty = not text_of(cell)
         needed = name in vocabulary()["required"] and not (name == "country" and _second_country(cells, table))
-        formula = sheet.formulas.get((number, index))
+        if isinstance(cell, str) and re.fullmatch(r"#(N/A|DIV/0!|[A-Z_]+[!?])", cell.strip()):
+            row.faults.append(Remark(heading, "formula_error", _FORMULA_ERROR, name))
+            continue
+        formula = sheet.facts.formulas.get((number, index))
         if formula is not None and empty:
             # An empty result (=IF(A2="","",A2), as templates have it) is an empty cell; one never computed is said.
             if needed:
@@ -247,9 +265,6 @@ def _parse_row(
                     name,
                 )
             )
-        if isinstance(cell, str) and re.match(r"^#(REF|VALUE|N/A|NAME|DIV/0|NUM|NULL)", cell.strip()):
-            row.faults.append(Remark(heading, "formula_error", _FORMULA_ERROR, name))
-            continue
         if index in merged and not empty:
             text = Text(
                 zh=f"合并单元格：“{text_of(cell)}”取自第 {merged[index]} 行。",
@@ -261,7 +276,9 @@ def _parse_row(
                 row.faults.append(_missing(heading, name))
             continue
         try:
-            value = _value(name, cell, units, table.measure)
+            if name == WAGE:
+                check_format(cell, sheet.facts.formats.get((number, index), ""))
+            value = _value(name, cell, units, table.measure, date_1904=sheet.facts.date_1904)
         except CellFault as fault:
             row.faults.append(Remark(heading, fault.code, fault.text, name))
             continue
@@ -270,6 +287,8 @@ def _parse_row(
         if repair:
             row.repairs.append(Remark(heading, *repair, name))
     _check_country(row, cells, table)
+    if table.separated and any(text_of(cell) for cell in cells[len(table.headings) :]):
+        row.faults.append(Remark(label("name").zh, "row_longer", _ROW_LONGER))
     return row
 
 
@@ -291,15 +310,20 @@ _FORMULA_LEFT = Text(
     zh="单元格是公式，文件中没有保存结果，已按空白处理。如应有内容，请直接填写。",
     en="The cell is a formula without a stored result and was taken as empty. If it should hold something, type it.",
 )
+_ROW_LONGER = Text(
+    zh="本行的单元格比表头多，可能有内容含分隔符（如 18,000），使后面各列错位。请给该内容加双引号或去掉分隔符。",
+    en="The row has more cells than the header: a separator inside a value (18,000) may have moved the columns after "
+    "it. Put the value in double quotes or remove the separator.",
+)
 _FORMULA_ERROR = Text(
     zh="单元格的公式出错，没有得到结果。请改填正确的数值。",
     en="The formula of this cell failed. Type the value instead.",
 )
 
 
-def _value(name: str, cell: Cell, units: list[Unit], measure: Measure) -> Any:
+def _value(name: str, cell: Cell, units: list[Unit], measure: Measure, *, date_1904: bool) -> Any:
     if name in DATES:
-        return parse_date(cell)
+        return parse_date(cell, date_1904=date_1904)
     if name in NUMBERS:
         return parse_number_text(cell)
     if name == "phone":

@@ -23,7 +23,10 @@ def kind_of_row(cells: list[Cell], columns: dict[str, int]) -> str:
     if _is_header(cells, columns):
         return "other"  # once more, as on printed pages
     first = next((text_of(c) for c in cells if text_of(c)), "")
-    if re.match(r"^(示例|例[::如]|样例|合计|总计|小计|填表|说明|注[::])", first):
+    if re.match(
+        r"(示例|例[:如]|样例|合\s*计|总\s*计|小\s*计|共\s*计|总\s*数|总人数|共\s*\d+\s*人|填表|制表|审核|说明|注:|(sub)?total\b)",
+        first.lower(),
+    ):
         return "other"
     return "person" if filled & set(WHO) and len(filled) >= 3 else "other"
 

@@ -117,6 +117,7 @@ _WRITE = Text(
     zh="请填写每月应发工资的人民币金额，例如 18000.00。",
     en="Write the gross wage of a month in yuan, e.g. 18000.00.",
 )
+_LITERAL = re.compile(r'"([^"]*)"|\[\$([^\]-]*)[^\]]*\]|\\(.)|([$€£¥￥])')
 _NUMBER = re.compile(r"\d[\d,.]*")
 _PLAIN = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d{1,2})?|\d+(?:\.\d+)?")
 _STRANGE = re.compile(r"[^\w\s/()$€£¥₩₽฿₹]|\(\s*\)")  # signs that change an amount: -, ~, +, and (18000) of bookkeepers
@@ -165,6 +166,28 @@ def parse_money(cell: Cell, column: Measure | None = None) -> Amount:
             f"{_WRITE.en}",
         )
     return Amount(amount, by.word if by.converts else "")
+
+
+def check_format(cell: Cell, code: str) -> None:
+    """What a program shows of a figure by its number format must be yuan as well: 3000 shown as $3,000 is none.
+
+    Errors: `CellFault` amount_currency, amount_period, amount_format.
+    """
+    if not code or isinstance(cell, str) or not _shown(cell):
+        return
+    first = re.sub(r"[_*].", "", code.split(";")[0])
+    words = " ".join("".join(found) for found in _LITERAL.findall(first)).strip()
+    bare = _LITERAL.sub("", first)
+    said = measure_of_words(words) if re.search(r"\w|[$€£¥]", words) else Measure()
+    if said is not None and said.wrong:
+        raise _no_yuan_a_month(f"{_shown(cell)} ({words})", said.wrong, of_list=False)
+    if said is None or said.converts or "%" in bare or re.search(r"[0#?],+(?![0#?,])", bare):
+        raise CellFault(
+            "amount_format",
+            f"单元格的数字格式（{code}）使显示的金额与保存的数值 {_shown(cell)} 不同。请设为“常规”格式。{_WRITE.zh}",
+            f"By its number format ({code}) the cell shows something else than the figure {_shown(cell)} in it. Set "
+            f"the format to General. {_WRITE.en}",
+        )
 
 
 def _shown(cell: Cell) -> str:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import PurePath
 from typing import Any
-from xml.etree import ElementTree
 
 import charset_normalizer
 import python_calamine
 
+from api.spreadsheets.cell_facts import CellFacts, FactsUnreadable, facts_of
 from schemas.base import Text
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -45,14 +45,13 @@ class SpreadsheetError(Exception):
 
 @dataclass
 class Sheet:
-    """One sheet: cells by row, the number of the first row as the user's program shows it, and which cells hold a
-    formula: (row number, column index) -> whether a result was stored with it (an empty text is one). `merged` are
-    cells that were made one; the first of them holds the value."""
+    """One sheet: cells by row, the number of the first row as the user's program shows it, what the file knows of its
+    cells, and `merged`: cells that were made one; the first of them holds the value."""
 
     name: str
     rows: list[list[Cell]]
     first_row: int = 1
-    formulas: dict[tuple[int, int], bool] = field(default_factory=dict[tuple[int, int], bool])
+    facts: CellFacts = field(default_factory=CellFacts)
     merged: list[Span] = field(default_factory=list[Span])
 
     def tall(self) -> dict[int, list[tuple[int, int]]]:
@@ -69,18 +68,28 @@ class Sheet:
 
 @dataclass
 class Workbook:
-    """All visible sheets of a file, and the names of hidden ones. Formulas are marked for the sheets that are used
-    (`load_formulas`)."""
+    """All visible sheets of a file, and the names of hidden ones. What a file knows of its cells is loaded for the
+    sheets that are used (`load_facts`)."""
 
     sheets: list[Sheet]
     kind: str  # xlsx | xls | csv
     content: bytes
     hidden: list[str] = field(default_factory=list[str])
 
-    def load_formulas(self, sheet: Sheet) -> None:
-        """Marks the formula cells of one sheet (.xlsx only: the old format does not tell them apart when read)."""
-        if self.kind == "xlsx":
-            sheet.formulas = _formula_cells(self.content, sheet.name)
+    def load_facts(self, sheet: Sheet) -> None:
+        """Loads what is known of the cells of one sheet; a cell whose formula failed holds the name of its error.
+
+        Errors: `SpreadsheetError` file_corrupt.
+        """
+        try:
+            sheet.facts = facts_of(self.content, self.kind, sheet.name)
+        except FactsUnreadable as error:
+            raise _corrupt() from error
+        for (number, column), text in sheet.facts.errors.items():
+            row = number - sheet.first_row
+            if row < len(sheet.rows) and column < MAX_COLUMNS:
+                sheet.rows[row] += [None] * (column + 1 - len(sheet.rows[row]))
+                sheet.rows[row][column] = text
 
 
 def read(content: bytes, filename: str) -> Workbook:
@@ -260,9 +269,20 @@ def _is_text(content: bytes) -> bool:
     head = content[:4096]
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return True
+    if _wide(content):
+        return True
     if b"\x00" in head or head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8")):
         return False
     return sum(b < 9 or 13 < b < 32 for b in head) == 0
+
+
+def _wide(content: bytes) -> str:
+    """The kind of UTF-16 that a text without a mark is in, by where its zero bytes stand; '' for none."""
+    head = content[:4096]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if even + odd < 10 or min(even, odd) * 5 > max(even, odd):  # a stray zero is no sign of it, nor is a sign like 开
+        return ""
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def decode(content: bytes) -> str:
@@ -272,6 +292,8 @@ def decode(content: bytes) -> str:
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")
+    if wide := _wide(content):
+        return content.decode(wide, errors="replace")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return content.decode(encoding)
@@ -290,63 +312,20 @@ def decode(content: bytes) -> str:
 def _read_csv(content: bytes) -> Workbook:
     text = decode(content)
     sample = "\n".join(text.splitlines()[:20])
-    separator = max((",", "\t", ";", "，"), key=sample.count)
+    separator = max((",", "\t", ";", "|", "，"), key=sample.count)
     try:
         rows: list[list[Cell]] = [
             [cell if cell.strip() else None for cell in row[:MAX_COLUMNS]]
-            for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         ]
     except csv.Error as error:
-        raise _corrupt() from error
+        raise SpreadsheetError(
+            "csv_quotes",
+            "CSV 文件中有没有配对的双引号，其后的行无法分开。请改正引号，或另存为 .xlsx 后再上传。",
+            "The CSV file has a double quote without its partner, so that the rows after it cannot be told apart. "
+            "Correct it, or save the list as .xlsx.",
+        ) from error
     # ="0123" is how programs keep digits as text in a .csv: it is no formula.
     quoted = re.compile(r'^="(.*)"$')
     rows = [[quoted.sub(r"\1", c) if isinstance(c, str) else c for c in row] for row in rows]
     return Workbook([Sheet("CSV", rows)], "csv", content)
-
-
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-
-
-def _formula_cells(content: bytes, sheet_name: str) -> dict[tuple[int, int], bool]:
-    """Cells of a sheet with a formula, straight from its XML (a workbook library would load every style for it); True
-    where a result is stored, be it an empty text (type `str` is written by programs that computed it).
-
-    The XML is a stranger's: entities that grow are stopped by expat itself (2.4.1 and later), sizes by `_read_xlsx`.
-    """
-    found: dict[tuple[int, int], bool] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            path = _sheet_path(archive, sheet_name)
-            if path is None:
-                return found
-            with archive.open(path) as stream:
-                for _, element in ElementTree.iterparse(stream):  # noqa: S314
-                    if element.tag != f"{_MAIN}c":
-                        continue
-                    if element.find(f"{_MAIN}f") is not None:
-                        match = re.fullmatch(r"([A-Z]+)(\d+)", element.get("r", ""))
-                        if match:
-                            computed = element.get("t") == "str" or bool(element.findtext(f"{_MAIN}v"))
-                            found[(int(match[2]), _column_index(match[1]))] = computed
-                    element.clear()
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError) as error:
-        raise _corrupt() from error
-    return found
-
-
-def _sheet_path(archive: zipfile.ZipFile, sheet_name: str) -> str | None:
-    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
-    relation = next((s.get(_RELATION) for s in book.iter(f"{_MAIN}sheet") if s.get("name") == sheet_name), None)
-    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
-    target = next((r.get("Target") for r in relations if r.get("Id") == relation), None)
-    if target is None:
-        return None
-    return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-
-
-def _column_index(letters: str) -> int:
-    index = 0
-    for letter in letters:
-        index = index * 26 + ord(letter) - 64
-    return index - 1

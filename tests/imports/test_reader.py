@@ -10,6 +10,7 @@ import openpyxl
 import pytest
 
 from api.spreadsheets import columns, headings, reader, refused
+from api.spreadsheets.cell_facts import facts_of
 from api.spreadsheets.cells import (
     CellFault,
     parse_country,
@@ -360,4 +361,4 @@ def test_refused_rows_can_be_uploaded_again() -> None:
 def test_text_never_becomes_a_formula() -> None:
     content = refused.write([("a", ["姓名"], [(['=HYPERLINK("http://x")'], ["y"])])])
     sheet = reader.read(content, "a.xlsx").sheets[0]
-    assert sheet.rows[1][0] == '=HYPERLINK("http://x")' and not reader._formula_cells(content, sheet.name)
+    assert sheet.rows[1][0] == '=HYPERLINK("http://x")' and not facts_of(content, "xlsx", sheet.name).formulas
