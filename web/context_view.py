@@ -11,11 +11,12 @@ from typing import Any, cast
 from schemas.enrolment import ForeignHire
 from web.forms import Choices, fields_of
 from web.language import has, pick, translate
-from web.show import show_moment, show_money
+from web.show import show_moment, show_money, show_percent
 
 Context = Mapping[str, Any]
 SCHEMA = ForeignHire.model_json_schema()
 FOLD_ABOVE = 8
+CELL_AT_MOST = 40  # characters
 _MONEY = ("amount", "total", "fee", "unit", "person", "difference", "base", "ours", "theirs", "withheld", "sum")
 _DONE_ELSEWHERE = frozenset(
     {
@@ -46,6 +47,11 @@ class Note:
 class Cell:
     text: str
     number: bool = False
+
+    @property
+    def folded(self) -> bool:
+        """A whole sentence in a line of figures is read on demand; it would make each line a column of characters."""
+        return len(self.text) > CELL_AT_MOST
 
 
 @dataclass
@@ -177,9 +183,10 @@ def _tables(context: Context, choices: Choices, lang: str) -> list[Block]:
             continue
         lines = cast("list[Mapping[str, Any]]", value)
         columns = [c for c in dict.fromkeys(k for line in lines for k in line) if has(f"col_{c}")]
-        head = [Cell(translate(lang, f"col_{c}"), is_money(c)) for c in columns]
+        numbers = {c for c in columns if is_money(c) or is_rate(c)}
+        head = [Cell(translate(lang, f"col_{c}"), c in numbers) for c in columns]
         rows = [
-            ([Cell(value_of(c, line.get(c), choices, lang), is_money(c)) for c in columns], _differs(line))
+            ([Cell(value_of(c, line.get(c), choices, lang), c in numbers) for c in columns], _differs(line))
             for line in lines
         ]
         rows.sort(key=lambda row: not row[1])  # what differs comes first
@@ -207,7 +214,12 @@ def is_money(column: str) -> bool:
     """Whether a column holds yuan."""
     return any(
         column == m or column.startswith(f"{m}_") or column.endswith(f"_{m}") for m in _MONEY
-    ) and not column.endswith(("_name", "_rate"))
+    ) and not column.endswith(("_name", "_rate", "org_unit"))
+
+
+def is_rate(column: str) -> bool:
+    """Whether a column holds a share, shown in per cent."""
+    return column.endswith("_rate")
 
 
 def value_of(key: str, value: Any, choices: Choices, lang: str) -> str:
@@ -229,4 +241,6 @@ def value_of(key: str, value: Any, choices: Choices, lang: str) -> str:
     for choice in choices.get(key, []):
         if choice.code == text:
             return choice.label
+    if is_rate(key):
+        return show_percent(text)
     return show_money(text) if is_money(key) else text

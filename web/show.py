@@ -78,6 +78,14 @@ def show_money(value: object) -> str:
         return str(value)
 
 
+def show_percent(rate: object) -> str:
+    """`0.6%` for 0.006000; what is not a number comes back as it is."""
+    try:
+        return f"{(Decimal(str(rate)) * 100).normalize():f}%"
+    except InvalidOperation:
+        return str(rate)
+
+
 def show_size(size: int) -> str:
     """A file size in KB or MB."""
     kilo = 1024

@@ -28,6 +28,7 @@ from store.database import reading
 from web.forms import Choice, SaidFault
 from web.frame import Guest, Visit, page, posted, sentence, with_query
 from web.routes import router as make_router
+from web.show import show_percent
 
 router = make_router()
 SCHEMES = (AnyScheme.ENTERPRISE, AnyScheme.PUBLIC_INSTITUTION)
@@ -208,10 +209,11 @@ async def deadlines(
 async def _page(visit: Visit, template: str, typed: Typed, **values: Any) -> Response:
     own = bool(visit.viewer.person_id) and not deductions.may_search(visit.viewer)
     return await page(
-        visit, template, 422 if typed.faults else 200, fault_list=typed.faults, own_only=own, percent=percent, **values
+        visit,
+        template,
+        422 if typed.faults else 200,
+        fault_list=typed.faults,
+        own_only=own,
+        percent=show_percent,
+        **values,
     )
-
-
-def percent(rate: Any) -> str:
-    """A share as people say it: 0.16 is 16%."""
-    return f"{(rate * 100).normalize():f}%"
