@@ -12,13 +12,15 @@ from api.completion import IdempotencyKey
 from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
 from api.sign_in import CurrentViewer
 from domain.forecast import forecast
+from domain.slack import planned_in, slack_days
+from domain.times import day_of
 from runtime import clock
-from schemas.api import CommandBody, ProcessKindView, ProcessPage, ProcessQuery, ProcessView
+from schemas.api import CommandBody, ProcessKindView, ProcessPage, ProcessQuery, ProcessView, StagePlan
 from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind
 from schemas.enrolment import ForeignHire
 from schemas.forecast import Forecast
-from schemas.process import ProcessCommand, Stage
+from schemas.process import ProcessCommand, Stage, StageState
 from store import audit, cases, copies, documents, policies
 from store import forecast as forecast_store
 from store.database import reading, session
@@ -62,9 +64,11 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
     moment = look.moment(process)
     done_for = await cases.completed_for(s, process_id)
     tasks = await cases.tasks_of(s, process_id)
+    stages = [Stage.model_validate(x) for x in process.stages]
     return ProcessView(
         **views.process_fields(process, look, holders.get(process_id, [])),  # pyright: ignore[reportArgumentType]
-        stages=[Stage.model_validate(x) for x in process.stages],
+        stages=stages,
+        stage_plans=_stage_plans(process, stages, moment),
         deadlines=[views.deadline_view(Deadline.model_validate(d), moment) for d in process.deadlines],
         cut_offs=await cut_offs.of_case(s, process, moment),
         tasks=[views.task_item(t, process, look) for t in tasks],
@@ -77,6 +81,20 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
         reason=process.reason,
         now=moment,
     )
+
+
+def _stage_plans(process: Process, stages: list[Stage], moment: datetime) -> list[StagePlan]:
+    """By when the work of each stage that is not over must begin."""
+    if process.closed_at is not None:
+        return []
+    deadlines = [Deadline.model_validate(d) for d in process.deadlines]
+    found: list[StagePlan] = []
+    for stage in stages:
+        step = planned_in(stage.code, deadlines) if stage.state in (StageState.PENDING, StageState.ACTIVE) else None
+        if step is not None:
+            left = slack_days(step.latest_start, day_of(moment), policies.calendar("school"))
+            found.append(StagePlan(**step.model_dump(), stage=stage.code, slack_days=left))
+    return found
 
 
 async def _forecasts(s: AsyncSession, process: Process, moment: datetime) -> list[Forecast]:

@@ -4,7 +4,7 @@ Slack is stored as an instant, the latest start: time passes, the order of lates
 latest start lies in the past while the deadline does not) is "will be late".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from domain.calendar import WorkCalendar
@@ -12,6 +12,14 @@ from domain.times import at, day_of
 from schemas.deadlines import LEGAL_RANK, Deadline, PlannedStep, StepDuration
 
 WORKDAY_STARTS = "08:30"
+# The steps that plans are made of, by the stage in which they are done; a stage that is not named is its own step.
+STEPS_OF_STAGE: Mapping[str, tuple[str, ...]] = {
+    "social_bureau": ("hand_in", "correction"),
+    "medical_bureau": ("hand_in", "correction"),
+    "collect": ("freeze",),
+    "withholding": ("withhold",),
+    "settlement": ("settle",),
+}
 _NEVER = datetime(9999, 12, 30, tzinfo=UTC)
 _NO_RANK = max(LEGAL_RANK.values()) + 1
 
@@ -73,6 +81,15 @@ def slack_days(latest: datetime, today: date, calendar: WorkCalendar) -> int:
     return calendar.working_days_between(
         calendar.next_working_day(today, include_self=True) if last < today else today, last
     )
+
+
+def planned_in(stage: str, deadlines: Iterable[Deadline]) -> PlannedStep | None:
+    """The step of a stage that must begin first for the open deadlines to be kept; None where none of them has a step
+    there. At an agency its own date counts, and before it has one, the date of all agencies."""
+    steps = STEPS_OF_STAGE.get(stage, (stage,))
+    open_ones = [(d.authority == stage, p) for d in deadlines if d.met_at is None for p in d.plan if p.step in steps]
+    own = [p for at_agency, p in open_ones if at_agency] or [p for _, p in open_ones]
+    return min(own, key=lambda p: (p.latest_start, p.latest_end), default=None)
 
 
 UrgencyKey = tuple[date, int, datetime, str]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from schemas.base import Body, Text
 from schemas.countersign import CountersignView
-from schemas.deadlines import CutOff, DeadlineView
+from schemas.deadlines import CutOff, DeadlineView, PlannedStep
 from schemas.forecast import Forecast
 from schemas.process import Stage
 from schemas.steps import ReturnTarget
@@ -371,10 +371,19 @@ class TimelineView(Answer):
     data: dict[str, Any] = {}
 
 
+class StagePlan(PlannedStep):
+    """The step of an open stage that must begin first for the dates of the case to be kept. `slack_days`: working days
+    until then, negative when it has passed."""
+
+    stage: str
+    slack_days: int
+
+
 class ProcessView(ProcessItem):
     """A case in full. `now` is the case's clock (the demo's can be ahead)."""
 
     stages: list[Stage]
+    stage_plans: list[StagePlan] = []
     deadlines: list[DeadlineView]
     cut_offs: list[CutOff] = []
     tasks: list[TaskItem]

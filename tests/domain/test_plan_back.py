@@ -12,7 +12,7 @@ from domain.calculations import CALCULATIONS, Context, Rules
 from domain.calendar import work_calendar
 from domain.deadlines import compute, replan
 from domain.policy import snapshot
-from domain.slack import latest_start, plan_back, slack_days
+from domain.slack import STEPS_OF_STAGE, latest_start, plan_back, planned_in, slack_days
 from domain.times import at, day_of
 from schemas.deadlines import StepDuration
 
@@ -47,6 +47,23 @@ def test_a_registration_over_the_national_holiday() -> None:
     assert replan(found, POLICY, remaining_steps=["hand_in"]).plan == found.plan[2:]
     days = (date(2026, 9, 28), date(2026, 9, 30), date(2026, 10, 8))
     assert [slack_days(found.latest_start, d, SCHOOL) for d in days] == [2, 0, -1]
+
+
+def test_a_stage_is_planned_by_its_own_agency_and_else_by_the_common_date() -> None:
+    rule = POLICY.rule("DL-REG-FOR")
+    social = compute(rule, date(2026, 9, 15), POLICY, remaining_steps=STEPS, authority="social_bureau")
+    assert [planned_in(s, [social]) for s in ("materials", "verification", "social_bureau", "medical_bureau")] == [
+        social.plan[0], social.plan[1], social.plan[2], social.plan[2],
+    ]  # fmt: skip
+    medical = compute(rule, date(2026, 9, 22), POLICY, remaining_steps=["hand_in"], authority="medical_bureau")
+    assert planned_in("medical_bureau", [social, medical]) == medical.plan[0], "its own, though another is earlier"
+    assert planned_in("social_bureau", [medical, social]) == social.plan[2]
+    assert planned_in("notice", [social, medical]) is None
+    met = social.model_copy(update={"met_at": social.due_at})
+    assert planned_in("materials", [met]) is None
+    stages = {"materials", "verification", "confirm", "approval", "payment", "voucher"}
+    steps = {d.step for d in POLICY.durations} - stages - {"decision"}  # decided beside a stage, never planned
+    assert steps == {step for those in STEPS_OF_STAGE.values() for step in those}
 
 
 @given(DAYS, LENGTHS)

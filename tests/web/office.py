@@ -8,7 +8,7 @@ from domain.times import at
 from runtime import clock
 from schemas.base import Text
 from schemas.countersign import Seat, SeatState, Signer, SignGroup
-from schemas.deadlines import Deadline, DerivationStep, LegalKind
+from schemas.deadlines import Deadline, DerivationStep, LegalKind, PlannedStep
 from schemas.enrolment import ForeignHire
 from schemas.forms import outcome
 from schemas.process import (
@@ -86,7 +86,8 @@ def deadline(due: date, kind: LegalKind, zh: str, en: str, *, need: int = 2, pro
         due=due,
         due_at=at(due, "17:00"),
         internal_due=due,
-        latest_start=at(due - timedelta(days=need), "08:30"),
+        latest_start=(begin := at(due - timedelta(days=need), "08:30")),
+        plan=[PlannedStep(step="hand_in", working_days=need, latest_start=begin, latest_end=due)],
         provisional=provisional,
         sample=kind is LegalKind.INTERNAL,
         met_by="handed_in",

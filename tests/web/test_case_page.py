@@ -44,6 +44,16 @@ async def test_the_picture_and_the_dates_are_those_of_the_api(site: Site, lang: 
     current = await page.locator(".stage[aria-current=step]").all_inner_texts()
     assert len(current) == 2
 
+    # Each stage that is not over says by when it must begin, from the plan of the deadlines.
+    plans = {p["stage"]: p for p in api["stage_plans"]}
+    assert set(plans) == {"social_bureau", "medical_bureau"}, "the dates of an enrolment are met by handing in"
+    for stage in api["stages"]:
+        box = page.locator(".stage", has=page.locator(".name", has_text=stage["title"][lang])).first
+        shown = await box.locator(".plan").all_inner_texts()
+        assert len(shown) == (stage["code"] in plans), stage["code"]
+        if shown:
+            assert str(abs(plans[stage["code"]]["slack_days"])) in shown[0]
+
     # Who holds what since when: the claimed branch names its holder, the other says for whom it waits.
     held = next(t for t in api["tasks"] if t["holder"] == "clerk")
     medical = next(text for text in current if held["title"][lang] in text)

@@ -1,5 +1,6 @@
 """Cases: the list, and one case with its stages drawn, who holds what since when, deadlines, timeline and documents."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,7 +13,7 @@ from api import processes as room
 from api.permissions import COMMENTS, INCIDENT_DESK, process_actions
 from api.problems import BadForm
 from schemas.amendment import KIND as AMENDMENT
-from schemas.api import CommandBody, ProcessItem, ProcessQuery, TaskItem
+from schemas.api import CommandBody, ProcessItem, ProcessQuery, StagePlan, TaskItem
 from schemas.deadlines import LegalKind
 from schemas.incidents import IncidentQuery
 from schemas.process import Stage, StageState
@@ -135,7 +136,7 @@ async def case(visit: Guest, process_id: str) -> Response:
         rungs=rungs,
         may_copy=visit.viewer.has(*COMMENTS),
         colleagues=colleagues,
-        columns=columns_of(view.stages, open_tasks),
+        columns=columns_of(view.stages, open_tasks, view.stage_plans),
         open_tasks=open_tasks,
         done_tasks=done,
         commands=[c for c in ("suspend", "resume", "cancel") if c in view.actions],
@@ -145,15 +146,21 @@ async def case(visit: Guest, process_id: str) -> Response:
     )
 
 
-def columns_of(stages: list[Stage], open_tasks: list[TaskItem]) -> list[dict[str, Any]]:
-    """The stages by column (side by side in time), each with the tasks that are open in it."""
+def columns_of(
+    stages: list[Stage], open_tasks: list[TaskItem], plans: Sequence[StagePlan] = ()
+) -> list[dict[str, Any]]:
+    """The stages by column (side by side in time), each with its open tasks and by when it must begin."""
+    plan_of = {plan.stage: plan for plan in plans}
     found: list[dict[str, Any]] = []
     for _, group in groupby(sorted(stages, key=lambda s: s.column), key=lambda s: s.column):
         members = list(group)
         found.append(
             {
                 "passed": all(s.state in _PASSED for s in members),
-                "stages": [{"stage": s, "tasks": [t for t in open_tasks if t.stage == s.code]} for s in members],
+                "stages": [
+                    {"stage": s, "tasks": [t for t in open_tasks if t.stage == s.code], "plan": plan_of.get(s.code)}
+                    for s in members
+                ],
             }
         )
     return found
