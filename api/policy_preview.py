@@ -82,6 +82,7 @@ async def changed(change: PolicyChange) -> Changed:
 def _changed(change: PolicyChange, today: date) -> Changed:
     before = policies.texts()
     try:
+        policy_changes.refuse_unfit(before, change)
         old = policy_changes.current(before, change)
         texts = changes.texts_with(change)
         _refuse(change, texts)
@@ -96,7 +97,7 @@ def _changed(change: PolicyChange, today: date) -> Changed:
             findings=_new_findings(change.file, before, texts, today),
         )
     except PolicyError as error:
-        pointer = f"/new/{error.field}" if error.field else "/new"
+        pointer = "/kind" if error.field == "kind" else f"/new/{error.field}" if error.field else "/new"
         raise BrokenRule(error.text, faults=[(pointer, "broken_rule", error.text)]) from error
 
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 import yaml
 
 from domain.calendar import days_of
-from domain.policy import DEADLINES, PolicyError, Texts, load_mapping, text_of
+from domain.policy import DEADLINES, PolicyError, Texts, calendar_years, load_mapping, text_of
 from schemas.policy import ChangeKind, PolicyChange
 
 IDENTITY = ("id", "code", "step", "year", "insurance", "country", "kind")
@@ -56,6 +56,39 @@ def current(texts: Texts, change: PolicyChange) -> dict[str, Any] | None:
         items = _list_at(change.file, loaded, change.key)
         return plain(items[-1]) if items else None
     return plain(_entry(change.file, loaded, change.key))
+
+
+def refuse_unfit(texts: Texts, change: PolicyChange) -> None:
+    """PolicyError for a change of the calendar that could be laid on and would not do what it is meant to: fields of a
+    year leave it provisional, and a notice that leaves out a public holiday was not copied in full."""
+    if change.file != CALENDAR:
+        return
+    if change.kind in (ChangeKind.ROW, ChangeKind.FIELDS) and change.key:
+        raise PolicyError(
+            "日历的年度不能逐项修改：尚未公布的年度请按放假通知整年录入（kind 为 year），"
+            "已公布的年度请逐日更正（kind 为 day）。",
+            "The fields of a calendar year are not changed one by one: enter the year as its notice says (kind year), "
+            "or correct one day of a published year (kind day).",
+            field="kind",
+        )
+    known = [y for y in calendar_years(texts) if change.kind is ChangeKind.YEAR and str(y.year) == change.key]
+    rest: Any = change.new.get("rest")
+    if not known or not isinstance(rest, list):
+        return
+    try:
+        off = {d for entry in cast("list[Any]", rest) for d in days_of(str(entry))}
+    except ValueError:
+        return  # said with its place when the year is read
+    names = {d: known[0].names.get(e) for e in known[0].public_holidays for d in days_of(e)}
+    missing = {d: name for d, name in names.items() if d not in off}
+    if missing:
+        zh = "、".join(f"{d}（{n.zh}）" if n else str(d) for d, n in missing.items())
+        en = ", ".join(f"{d} ({n.en})" if n else str(d) for d, n in missing.items())
+        raise PolicyError(
+            f"放假日期中没有法定节日 {zh}，请核对通知并补上。",
+            f"Public holidays are not among the days off: {en}. Check the notice and add them.",
+            field="rest",
+        )
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""What is to be said about the rule files: broken rows, overlaps and gaps, missing sources, samples, overdue reviews.
+"""What is to be said about the rule files: broken rows, missing sources, samples, overdue reviews, and what rows mean
+together (`domain/policy_series.py`).
 
 Invariants: everything is found in one go and named by file and line; an error is a file that must not be used (`refuse`
 raises the first), a warning is what a person should know. Nothing here reads a file or knows today's date.
@@ -16,9 +17,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from domain import policy_check
+from domain import policy_check, policy_series
 from domain.policy import DEADLINES, LOADER, PolicyError, Texts, calendar_years, load_mapping
 from domain.policy_changes import CALENDAR, IDENTITY, PROVENANCE, WORDS, ident, key_columns
+from domain.policy_series import Finding, below, lines
 from schemas.base import Text
 from schemas.deadlines import LegalKind
 from schemas.messages_of_fields import message_of
@@ -26,22 +28,6 @@ from schemas.policy_files import FILES, TABLES, AnyFile
 
 # So long before the year begins its arrangement should be known.
 AHEAD = timedelta(days=90)  # lint: allow law-number - when a warning begins, no rule
-
-
-@dataclass(frozen=True)
-class Finding:
-    """`level`: error or warning. `kind`: schema, overlap, gap, source, unmarked, review, sample, unpublished,
-    calendar."""
-
-    level: str
-    kind: str
-    file: str
-    line: int | None
-    text: Text
-
-    @property
-    def place(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True)
@@ -69,8 +55,7 @@ def warnings(texts: Texts, today: date, names: Iterable[str]) -> list[Finding]:
         found += _of_values(name, texts, today)
         if name == CALENDAR:
             found += _calendar(texts, today)
-        if name.endswith(".csv") or name == DEADLINES:
-            found += _periods(name, texts[name], "warning")
+        found += policy_series.warnings(name, texts)
     return found
 
 
@@ -82,11 +67,11 @@ def errors(texts: Texts) -> list[Finding]:
     if not found:
         for name in sorted(texts):
             found += _sources(name, texts)
-        for name in sorted(n for n in texts if n.endswith(".csv") or n == DEADLINES):
-            found += _periods(name, texts[name], "error")
+            found += policy_series.errors(name, texts)
     if not found:
         try:
             policy_check.check_all(texts)
+            found += policy_series.across(texts)
         except PolicyError as error:
             found.append(_of_error(error))
     return found
@@ -114,7 +99,7 @@ def values(name: str, texts: Texts) -> list[Value]:
     if name.endswith(".csv"):
         found: list[Value] = []
         last: dict[str, str] = {}
-        for line, row in _lines(texts[name]):
+        for line, row in lines(texts[name]):
             said = {k: row[k] for k in ("valid_from", "valid_to", *PROVENANCE) if k in row}
             fields = {k: v for k, v in row.items() if k not in said}
             keys = [row[c] for c in key_columns(list(row))]
@@ -137,15 +122,15 @@ def _entries(
     for field, value in entry.items():
         if field in ("valid_from", "valid_to", *PROVENANCE):
             continue
-        below = _below(node, field)
+        under = below(node, field)
         path = f"{key}.{field}" if key else str(field)
         if isinstance(value, dict) and (not key or _says_something(value)):
-            yield from _entries(name, path, cast("dict[str, Any]", value), below, said, dated=dated)
+            yield from _entries(name, path, cast("dict[str, Any]", value), under, said, dated=dated)
         elif _is_entries(field, value):
             items = cast("list[dict[str, Any]]", value)
             for index, item in enumerate(items):
                 address = f"{path}[{ident(item, index)}]"
-                yield from _entries(name, address, item, _below(below, index), said, dated=dated)
+                yield from _entries(name, address, item, below(under, index), said, dated=dated)
         else:
             fields[str(field)] = value
     if fields:
@@ -168,15 +153,6 @@ def _is_entries(field: str, value: Any) -> bool:
     return field != "columns" and bool(items) and all(isinstance(i, dict) for i in items) and _says_something(items)
 
 
-def _below(node: Any, step: Any) -> Any:
-    """The YAML node below another, by key or index; None where there is none."""
-    if isinstance(node, yaml.MappingNode):
-        return next((v for k, v in node.value if getattr(k, "value", None) == str(step)), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step]
-    return None
-
-
 # --- one file --------------------------------------------------------------------------------------------------------
 
 
@@ -196,7 +172,7 @@ def _file(name: str, texts: Texts) -> list[Finding]:
 def _line_of(node: Any, where: tuple[Any, ...]) -> int:
     line = node.start_mark.line + 1
     for step in where:
-        node = _below(node, step)
+        node = below(node, step)
         if node is None:
             break
         line = node.start_mark.line + 1
@@ -206,12 +182,6 @@ def _line_of(node: Any, where: tuple[Any, ...]) -> int:
 def _broken(name: str, line: int, error: ErrorDetails) -> Finding:
     place, said = ".".join(str(p) for p in error["loc"]), message_of(error)
     return Finding("error", "schema", name, line, Text(zh=f"{place} 有误：{said.zh}", en=f"{place}: {said.en}"))
-
-
-def _lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(text))
-    for row in reader:
-        yield reader.line_num, {k: v or "" for k, v in row.items() if k}
 
 
 def _table(name: str, text: str) -> list[Finding]:
@@ -331,68 +301,6 @@ def _ended(value: Value, today: date) -> bool:
     """Whether the value is out of use: it has ended and another of its kind has followed."""
     end = str(value.said.get("valid_to") or "")
     return bool(end) and date.fromisoformat(end) < today and not value.stays
-
-
-# --- periods ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Period:
-    line: int
-    start: date
-    end: date | None
-    published: str
-
-
-def _periods(name: str, text: str, level: str) -> list[Finding]:
-    """Overlaps (errors) and gaps (warnings) of the rows of one key. Of two rows for one period the one published later
-    wins, so only those published on the same day overlap; an open row ends where the next one begins."""
-    groups: dict[str, list[_Period]] = {}
-    for rule in values(name, {name: text}) if name == DEADLINES else ():
-        start, end = (rule.said.get(day) for day in ("valid_from", "valid_to"))
-        period = _Period(rule.line, start or date.min, end, str(rule.said.get("published_on") or ""))
-        groups.setdefault(rule.key, []).append(period)
-    for line, row in _lines(text) if name != DEADLINES else ():
-        if "valid_from" not in row:
-            continue
-        key = "/".join(row[c] for c in key_columns(list(row)))
-        start, end = date.fromisoformat(row["valid_from"]), row["valid_to"]
-        period = _Period(line, start, date.fromisoformat(end) if end else None, row.get("published_on", ""))
-        groups.setdefault(key, []).append(period)
-    found: list[Finding] = []
-    for key, rows in groups.items():
-        rows.sort(key=lambda p: (p.start, p.line))
-        found += _overlaps(name, key, rows) if level == "error" else _gaps(name, key, rows)
-    return found
-
-
-def _overlaps(name: str, key: str, rows: list[_Period]) -> list[Finding]:
-    found: list[Finding] = []
-    for i, first in enumerate(rows):
-        for later in rows[i + 1 :]:
-            ended_by_the_next = first.end is None and later.start > first.start
-            if ended_by_the_next or (first.end is not None and later.start > first.end):
-                continue
-            if first.published == later.published:
-                said = Text(
-                    zh=f"{key} 与第 {first.line} 行有效期重叠（{later.start} 起），且公布日期相同",
-                    en=f"{key} overlaps line {first.line} from {later.start} on, published on the same day",
-                )
-                found.append(Finding("error", "overlap", name, later.line, said))
-    return found
-
-
-def _gaps(name: str, key: str, rows: list[_Period]) -> list[Finding]:
-    found: list[Finding] = []
-    reached = rows[0].end or date.max
-    for row in rows[1:]:
-        if reached < date.max and row.start > reached + timedelta(days=1):
-            gap = f"{reached + timedelta(days=1)}–{row.start - timedelta(days=1)}"
-            said = Text(zh=f"{key} 在 {gap} 没有数据", en=f"{key} has nothing for {gap}")
-            found.append(Finding("warning", "gap", name, row.line, said))
-        ends = row.end or date.max
-        reached = ends if reached == date.max else max(reached, ends)
-    return found
 
 
 def _calendar(texts: Texts, today: date) -> list[Finding]:

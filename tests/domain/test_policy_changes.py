@@ -11,7 +11,7 @@ from domain import policy, policy_findings, tables
 from domain.calendar import work_calendar
 from domain.contributions import limit_for, rate_for
 from domain.policy import PolicyError
-from domain.policy_changes import current, overlay
+from domain.policy_changes import current, overlay, refuse_unfit
 from schemas.policy import ChangeKind, PolicyChange
 
 TEXTS = policies.read_all()
@@ -150,3 +150,33 @@ def test_what_makes_no_sense_is_refused_in_both_languages(
         laid(change(file, kind, key, new))
     assert says in refused.value.text.en
     assert refused.value.text.zh != refused.value.text.en
+
+
+HOLIDAYS_2027 = [
+    "2027-01-01/2027-01-03", "2027-02-05/2027-02-12", "2027-04-05", "2027-05-01/2027-05-05", "2027-06-09",
+    "2027-09-15", "2027-10-01/2027-10-07",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "new", "field", "says"),
+    [
+        ("fields", "years[2027]", {"provisional": False}, "kind", "kind year"),
+        ("row", "years", {"year": "2029", "rest": HOLIDAYS_2027}, "kind", "kind year"),
+        ("year", "2027", {**YEAR_2027, "rest": HOLIDAYS_2027[:3] + HOLIDAYS_2027[4:]}, "rest", "2027-05-01"),
+        ("year", "2027", YEAR_2027, "rest", "2027-09-15"),
+    ],
+)
+def test_a_year_of_the_calendar_is_entered_whole(
+    kind: str, key: str, new: dict[str, Any], field: str, says: str
+) -> None:
+    with pytest.raises(PolicyError) as refused:
+        refuse_unfit(TEXTS, change("calendar.yaml", kind, key, new))
+    assert refused.value.field == field
+    assert says in refused.value.text.en and (says.removeprefix("kind ") in refused.value.text.zh)
+
+
+def test_a_year_with_all_its_holidays_and_other_changes_of_the_calendar_are_taken() -> None:
+    refuse_unfit(TEXTS, change("calendar.yaml", "year", "2027", {**YEAR_2027, "rest": HOLIDAYS_2027}))
+    refuse_unfit(TEXTS, change("calendar.yaml", "day", "2026-03-03", {"kind": "rest"}))
+    refuse_unfit(TEXTS, change("calendar.yaml", "fields", "", {"review_by": "2027-12-31"}))

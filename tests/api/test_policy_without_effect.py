@@ -1,0 +1,48 @@
+"""A change that would be applied and do nothing, or less than it says, is refused at the proposal at its field."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Office, add_policy_administrators
+from tests.api.test_policy import LIMIT, get, post, proposed
+from tests.api.test_policy_preview import RATE
+from tests.api.test_policy_published import YEAR
+
+PLACE = {"reason": "测试", "source": "测试文件"}
+UNDECLARED = {"file": "undeclared.yaml", "kind": "row", "key": "rates", **PLACE}
+
+
+@pytest.fixture
+async def keepers(office: Office) -> Office:
+    await add_policy_administrators()
+    return office
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "says"),
+    [
+        ({**RATE, "new": {"valid_from": "2011-07-01", "daily_rate": "0.0008"}}, "/new/valid_from", "2011-07-01"),
+        ({**UNDECLARED, "new": {"valid_from": "2011-07-01", "factor": "1.20"}}, "/new/valid_from", "2011-07-01"),
+        ({**LIMIT, "new": {**LIMIT["new"], "valid_from": "2023-01-01"}}, "/new/valid_from", "2024-01-01"),
+        (
+            {"file": "calendar.yaml", "kind": "fields", "key": "years[2027]", "new": {"provisional": False}, **PLACE},
+            "/kind",
+            "year",
+        ),
+        ({**YEAR, "new": {**YEAR["new"], "rest": YEAR["new"]["rest"][:4]}}, "/new/rest", "2027-05-01"),
+    ],
+)
+async def test_it_is_refused_at_its_field(keepers: Office, body: dict[str, Any], pointer: str, says: str) -> None:
+    answer = await post(keepers, "policy", "/changes", **body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "broken_rule"), answer.text
+    [fault] = answer.json()["errors"]
+    assert fault["pointer"] == pointer and says in str(fault)
+
+
+async def test_a_change_within_a_period_is_said_in_the_preview_and_a_correction_is_not(keepers: Office) -> None:
+    within = {**LIMIT, "new": {**LIMIT["new"], "valid_from": "2026-07-01"}}
+    for body, count in ((within, 1), (LIMIT, 0)):
+        seen = (await get(keepers, "policy2", f"/changes/{await proposed(keepers, body)}/preview")).json()
+        said = [f for f in seen["findings"] if "overlaps" in f["en"]]
+        assert len(said) == count and all("2026-07-01" in f["zh"] for f in said)
