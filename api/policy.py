@@ -166,6 +166,7 @@ async def apply(s: AsyncSession, viewer: Viewer, change_id: int) -> ChangeView:
         )
     impact = Impact(
         deadlines_moved=seen.deadlines_moved,
+        deadlines_replanned=seen.deadlines_replanned,
         deadlines_final=seen.deadlines_final,
         cases_late=seen.cases_late,
         people=seen.people,

@@ -161,6 +161,7 @@ async def preview(s: AsyncSession, rules: Changed) -> Preview:
     fee = sum((c.new - c.old for c in fees), ZERO)
     return Preview(
         deadlines_moved=sum(m.old_due_at != m.new_due_at for m in moves),
+        deadlines_replanned=sum(m.replanned for m in moves),
         deadlines_final=sum(m.becomes_final for m in moves),
         deadlines_automatic=sum(m.automatic for m in moves),
         cases_touched=len({m.process_id for m in moves}),

@@ -160,7 +160,7 @@ class RetirementTables:
 def moved_by(
     found: Iterable[OpenDeadline], old: PolicySnapshot, new: PolicySnapshot, now: datetime
 ) -> list[MovedDeadline]:
-    """The open deadlines that a change from the rules `old` to `new` moves or makes final.
+    """The open deadlines that a change from the rules `old` to `new` moves, plans anew or makes final.
 
     `automatic`: a year was published, and the case is told without anybody's order. The others move when their case
     takes the rules over.
@@ -176,7 +176,7 @@ def moved_by(
                 continue
         by_old = recounted(deadline, old, rules=True, why=_BECAUSE)
         by_new = recounted(deadline, new, rules=True, why=_BECAUSE)
-        if by_old.due_at != by_new.due_at:
+        if _days(by_old) != _days(by_new):
             moves.append(_move(item, by_new, now, automatic=False))
     return _in_order(moves)
 
@@ -202,7 +202,12 @@ def moved_by_taking_over(found: Iterable[OpenDeadline], rules: PolicySnapshot, n
 
 
 def _differs(old: Deadline, new: Deadline) -> bool:
-    return (old.due_at, old.internal_due, old.provisional) != (new.due_at, new.internal_due, new.provisional)
+    return (_days(old), old.provisional) != (_days(new), new.provisional)
+
+
+def _days(deadline: Deadline) -> tuple[datetime, date, datetime]:
+    """The end, our own target before it, and when work on it must begin at the latest."""
+    return deadline.due_at, deadline.internal_due, deadline.latest_start
 
 
 def _move(item: OpenDeadline, fresh: Deadline, now: datetime, *, automatic: bool) -> MovedDeadline:
@@ -218,6 +223,9 @@ def _move(item: OpenDeadline, fresh: Deadline, now: datetime, *, automatic: bool
         new_due_at=fresh.due_at,
         old_internal=old.internal_due,
         new_internal=fresh.internal_due,
+        old_start=old.latest_start,
+        new_start=fresh.latest_start,
+        replanned=old.due_at == fresh.due_at and _days(old) != _days(fresh),
         becomes_final=old.provisional and not fresh.provisional,
         becomes_late=old.due_at >= now > fresh.due_at,
         becomes_tight=old.latest_start >= now > fresh.latest_start and fresh.due_at >= now,

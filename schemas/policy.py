@@ -94,6 +94,7 @@ class Impact(BaseModel):
     fee_difference: str = "0.00"
     people_months: int = 0
     lines_not_computable: int = 0
+    deadlines_replanned: int = 0
 
 
 class ChangeView(BaseModel):
@@ -128,8 +129,8 @@ class ChangeView(BaseModel):
 
 class MovedDeadline(BaseModel):
     """An open deadline that another rule or calendar counts differently. `becomes_late`: its new end has passed
-    already; `becomes_tight`: the time left is shorter than our own steps need. `automatic`: moves when the change is
-    applied, without anybody's order."""
+    already; `becomes_tight`: the time left is shorter than our own steps need. `replanned`: the end stays, our own
+    target or latest start moves. `automatic`: moves when the change is applied, without anybody's order."""
 
     process_id: str
     case_no: str
@@ -141,6 +142,9 @@ class MovedDeadline(BaseModel):
     new_due_at: datetime
     old_internal: date
     new_internal: date
+    old_start: datetime
+    new_start: datetime
+    replanned: bool
     becomes_final: bool
     becomes_late: bool
     becomes_tight: bool
@@ -219,6 +223,7 @@ class PersonDifference(BaseModel):
 class Preview(BaseModel):
     """What a change would do; nothing is written. Lists are cut at a length, the counts are whole.
 
+    `deadlines_moved`: the end moves; `deadlines_replanned`: the end stays, our own target or latest start moves.
     `deadlines_automatic` of the deadlines move or become final by themselves, the others when their case takes the
     rules over. `not_computable`: premium lines and late fees of which nobody can tell the difference, each with the
     reason; they are in none of the sums.
@@ -227,6 +232,7 @@ class Preview(BaseModel):
     """
 
     deadlines_moved: int
+    deadlines_replanned: int
     deadlines_final: int
     deadlines_automatic: int
     cases_touched: int

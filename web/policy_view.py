@@ -90,7 +90,7 @@ def differences(change: ChangeView, lang: str) -> list[Difference]:
 
 
 # The lists of a preview: name, which count opens it.
-LISTS = ("moved", "final", "late", "tight", "people", "lines", "fees", "retirements", "not_computable")
+LISTS = ("moved", "replanned", "final", "late", "tight", "people", "lines", "fees", "retirements", "not_computable")
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ def tiles(preview: Preview) -> list[Tile]:
     """The figures of a preview."""
     return [
         Tile("moved", preview.deadlines_moved),
+        Tile("replanned", preview.deadlines_replanned),
         Tile("final", preview.deadlines_final),
         Tile("late", preview.cases_late, "overdue" if preview.cases_late else ""),
         Tile("tight", preview.cases_tight, "at_risk" if preview.cases_tight else ""),
@@ -128,6 +129,7 @@ def rows(preview: Preview, name: str) -> list[Any]:
         return list(cases.values())
     return {
         "moved": [m for m in moves if m.old_due_at != m.new_due_at],
+        "replanned": [m for m in moves if m.replanned],
         "final": [m for m in moves if m.becomes_final],
         "people": preview.persons,
         "lines": preview.amounts,

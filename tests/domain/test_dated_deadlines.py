@@ -78,7 +78,6 @@ def test_a_case_that_takes_the_rules_over_goes_by_those_of_its_event() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ((changed(n="20", valid_from="2011-10-15"),), "DL-REG-FOR"),  # two from the same day
         ((changed(n="20", valid_from="2027-01-01", valid_to="2026-12-31"),), "ends before"),
         ((changed(n="20", valid_from="soon"),), "valid_from"),
         ((changed(n="20", valid_from="2027-01-01", anchor="entry"),), "different events"),
