@@ -18,6 +18,7 @@ from web.pages.steps import body_of
 from web.routes import router as make_router
 
 router = make_router()
+TYPED = ("value", "reason", "document_id")
 
 
 def amend_url(process_id: str, value: RecordedView) -> str:
@@ -36,7 +37,7 @@ async def form(visit: Guest, process_id: str, field: str, of: str = "") -> Respo
 async def propose(visit: Guest, process_id: str, field: str, of: str = "") -> Response:
     """Proposes the new value; what is refused is said above the form, which keeps what was typed."""
     posted_form = await posted(visit)
-    typed = {name: str(posted_form.get(name) or "").strip() for name in ("value", "reason", "document_id")}
+    typed = {name: str(posted_form.get(name) or "").strip() for name in TYPED}
     file = file_of(posted_form)
     try:
         body = body_of(AmendBody, posted_form, field=field, of=of, was=str(posted_form.get("was") or ""))
@@ -74,7 +75,7 @@ async def _show(
     values: dict[str, Any] = {
         "case": {"id": process_id, "case_no": case_no},
         "value": value,
-        "typed": typed or {},
+        "typed": typed or dict.fromkeys(TYPED, ""),
         "refused": refused,
         "key": uuid4().hex,
         "amend_url": amend_url,
