@@ -6,34 +6,28 @@
 
 Invariants: `Decimal` only. Look-ups are bitemporal: `month` is the month the premium is for, `known_on` the day on
 which we compute, so that an old bill can be explained with what was published then. Until the year's notice is out
-last year's limits stay in use and the amount says so; an expired rate stays in use and the amount says so. Every
-value keeps its source; `sample` on any of them is a sample on the amount.
+last year's limits stay in use and the amount says so; an expired rate stays in use and the amount says so, both no
+longer than the data say and never across a gap (`domain/dated_rows.py`). Every value keeps its source; `sample` on any
+of them is a sample on the amount.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Protocol, TypeVar
 
-from domain import names
-from domain.policy import PolicyError
-from domain.times import first_day, last_day, month_of
+from domain.dated_rows import Asked, PolicyGap, look_up
 from schemas.base import Text
 
 CENT = Decimal("0.01")
 YUAN = Decimal("1")
-ANY_SCHEME = "all"
 WORK_INJURY = "work_injury"
 
 SAMPLE = "sample"
 LIMIT_OF_LAST_YEAR = "limit_of_last_year"
 EXPIRED_RATE_IN_USE = "expired_rate_in_use"
 REVIEW_OVERDUE = "review_overdue"
-
-
-class PolicyGap(PolicyError):
-    """The data hold no value for what was asked; the message names insurance and month."""
+_LIMITS, _RATES = Text(zh="上下限", en="floor and cap"), Text(zh="费率", en="rate")
 
 
 @dataclass(frozen=True)
@@ -94,14 +88,20 @@ class BillingLine:
 @dataclass(frozen=True)
 class ContributionTables:
     """All rows, as parsed by `domain.tables.contribution_tables`. `localities`: most specific first. `gathered_on`: the
-    day on which the values were collected, so that what they hold was published by then."""
+    day on which the values were collected, so that what they hold was published by then. `expired_months`: for so long
+    after its end a value stays in use while the next one is not published."""
 
     limits: Sequence[Limit]
     rates: Sequence[Rate]
     lines: Mapping[str, BillingLine]
     groups: Mapping[str, Sequence[str]]
     localities: Sequence[str]
+    expired_months: int
     gathered_on: date = date.min
+
+    def asked(self, value: Text, insurance: str, scheme: str, month: str, known_on: date) -> Asked:
+        """A look-up in these tables."""
+        return Asked(value, insurance, scheme, month, known_on, self.localities, self.expired_months)
 
     def expand(self, insurances: Iterable[str]) -> list[str]:
         """Insurances as lines, in the order of the bill: groups such as medical_maternity replaced by their members, a
@@ -126,22 +126,6 @@ def expand(
             f"billing_lines.yaml has no insurance {', '.join(unknown)}.",
         )
     return [i for i in lines if i in wanted]
-
-
-class Dated(Protocol):
-    @property
-    def scheme(self) -> str: ...
-    @property
-    def locality(self) -> str: ...
-    @property
-    def valid_from(self) -> date: ...
-    @property
-    def valid_to(self) -> date | None: ...
-    @property
-    def known_from(self) -> date: ...
-
-
-R = TypeVar("R", bound=Dated)
 
 
 @dataclass(frozen=True)
@@ -234,7 +218,7 @@ def limit_for(
     """Floor and cap of an insurance for a month as known on a day, and whether they are those of an earlier period
     because the notice of this one was not out. PolicyGap when there is none at all."""
     rows = [r for r in tables.limits if r.insurance == insurance]
-    return _look_up(rows, insurance, scheme, month, known_on, tables.localities, "上下限", "floor and cap")
+    return look_up(rows, tables.asked(_LIMITS, insurance, scheme, month, known_on))
 
 
 def rate_for(insurance: str, scheme: str, month: str, known_on: date, tables: ContributionTables) -> tuple[Rate, bool]:
@@ -242,9 +226,7 @@ def rate_for(insurance: str, scheme: str, month: str, known_on: date, tables: Co
     insurances that share the line are added. PolicyGap when there is none at all."""
     parts = (insurance, *tables.lines[insurance].shares) if insurance in tables.lines else (insurance,)
     found = [
-        _look_up(
-            [r for r in tables.rates if r.insurance == p], p, scheme, month, known_on, tables.localities, "费率", "rate"
-        )
+        look_up([r for r in tables.rates if r.insurance == p], tables.asked(_RATES, p, scheme, month, known_on))
         for p in parts
     ]
     first, expired = found[0]
@@ -337,52 +319,6 @@ def totals(amounts: Iterable[PremiumAmount]) -> tuple[Decimal, Decimal]:
     return (
         sum((a.unit_amount for a in listed), Decimal("0.00")),
         sum((a.person_amount for a in listed), Decimal("0.00")),
-    )
-
-
-def _look_up(
-    rows: Sequence[R],
-    insurance: str,
-    scheme: str,
-    month: str,
-    known_on: date,
-    localities: Sequence[str],
-    zh: str,
-    en: str,
-) -> tuple[R, bool]:
-    first, last = first_day(month), last_day(month)
-    held = [r for r in rows if r.scheme in (scheme, ANY_SCHEME) and r.locality in localities]
-    usable = [r for r in held if r.known_from <= known_on]
-
-    def rank(row: R) -> tuple[bool, int, date, date]:
-        return (row.scheme == scheme, -localities.index(row.locality), row.known_from, row.valid_from)
-
-    def ends(row: R) -> date:
-        """An open row ends where the next one of its kind begins, also after that one has run out."""
-        if row.valid_to is not None:
-            return row.valid_to
-        later = [
-            r.valid_from
-            for r in usable
-            if (r.scheme, r.locality) == (row.scheme, row.locality) and r.valid_from > row.valid_from
-        ]
-        return min(later) - timedelta(days=1) if later else date.max
-
-    in_force = [r for r in usable if r.valid_from <= first and ends(r) >= last]
-    if in_force:
-        return max(in_force, key=rank), False
-    before = [r for r in usable if r.valid_from <= first]
-    if before:
-        return max(before, key=lambda r: (ends(r), *rank(r))), True
-    why_zh = why_en = ""
-    if held:
-        since = month_of(min(r.valid_from for r in held))
-        why_zh = f"（现有数据自 {since} 起）" if since > month else f"（{known_on} 时尚未公布）"
-        why_en = f" (the data begin in {since})" if since > month else f" as known on {known_on}"
-    what, whose = names.insurance(insurance), names.scheme(scheme)
-    raise PolicyGap(
-        f"{month} 的{what.zh}（{whose.zh}）没有{zh}数据{why_zh}，请在政策数据中补充后重试。",
-        f"No {en} of {what.en} ({whose.en}) for {month}{why_en}; add it to the policy data and try again.",
     )
 
 

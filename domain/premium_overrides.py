@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from domain.contributions import ANY_SCHEME, BillingLine, ContributionTables, Limit, PolicyGap, Rate
+from domain.contributions import BillingLine, ContributionTables, Limit, PolicyGap, Rate
+from domain.dated_rows import ANY_SCHEME
 from schemas.base import Text
 
 _ALWAYS = date(1900, 1, 1)

@@ -49,6 +49,7 @@ def contribution_tables(texts: Texts, risk_class: int | None = None) -> Contribu
         lines=lines,
         groups=groups,
         localities=tuple(cast("list[str]", settings["localities"])),
+        expired_months=cast("int", settings["expired_in_use_months"]),
         gathered_on=cast("date", settings["gathered_on"]),
     )
 

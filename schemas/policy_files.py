@@ -138,6 +138,7 @@ class BillingFile(Sourced):
     model_config = ConfigDict(extra="allow")
     localities: list[Locality]
     gathered_on: date
+    expired_in_use_months: Annotated[int, Field(ge=0, le=60)]
     work_injury_class: Annotated[int, Field(ge=1, le=8)]
     groups: dict[str, list[Insurance]]
     lines: list[Line]

@@ -162,3 +162,25 @@ def test_late_fee(due: date, paid: date, days: int, fee: str) -> None:
 def test_late_fee_without_a_rate() -> None:
     with pytest.raises(PolicyGap, match="2010-01-01"):
         estimate(D("1000.00"), date(2009, 12, 1), date(2010, 1, 1), FEES)
+
+
+@pytest.mark.parametrize(
+    ("insurance", "scheme", "month", "known_on", "zh", "en"),
+    [
+        ("maternity", "all", "2021-05", date(2026, 1, 1), "2020-01-01 至 2021-12-31 为", "2020-01-01 to 2021-12-31"),
+        ("unemployment", "all", "1999-01", date(2027, 1, 2), "现有数据自 1999-01-22 起", "begin in 1999-01-22"),
+        ("unemployment", "all", "2028-01", date(2026, 11, 25), "最多沿用至 2027-12", "until 2027-12 at most"),
+        ("pension", "all", "2021-03", date(2026, 1, 1), "请改查其中一种：城镇企业职工、机关", "ask for enterprise or"),
+        ("work_injury", "all", "2015-09", date(2026, 1, 1), "现有数据自 2015-10 起", "begin in 2015-10"),
+    ],
+)  # fmt: skip
+def test_why_there_is_no_rate(insurance: str, scheme: str, month: str, known_on: date, zh: str, en: str) -> None:
+    with pytest.raises(PolicyGap) as gap:
+        rate_for(insurance, scheme, month, known_on, TABLES)
+    assert zh in gap.value.text.zh and en in gap.value.text.en, gap.value.text
+
+
+def test_an_expired_rate_bridges_what_was_not_known_to_be_a_gap() -> None:
+    assert rate_for("maternity", "all", "2020-12", date(2020, 12, 1), TABLES)[1]
+    with pytest.raises(PolicyGap, match="2020-12 at most"):
+        rate_for("maternity", "all", "2021-01", date(2021, 1, 1), TABLES)
