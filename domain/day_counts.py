@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from datetime import date
 
 from domain.calendar import WorkCalendar
+from domain.citation import source_step
 from domain.day_words import internal_step, provisional_step
 from domain.deadlines import FilingTable, add_days, shifted
 from schemas.base import Text
 from schemas.deadlines import DerivationStep, ShiftPolicy, Unit
 
-_ARTICLE = DerivationStep(
-    kind="article",
-    text=Text(
-        zh="依据：民法典第201条，起算当日不计入；法律只写“日”的为自然日，写“工作日”的按放假与调休安排计算",
-        en="Source: Civil Code art. 201: the start is not counted; days are calendar days unless it says otherwise",
+_ARTICLE = source_step(
+    "民法典 art. 201",
+    Text(
+        zh="民法典第201条，起算当日不计入；法律只写“日”的为自然日，写“工作日”的按放假与调休安排计算",
+        en="Civil Code art. 201: the start is not counted; days are calendar days unless it says otherwise",
     ),
 )
 

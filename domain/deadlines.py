@@ -53,7 +53,11 @@ def add_days(anchor: date, n: int, unit: Unit, calendar: WorkCalendar) -> Counte
         return Counted(day, [_counted(n, "自然日", "calendar days")])
     if unit is Unit.MONTHS:
         day = add_months(anchor, n)
-        return Counted(day, [said_step("counted", f"{n} 个月后的对应日", f"the corresponding day {n} months later")])
+        if n < 0:
+            said = said_step("counted", f"{-n} 个月前的对应日", f"the corresponding day {-n} months earlier")
+        else:
+            said = said_step("counted", f"{n} 个月后的对应日", f"the corresponding day {n} months later")
+        return Counted(day, [said])
     if unit is Unit.WORKING_DAYS:
         day = calendar.add_working_days(anchor, n)
         low, high = (anchor + timedelta(days=1), day) if n > 0 else (day, anchor - timedelta(days=1))
@@ -298,19 +302,29 @@ def shifted(
         )
         return due, [DerivationStep(kind="shift", text=text, days=[day.isoformat(), due.isoformat()])], day
     found = tax_due(month_of(day), day.day, calendar, table)
-    zh, en = (
-        (
-            "按税务机关公布的申报期限（征管法实施细则第109条）",
-            "the filing date as published (art. 109 of the tax administration rules)",
-        )
-        if found.source == "published"
-        else (
-            f"按征管法实施细则第109条，法定休假日顺延 {found.extended_by} 个工作日",
-            f"by art. 109 of the tax administration rules, longer by {found.extended_by} working days",
-        )
-    )
+    used = None if found.source == "published" else day.replace(day=1)
+    if found.source == "rule" and found.due == day:
+        return day, [], used
+    if found.source == "published":
+        zh = "按税务机关公布的申报期限（征管法实施细则第109条）"
+        en = "the filing date as published (art. 109 of the tax administration rules)"
+    else:
+        moved_by = tax_shift(found, day, calendar)
+        zh = f"按征管法实施细则第109条，{moved_by.zh}"
+        en = f"by art. 109 of the tax administration rules: {moved_by.en}"
     step = DerivationStep(kind="shift", text=Text(zh=zh, en=en), days=[day.isoformat(), found.due.isoformat()])
-    return found.due, [step], None if found.source == "published" else day.replace(day=1)
+    return found.due, [step], used
+
+
+def tax_shift(found: TaxDue, nominal: date, calendar: WorkCalendar) -> Text:
+    """Why the rule gives another day than the nominal one: holidays within the period, or a rest day at its end."""
+    if found.extended_by:
+        return Text(
+            zh=f"期限内有连续三日以上的法定休假，顺延 {found.extended_by} 个工作日至 {found.due}",
+            en=f"holidays of three days or more within it, longer by {found.extended_by} working days: {found.due}",
+        )
+    name = calendar.statutory.name(nominal) or Text(zh="休息日", en="rest day")
+    return Text(zh=f"{nominal} 为{name.zh}，顺延至 {found.due}", en=f"{nominal} is {name.en}, moved to {found.due}")
 
 
 def _planning_end(deadline: Deadline, policy: PolicySnapshot) -> datetime:

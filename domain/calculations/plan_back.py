@@ -1,13 +1,25 @@
 """plan-back: planning backwards from a day over given steps, with our calendar or one of one's own."""
 
+from datetime import timedelta
+
 from domain.calculations.base import Calculation, Context, step
 from domain.calculations.calendars import calendar_of
-from domain.day_words import internal_step, provisional_step
+from domain.citation import source_step
+from domain.day_words import internal_step, provisional_step, skipped
 from domain.slack import plan_back, slack_days
 from domain.times import at, day_of
 from schemas.base import Text
 from schemas.calculations.plan_back import PlanBackAnswer, PlanBackInput, StepPlanned
 from schemas.deadlines import DerivationStep, StepDuration
+
+_ARTICLE = source_step(
+    "国务院令795",
+    Text(
+        zh="全国年节及纪念日放假办法（国务院令795）与国务院办公厅的放假调休安排确定工作日；倒排为校内计划，不是法定期限",
+        en="working days by the State Council's rules on public holidays and its yearly notices; the plan is the "
+        "school's own, no limit of the law",
+    ),
+)
 
 
 def run(given: PlanBackInput, context: Context) -> PlanBackAnswer:
@@ -27,7 +39,7 @@ def run(given: PlanBackInput, context: Context) -> PlanBackAnswer:
     first = found[0].latest_start
     slack = slack_days(first, today, calendar)
     missing = calendar.missing_years(min(today, day_of(first)), max(today, given.due))
-    skipped = [d for d in calendar.rest_days_between(day_of(first), given.due) if d != given.due]
+    rests = calendar.is_rest(given.due)  # then the due day has a step of its own
     return PlanBackAnswer(
         latest_start=day_of(first),
         slack=slack,
@@ -35,6 +47,7 @@ def run(given: PlanBackInput, context: Context) -> PlanBackAnswer:
         provisional=bool(missing),
         missing_years=missing,
         steps=[
+            _ARTICLE,
             *internal_step(given.due, calendar),
             *(
                 step(
@@ -44,17 +57,7 @@ def run(given: PlanBackInput, context: Context) -> PlanBackAnswer:
                 )
                 for p in reversed(planned)
             ),
-            *(
-                [
-                    step(
-                        "skipped",
-                        f"其间休息 {len(skipped)} 天不计入",
-                        f"{len(skipped)} rest days between are not counted",
-                    )
-                ]
-                if skipped
-                else []
-            ),
+            *skipped(calendar, day_of(first), given.due - timedelta(days=rests)),
             _said(slack, today.isoformat()),
             *provisional_step(missing),
         ],

@@ -2,17 +2,20 @@
 
 from domain.calculations.base import Calculation, Context
 from domain.calculations.calendars import calendar_of
-from domain.deadlines import FilingTable, TaxDue, provisional_step, tax_due
-from domain.times import first_day
+from domain.calendar import WorkCalendar
+from domain.citation import source_step
+from domain.day_words import provisional_step
+from domain.deadlines import FilingTable, TaxDue, tax_due, tax_shift
+from domain.times import first_day, last_day
 from schemas.base import Text
 from schemas.calculations.tax_due import DueSource, TaxDueAnswer, TaxDueInput
 from schemas.deadlines import DerivationStep
 
-_ARTICLE = DerivationStep(
-    kind="article",
-    text=Text(
-        zh="依据：税务机关按税收征管法实施细则第109条公布的申报期限；未公布时按该条推算（税款期限，不当然适用于社保费）",
-        en="Source: the filing dates published under art. 109 of the tax administration rules, else computed by it "
+_ARTICLE = source_step(
+    "税收征管法实施细则 art. 109",
+    Text(
+        zh="税务机关按税收征管法实施细则第109条公布的申报期限；未公布时按该条推算（税款期限，不当然适用于社保费）",
+        en="the filing dates published under art. 109 of the tax administration rules, else computed by it "
         "(taxes, not premiums)",
     ),
 )
@@ -26,27 +29,30 @@ def run(given: TaxDueInput, context: Context) -> TaxDueAnswer:
     missing = sorted(
         {y for m, f in found.items() if f.provisional for y in calendar.missing_years(first_day(m), f.due)}
     )
+    said = [_step(m, given.nominal_day, f, calendar) for m, f in found.items()]
     return TaxDueAnswer(
         months=[f.due.day for f in found.values()],
         due=[f.due for f in found.values()],
         sources=[DueSource(f.source) for f in found.values()],
         provisional=bool(missing),
         missing_years=missing,
-        steps=[_ARTICLE, *(_step(m, f) for m, f in found.items()), *provisional_step(missing)],
+        steps=[
+            _ARTICLE,
+            *said,
+            *provisional_step(missing),
+        ],
     )
 
 
-def _step(month: str, found: TaxDue) -> DerivationStep:
+def _step(month: str, nominal_day: int, found: TaxDue, calendar: WorkCalendar) -> DerivationStep:
+    nominal = first_day(month).replace(day=min(nominal_day, last_day(month).day))
     if found.source == "published":
         text = Text(zh=f"{month}：公布为 {found.due}", en=f"{month}: published as {found.due}")
-    elif found.extended_by:
-        text = Text(
-            zh=f"{month}：期限内有连续三日以上的法定休假，顺延 {found.extended_by} 个工作日至 {found.due}",
-            en=f"{month}: holidays of three days or more within it, longer by {found.extended_by} working days: "
-            f"{found.due}",
-        )
-    else:
+    elif found.due == nominal:
         text = Text(zh=f"{month}：{found.due}", en=f"{month}: {found.due}")
+    else:
+        why = tax_shift(found, nominal, calendar)
+        text = Text(zh=f"{month}：{why.zh}", en=f"{month}: {why.en}")
     return DerivationStep(kind="result", text=text, days=[found.due.isoformat()])
 
 
