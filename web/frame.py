@@ -171,6 +171,7 @@ def words(lang: str) -> dict[str, Any]:
         "money": show.show_money,
         "cite": lambda value: show.cite(lang, pick(lang, value)),
         "size": show.show_size,
+        "step_name": partial(show.step_name, lang),
         "left": lambda due_at, at=None: show.time_left(lang, due_at, at or now),
         "held": lambda since: show.held_for(lang, since, clock.real_now()),
         "asset": assets().url,

@@ -9,9 +9,10 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
 from domain.citation import in_words
+from domain.forecast import NAMES
 from runtime.clock import SHANGHAI
 from store.policies import calendar
-from web.language import translate
+from web.language import pick, translate
 
 _QUOTED = re.compile(r"(《[^》]*》)")
 _DAY = len("2026-11-24")
@@ -84,6 +85,11 @@ def show_percent(rate: object) -> str:
         return f"{(Decimal(str(rate)) * 100).normalize():f}%"
     except InvalidOperation:
         return str(rate)
+
+
+def step_name(lang: str, step: str) -> str:
+    """The name of a step of ours, as a forecast calls it."""
+    return pick(lang, NAMES.get(step, step))
 
 
 def show_size(size: int) -> str:

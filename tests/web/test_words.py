@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 import policies
+from domain.forecast import NAMES
 from schemas.base import ROLES
 from schemas.forms import kinds
+from store.policies import snapshot
 from web.frame import TEMPLATES, words
 from web.language import catalogue, load
 from web.show import cite
@@ -148,3 +150,10 @@ def test_a_voucher_is_called_by_levy_and_month_and_two_of_a_month_differ() -> No
     assert words("en")["case_name"](number) == "Voucher social levy 2026-11, 35b9d158"
     assert words("zh")["case_name"]("tax_payment-school-medical-2026-11") == "医保费 2026-11"
     assert words("zh")["case_name"]("FE2026-0001") == "FE2026-0001"
+
+
+def test_a_plan_and_a_forecast_call_a_step_the_same() -> None:
+    steps = {d.step for d in snapshot().durations}
+    assert steps
+    for step in steps:
+        assert (words("zh")["step_name"](step), words("en")["step_name"](step)) == (NAMES[step].zh, NAMES[step].en)
