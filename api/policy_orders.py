@@ -32,7 +32,7 @@ from schemas.policy import (
 )
 from schemas.process import PolicyAnswer, PolicyUpdate
 from schemas.tasks import Refusal
-from store import audit, policies, policy_orders
+from store import audit, case_changes, policies, policy_orders
 from store.database import reading, session
 from store.policy_impact import open_deadlines
 from store.policy_orders import DONE, FAILED, GONE, PENDING
@@ -107,6 +107,7 @@ async def standing(viewer: Viewer, only: Collection[str] | None = None) -> TakeO
         listed = wanted[:LISTED]
         states = await policy_orders.last_states(s, [p.id for p in listed])
         counts = await policy_orders.counts(s)
+        changes = await case_changes.by_taking_over(s, wanted, clock.today())
         orders = await policy_orders.newest(s, SHOWN_ORDERS)
     moves = await asyncio.to_thread(policy_impact.moved_by_taking_over, found, snapshot, now)
     of_case: dict[str, list[MovedDeadline]] = defaultdict(list)
@@ -120,6 +121,7 @@ async def standing(viewer: Viewer, only: Collection[str] | None = None) -> TakeO
         failed=counts.get(FAILED, 0),
         cases=[_behind(p, of_case[p.id], states.get(p.id)) for p in listed],
         deadlines=moves[:LISTED],
+        changes=changes[:LISTED],
         orders=[_order(order, case_no) for order, case_no in orders],
         may_order=viewer.has(*ORDERS),
     )

@@ -378,6 +378,18 @@ class CaseBehind(BaseModel):
     order: str | None
 
 
+class ChangedCase(BaseModel):
+    """What taking over changes of a case beside its deadlines: the insurances paid, and what the agreements propose to
+    be exempt (None where that stays, or a person has confirmed it)."""
+
+    process_id: str
+    case_no: str
+    old_insurances: list[str]
+    new_insurances: list[str]
+    old_exemption: Text | None
+    new_exemption: Text | None
+
+
 class OrderView(BaseModel):
     """What became of an order to one case. `moved`: deadlines; `error`: why it has not been done."""
 
@@ -403,6 +415,7 @@ class TakeOverView(BaseModel):
     failed: int
     cases: list[CaseBehind]
     deadlines: list[MovedDeadline]
+    changes: list[ChangedCase]
     orders: list[OrderView]
     may_order: bool
 

@@ -13,14 +13,16 @@ from activities.enrolment import load_enrolment_facts, record_exemption
 from activities.processes import load_policy, open_process
 from api.policy_orders import send_policy_orders
 from api.starts import start_pending
+from runtime import clock
 from schemas.calls import CaseArg, ExemptionDecision
 from schemas.enrolment import EnrolmentFacts
 from schemas.process import ProcessStart
 from store import people, policies, policy_impact, premium_lines, rule_tables
 from store.database import session
 from store.tables.processes import Process, Timeline
+from store.tables.registrations import Registration
 from tests.api.conftest import Office, add_policy_administrators
-from tests.api.test_policy import applied, post
+from tests.api.test_policy import applied, get, post
 from tests.api.test_policy_published import until
 
 FRENCH: dict[str, Any] = {
@@ -133,6 +135,35 @@ async def test_taking_over_lets_the_insurances_follow_and_leaves_what_a_person_c
     async with session() as s:
         row = await people.hire_row(s, case)
     assert (row.insurances, row.exempt) == (after, [])
+
+
+async def test_the_preview_shows_insurances_and_agreements_that_change(keepers: Office) -> None:
+    """Open, with an exemption confirmed, and told to an agency: each as taking over would leave it."""
+    open_one, decided, told = [await begun(keepers, n) for n in (76, 77, 78)]
+    before = await confirmed(decided)
+    await confirmed(told)
+    async with session() as s:
+        person = await people.hire_row(s, told)
+        s.add(
+            Registration(
+                process_id=told, person_id=person.person_id, agency="social_bureau", attempt=1, state="submitted",
+                submitted_at=clock.now(),
+            )
+        )  # fmt: skip
+    assert (await get(keepers, "supervisor", "/take-over")).json()["changes"] == []
+    await applied(keepers, IN_FORCE)
+    await applied(keepers, NO_UNEMPLOYMENT)
+    seen = (await get(keepers, "supervisor", "/take-over")).json()
+    assert seen["behind"] == 3
+    found = {c["process_id"]: c for c in seen["changes"]}
+    assert set(found) == {open_one, decided}, "what an agency was told stays"
+    after = [i for i in before.insurances if i != "unemployment"]
+    for case in (open_one, decided):
+        assert (found[case]["old_insurances"], found[case]["new_insurances"]) == (before.insurances, after)
+    assert "尚未生效" in found[open_one]["old_exemption"]["zh"] and "exempt" in found[open_one]["new_exemption"]["en"]
+    assert (found[decided]["old_exemption"], found[decided]["new_exemption"]) == (None, None), "confirmed stays"
+    chosen = (await post(keepers, "supervisor", "/take-over/preview", process_ids=[decided])).json()
+    assert [c["process_id"] for c in chosen["changes"]] == [decided]
 
 
 async def test_a_year_alone_leaves_agreements_and_insurances(keepers: Office) -> None:

@@ -132,16 +132,15 @@ async def _take_over(
     status: int = 422,
 ) -> Response:
     standing = await orders_room.standing(visit.viewer)
-    shown_moves = standing.deadlines
-    if previewed:
-        shown_moves = (await orders_room.standing(visit.viewer, set(chosen))).deadlines
+    of_these = await orders_room.standing(visit.viewer, set(chosen)) if previewed else standing
     return await shown(
         visit,
         "policy_take_over.html",
         "take_over",
         status if fault else 200,
         standing=standing,
-        moves=shown_moves,
+        moves=of_these.deadlines,
+        changes=of_these.changes,
         previewed=previewed,
         chosen=chosen,
         done=done,
