@@ -110,11 +110,6 @@ async def _forecasts(s: AsyncSession, process: Process, moment: datetime) -> lis
 
 
 _CANNOT_CANCEL = {  # what a process answers (`cancel_refusal`) -> what people read
-    "on_frozen_bill": Text(
-        zh="该案保费已列入征集单，不能因误报撤销；如本人离职或许可被注销，请选择相应原因，登记将在经办机构撤销。",
-        en="Premiums of this case stand on a frozen bill, so it cannot be taken for a mistake: when the person left or "
-        "the permit was withdrawn, choose that ground, and the registrations are undone at the agencies.",
-    ),
     "shared_payment": Text(
         zh="当月缴费由多个个案共用，不能撤销；请撤销相应个案，其缴费明细会随之冲销。",
         en="A month's payment serves many cases and cannot be cancelled: cancel the case, its lines are reversed.",

@@ -20,6 +20,7 @@ PHRASES = (
     ("(no number of days)", "（未定天数）"),
     ("number = school rule", "天数为校内规定"),
     ("(secondary copy)", "（转载文本）"),
+    ("local pilot (no text found)", "地方试点（未见文本）"),
     ("the day: school rule", "具体日期：校内规定"),
     ("school rule (mid-month)", "校内规定（月中）"),
     ("school rule", "校内规定"),

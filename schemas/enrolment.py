@@ -163,7 +163,7 @@ class CaseBooks(Payload):
     written: dict[str, int] = {}
     unpaid: dict[str, int] = {}
     unsettled: list[str] = []  # bill ids paid but not yet settled by finance
-    frozen: bool = False  # a line already stands on a bill: the case can no longer be taken for a mistake
+    frozen: bool = False  # a line already stands on a bill, which has to let it go when the case is cancelled
     taken_off: dict[str, int] = {}  # levy -> lines that were taken off a bill and wait for a later one
     late_fee: dict[str, str] = {}
 

@@ -153,6 +153,19 @@ class CaseFile:
         self.deadlines[deadline.id] = deadline
         return deadline
 
+    def drop(self, deadline_id: str, why: Text) -> None:
+        """What the deadline was for is no more: it is neither met nor missed, and its clock falls silent."""
+        known = self.deadlines.pop(deadline_id, None)
+        if known is None:
+            return
+        self.note(
+            "no_longer_due",
+            Text(zh=f"{known.title.zh}不再适用：{why.zh}", en=f"{known.title.en} no longer applies: {why.en}"),
+            data={"deadline": deadline_id},
+        )
+        self.plan += 1
+        self.touch()
+
     def meet(self, deadline_id: str, when: datetime | None = None) -> None:
         """The event that meets a deadline has happened; its clock falls silent."""
         known = self.deadlines.get(deadline_id)

@@ -18,7 +18,7 @@ from schemas.base import Text
 from schemas.calls import CaseArg, LateFeeArg, PaymentScope
 from schemas.deadlines import Deadline
 from schemas.enrolment import EnrolmentFacts, LineRequest
-from schemas.process import PolicyUpdate, ProcessCommand, ProcessStart, Stage, StageState
+from schemas.process import PolicyUpdate, ProcessStart, Stage, StageState
 from schemas.tasks import TaskSpec
 from workflows.human_task import HumanTask, Returned
 from workflows.process import Process
@@ -51,7 +51,6 @@ class Enrolment(Process):
         self._month_decision = asyncio.Lock()
         self._first_paid: str | None = None  # the month in which the side that came first is paid
         self._paying: dict[str, str] = {}  # levy -> the tax payment that this case waits for
-        self._cancel_asked = 0
         self.record = Record(self)
         self.reentry = Reentry(self)
 
@@ -405,15 +404,6 @@ class Enrolment(Process):
                 books = await self.calls.case_books(self._case(), f"settled/{n}")
 
     # --- cancelling -------------------------------------------------------------------------------------------------
-
-    async def cancel_refusal(self, command: ProcessCommand) -> str | None:
-        """What stands on a frozen bill stays due, so a mistake is corrected there; who left, or whose permit was
-        withdrawn, is taken off at the agencies all the same."""
-        if not self.registrations or command.ground in ("permit_withdrawn", "left"):
-            return None
-        self._cancel_asked += 1
-        books = await self.calls.case_books(self._case(), f"cancel/{self._cancel_asked}")
-        return "on_frozen_bill" if books.frozen else None
 
     async def undo(self) -> None:
         """Lines on no bill are reversed before anything else, so that no list takes them while people are busy with the

@@ -51,6 +51,7 @@ class TaxPayment(Process):
         self.scope = PaymentScope(unit=parameters["unit"], levy=parameters["levy"], month=parameters["month"])
         self._round = 0
         self._asked = 0
+        self._paid = False  # a bill of the month was paid: what meets its date
         self.waiting: list[OpenBill] = []  # bills of this round whose turn has not come
 
     @workflow.run
@@ -108,6 +109,7 @@ class TaxPayment(Process):
         async with self.stage("collect"):
             frozen = await self._freeze()
             if frozen is None:
+                self._all_paid()
                 return
             heard = self.heard_left  # a case gives its lines back before it wakes us
             lines = await self.calls.open_lines(self.scope, self.next_question())
@@ -132,8 +134,16 @@ class TaxPayment(Process):
                 )
         self.waiting = [OpenBill(self, bill, heard) for bill in bills]
         while self.waiting:
-            await self._pay(self.waiting.pop(0))
-        self.meet(self._payment_day().id)
+            self._paid = await self._pay(self.waiting.pop(0)) or self._paid
+        self._all_paid()
+
+    def _all_paid(self) -> None:
+        """Nothing of the month is open. The date is met by a payment alone: where everybody left before one, it falls
+        away and counts as neither kept nor missed."""
+        if self._paid:
+            self.meet(self._payment_day().id)
+            return
+        self.drop(self._payment_id, Text(zh="人员已全部移出，本月无应缴款", en="everybody has left, nothing is due"))
 
     async def _freeze(self) -> TaskResult | None:
         """The clerk freezes the list; None when everybody who waits for it has left meanwhile."""
@@ -157,8 +167,8 @@ class TaxPayment(Process):
         except PeopleLeft:
             return None
 
-    async def _pay(self, work: OpenBill) -> None:
-        """Takes a bill to its payment, or to its end when everybody has left it."""
+    async def _pay(self, work: OpenBill) -> bool:
+        """Takes a bill to its payment (true), or to its end when everybody has left it (false)."""
         work.by_hand = self._portal
         visible = False
         back: Returned | None = None
@@ -179,7 +189,7 @@ class TaxPayment(Process):
                         await self._payment(work.bill, decision)
                     await self.calls.start_reimbursement(work.arg)
                     await self.calls.wake_cases(WakeCases(bill_id=work.bill.bill_id, topic="paid"))
-                    return
+                    return True
                 back = None
             except Returned as returned:
                 back = returned
@@ -187,6 +197,7 @@ class TaxPayment(Process):
                 confirmed = back = None
                 await self.calls.wake_cases(WakeCases(bill_id=work.bill.bill_id, topic="taken_off"))
         self._void(work)
+        return False
 
     def _void(self, work: OpenBill) -> None:
         """Nobody is left on the bill: it ends, and nothing is paid."""

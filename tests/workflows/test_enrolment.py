@@ -197,16 +197,21 @@ async def test_cancelling_at_any_moment_ends_the_case(stage: Open, moment: int) 
         assert office.state(handle.id) == "cancelled"
 
 
-async def test_a_case_on_a_frozen_bill_cannot_be_cancelled(stage: Open) -> None:
+@pytest.mark.parametrize("ground", ["mistake", "other", "left", "permit_withdrawn"])
+async def test_a_case_on_a_frozen_bill_is_cancelled_on_any_ground(stage: Open, ground: Any) -> None:
     office = Office()
     office.frozen = True
     async with stage(office) as s:
         handle = await s.begin(at=START)
         await to_bureaus(office, handle)
         await office.settle(lambda: len(office.tax_scopes) == 2)
-        with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await handle.execute_update("cancel", ProcessCommand(reason="误报", actor="clerk"))
-        assert refused.value.cause.type == "NotAllowedNow"  # type: ignore[attr-defined]
+        await handle.execute_update("cancel", ProcessCommand(reason="误报", actor="clerk", ground=ground))
+        for agency in ("social_bureau", "medical_bureau"):
+            await complete(
+                handle, await office.task("registration.undo", where=lambda t, a=agency: t.spec.authority == a)
+            )
+        await handle.result()
+        assert office.state(handle.id) == "cancelled" and "wake_payments" in office.calls
 
 
 async def test_one_bureau_open_near_the_payment_day_is_decided_by_the_clerk(stage: Open) -> None:

@@ -123,6 +123,7 @@ async def test_a_list_that_everybody_left_is_not_asked_for(stage: Open) -> None:
         await handle.signal("wake", Wake(topic=LEFT))
         await office.settle(lambda: office.state(handle.id) == "waiting")
         assert office.tasks[task.id].state is TaskState.OBSOLETE
+        assert said(office, handle, "no_longer_due") and not said(office, handle, "met")
         office.lines = {"social": 3}
         await handle.signal("wake", Wake(topic="lines"))
         await complete(handle, await office.task("tax_payment.freeze"))
@@ -263,11 +264,14 @@ async def test_a_bill_that_everybody_left_ends_without_payment(stage: Open) -> N
         assert office.bills == {"bill-regular-1": "void"}
         assert not {"pay_bill", "record_payment", "start_reimbursement"} & set(office.calls)
         assert "作废" in said(office, handle, "bill_void")[0]
+        assert "不再适用" in said(office, handle, "no_longer_due")[0]
+        assert said(office, handle, "met") == [], "nothing was paid, so no date was kept"
         office.lines = {"social": 3}
         await handle.signal("wake", Wake(topic="lines"))
         await complete(handle, await office.task("tax_payment.freeze"))
         await paid(office, handle)
         assert office.bills == {"bill-regular-1": "void", "bill-supplementary-2": "paid"}
+        await office.settle(lambda: len(said(office, handle, "met")) == 1)
         await s.skip(handle, timedelta(days=15))
         await handle.result()
         assert office.state(handle.id) == "closed"
