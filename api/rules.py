@@ -331,7 +331,8 @@ def deadline(
 ) -> DeadlineFound:
     """The date that a rule gives, counted from a day or a month, by what was in force then and known on a day (today).
     NotFound, BadForm, NotComputable."""
-    rule, snapshot = find_rule(rule_id, anchor, known_on or clock.today()), policies.snapshot()
+    rule = find_rule(rule_id, anchor, known_on or clock.today())
+    snapshot = policies.snapshot_known(known_on) if known_on else policies.snapshot()
     agencies = {a.id for a in snapshot.agencies}
     if authority is not None and authority not in agencies:
         names = sorted(agencies)

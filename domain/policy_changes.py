@@ -17,6 +17,7 @@ import yaml
 
 from domain.calendar import days_of
 from domain.policy import DEADLINES, PolicyError, Texts, calendar_years, load_mapping, text_of
+from domain.times import day_of
 from schemas.policy import ChangeKind, PolicyChange
 
 IDENTITY = ("id", "code", "step", "year", "insurance", "country", "kind")
@@ -89,6 +90,22 @@ def refuse_unfit(texts: Texts, change: PolicyChange) -> None:
             f"Public holidays are not among the days off: {en}. Check the notice and add them.",
             field="rest",
         )
+
+
+def calendar_known(changes: Sequence[PolicyChange], known_on: date) -> list[PolicyChange]:
+    """The changes of the calendar that were known on a day, by their publication, or where they name none by the day
+    on which they were applied. A day of a year that was not out then is not known either."""
+    known: list[PolicyChange] = []
+    not_out: set[str] = set()
+    for change in changes:
+        if change.file != CALENDAR:
+            continue
+        since = change.published_on or (day_of(change.applied_at) if change.applied_at is not None else date.min)
+        if change.kind is ChangeKind.YEAR:
+            (not_out.add if since > known_on else not_out.discard)(change.key)
+        if since <= known_on and change.key[:4] not in not_out:
+            known.append(change)
+    return known
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

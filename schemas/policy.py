@@ -51,6 +51,7 @@ class PolicyChange(BaseModel):
     sample: bool = False
     published_on: date | None = None
     review_by: date | None = None
+    applied_at: datetime | None = None
 
 
 class ProposeBody(Body):

@@ -10,7 +10,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 
 from sqlalchemy import func, select
@@ -111,6 +111,16 @@ def modes() -> Mapping[str, str]:
 def snapshot() -> PolicySnapshot:
     """What one case needs of the rules. PolicyError when a file is missing or broken."""
     return _snapshot(stamp(), tuple(sorted(modes().items())))
+
+
+def snapshot_known(known_on: date) -> PolicySnapshot:
+    """The same with the calendars as they were known on a day: a year published later is provisional, as it was."""
+    mine = [c for c in _applied if c.file == policy_changes.CALENDAR]
+    known = policy_changes.calendar_known(mine, known_on)
+    if len(known) == len(mine):
+        return snapshot()
+    then = policy_changes.overlay({policy_changes.CALENDAR: policies.read_all()[policy_changes.CALENDAR]}, known)
+    return snapshot().model_copy(update={"calendars": policy.calendars({**texts(), **then})})
 
 
 def calendar(authority: str) -> WorkCalendar:

@@ -54,3 +54,26 @@ async def test_a_rule_without_its_day_is_refused_and_the_same_day_again_corrects
     await applied(keepers, CHANGE | {"new": {"n": "25", "valid_from": "2027-01-01"}, "reason": "录入更正"})
     for anchor, n in (("2026-12-31", 30), ("2027-01-04", 25)):
         assert (await asked(keepers, f"/DL-REG-FOR?anchor={anchor}")).json()["n"] == n
+
+
+YEAR = {
+    "file": "calendar.yaml", "kind": "year", "key": "2027", "reason": "国务院办公厅通知", "source": "试验文件",
+    "new": {
+        "doc": "试验文件", "work": ["2027-01-09"],
+        "rest": [
+            "2027-01-01/2027-01-03", "2027-02-05/2027-02-12", "2027-04-05", "2027-05-01/2027-05-03", "2027-06-09",
+            "2027-09-15", "2027-10-01/2027-10-07",
+        ],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("published", ["2026-11-20", None])
+async def test_a_date_asked_as_known_before_the_holiday_notice_is_provisional(
+    keepers: Office, published: str | None
+) -> None:
+    await applied(keepers, YEAR | {"published_on": published})
+    for known, provisional in (("", False), ("&known_on=2026-11-19", True), ("&known_on=2040-01-01", False)):
+        found = (await asked(keepers, f"/DL-INFO-CHG?anchor=2026-12-28{known}")).json()
+        assert (found["provisional"], found["missing_years"]) == (provisional, [2027] * provisional), known
+        assert found["due"] == ("2027-01-12" if provisional else "2027-01-11"), known
