@@ -213,6 +213,8 @@ class Enrolment(Process):
         finally:
             for task in [*branches.values(), *payments]:
                 task.cancel()
+        for payment_day in [i for i in self.deadlines if i.startswith("DL-PAY-OTHER@")]:
+            self.meet(payment_day)  # a day that passed before it was paid: late, and done now
         self.leave("tax_payment")
 
     async def _pay_one_side(self, branches: "dict[str, asyncio.Task[None]]") -> bool:

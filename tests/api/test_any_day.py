@@ -76,6 +76,7 @@ async def test_late_at_birth_reaches_closed(school: Office, agencies: Running, k
         view = await program.until_ended(case)
         log = "\n".join(f"{t['at']} {t['text']['zh']}" for t in view["timeline"])
         assert view["state"] == "closed", log
+        assert all(d["met_at"] for d in view["deadlines"] if d["legal_kind"] == "payment"), "paid, and still overdue"
         assert "incident" not in [t["kind"] for t in view["timeline"]], log
         assert "late_at_birth" in view["flags"]
         assert [t["data"]["deadline"] for t in view["timeline"] if t["kind"] == "breached"].count("DL-REG-FOR") == 1
