@@ -88,6 +88,7 @@ def test_such_a_column_beside_the_wage_is_named_and_not_read() -> None:
     ("cell", "code"),
     [
         ("USD 3000", "amount_currency"), ("$3000", "amount_currency"), ("3000美元/月", "amount_currency"),
+        ("HK$20000", "amount_currency"), ("NT$ 50000", "amount_currency"),
         ("€2,500", "amount_currency"), ("HKD 20000", "amount_currency"), ("216000/年", "amount_period"),
         ("年薪21.6万", "amount_period"), ("CNY 216,000 per year", "amount_period"), ("900/天", "amount_period"),
         ("18000(税后)", "amount_not_gross"), ("1.8", "amount_too_small"), (18, "amount_too_small"),
