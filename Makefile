@@ -26,10 +26,10 @@ setup: $(STAMPS)/project $(STAMPS)/pages  ## 安装依赖(第二次不花时间)
 up: setup  ## 启动全部服务，Ctrl-C 停止 Start everything, Ctrl-C stops it
 	@exec $(BIN)/baoqi up --data $(DATA)
 
-# Most tests wait for servers more than they compute: two side by side on two processors.
-WORKERS ?= 2
+# Tests wait for servers as much as they compute: three side by side keep two processors busy.
+WORKERS ?= 3
 test: setup  ## 全部测试，然后 make check All tests, then make check
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
 	@$(MAKE) --no-print-directory check
 
 check: setup  ## 代码检查 ruff, pyright, import-linter, own lints

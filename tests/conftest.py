@@ -195,6 +195,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         )
 
 
+# What takes minutes in one piece is begun first, so that nothing long is left over when the other workers are done.
+LONG = ("tests/e2e/", "tests/workflows/test_fuzz.py", "tests/platform/", "tests/api/test_any_day.py", "tests/web/")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first; `-n` takes the files in this order (`--no-loadscope-reorder`)."""
+    items.sort(key=lambda i: next((n for n, name in enumerate(LONG) if i.nodeid.startswith(name)), len(LONG)))
+
+
 class ByFile(LoadScopeScheduling):
     """Side by side, each file is one worker's, for it shares what its fixtures made; e2e has one product a user."""
 
