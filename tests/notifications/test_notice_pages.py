@@ -29,6 +29,8 @@ async def test_own_record_and_case_page(office: Settings) -> None:
     async with visitor(office, "anna") as own:
         mine = (await own.get("/my")).text
         case = (await own.get(f"/cases/{CASE}")).text
+    async with visitor(office, "college") as college:
+        theirs = (await college.get(f"/cases/{CASE}")).text
     async with visitor(office, "clerk") as clerk:
         seen = (await clerk.get(f"/cases/{CASE}")).text
         seen_en = (await clerk.get(f"/cases/{CASE}?lang=en")).text
@@ -36,7 +38,10 @@ async def test_own_record_and_case_page(office: Settings) -> None:
     for number in NUMBERS.values():
         assert number in mine
         assert number in case
-        assert number not in seen + seen_en + empty
+        assert number not in theirs + empty
+        # The office amends a wrong number, so it reads what is on record there, and nowhere else on the page.
+        on_record = seen[seen.index('id="record"') :]
+        assert seen.count(number) == seen_en.count(number) == on_record[: on_record.index("</section>")].count(number)
     assert "DEU******0T47" in seen
     assert "没有可用的邮箱" in seen
     assert "Social-security number" in seen_en

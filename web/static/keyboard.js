@@ -10,8 +10,11 @@
   const onTask = () => document.querySelector("[data-task-page]");
   const click = (selector, within = document) => { const found = within && within.querySelector(selector); if (found) { found.click(); } return Boolean(found); };
 
+  let chosen = false;  // on this page by a key: only then is a row chosen again after a refresh, or the next key skips one
+
   function select(row) {
     if (!row) { return; }
+    chosen = true;
     rows().forEach((r) => r.removeAttribute("aria-selected"));
     row.setAttribute("aria-selected", "true");
     const link = row.querySelector("a[href^='/tasks/']");
@@ -68,7 +71,7 @@
     remember();
     const kept = sessionStorage.getItem(KEPT + ".at");
     const row = rows().find((r) => r.dataset.task === kept);
-    if (row && !current() && document.activeElement === document.body) { select(row); }
+    if (chosen && row && !current() && document.activeElement === document.body) { select(row); }
   });
   remember();
 })();
