@@ -1,4 +1,4 @@
-"""One running product a user for most tests of this folder; the others start their own.
+"""One running product a user for most tests of this folder, stopped after them; the others start their own.
 
 Acceptance is proven twice, by tests named `[root]` and `[ordinary]`. What does not depend on who runs it is proven once
 (`ONCE`), by whoever runs the tests.
@@ -17,7 +17,7 @@ from tests.e2e.product import AGENCIES, Product
 SAMPLE = ROOT / "samples" / "foreign_hires_2026-10.xlsx"
 
 
-@pytest.fixture(scope="session", params=USERS)
+@pytest.fixture(scope="package", params=USERS)
 def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A working copy and its user."""
     if request.param == "root" and not AS_ROOT:
@@ -26,7 +26,7 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(installed: Installation) -> Iterator[Product]:
     """The product as `make up` starts it, every agency reached by its interface."""
     product = Product(installed, "data").start()
@@ -42,7 +42,7 @@ def product(running: Product) -> Product:
     return running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def office(running: Product) -> Iterator[Office]:
     """Everybody signed in, once: an Argon2 check each."""
     made = running.office()
