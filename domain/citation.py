@@ -30,8 +30,8 @@ PHRASES = (
 )
 _NAME = re.compile(r"《[^》]*》|([\u3400-\u9fff]{2}[\u3400-\u9fff〔〕0-9]*(?: \([\u3400-\u9fff][^)]*\))?)")
 _ARTICLES = re.compile(r" ?\barts?\.? ?(\d+(?:(?:, ?|-)\d+)*)")
-_SHORT = r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*"
-_BRACKETED = re.compile(rf" ?\({_SHORT}(?:, ?{_SHORT})*(, [a-z ]+)?\)")
+SHORT_NAME = r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*"  # of `sources.csv`
+_BRACKETED = re.compile(rf" ?\({SHORT_NAME}(?:, ?{SHORT_NAME})*(, [a-z ]+)?\)")
 _PAPER = re.compile(r"(?:^|; )PAPER(?: [\d.()]+)?(?=;|$)")  # the paper the product follows is no law
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from domain.citation import SHORT_NAME
 from domain.contributions import (
     EXPIRED_RATE_IN_USE,
     LIMIT_OF_LAST_YEAR,
@@ -30,7 +31,7 @@ from domain.times import first_day
 from schemas.base import Text
 
 PROVISIONAL = "provisional"
-_IDS = re.compile(r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*")
+_IDS = re.compile(SHORT_NAME)
 
 
 @dataclass(frozen=True)
