@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import ValidationError
 
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, NotFound, Problem
 from api.sign_in import CurrentViewer
 from domain.calculations import CALCULATIONS, Calculation, Context, Refused, near
@@ -20,7 +21,7 @@ from schemas.base import Text
 from schemas.messages_of_fields import faults_of
 from store import rule_tables
 
-router = APIRouter(tags=["calculations"])
+router = APIRouter(tags=["calculations"], route_class=JsonObjectRoute)
 
 
 class NotComputable(Problem):

@@ -7,7 +7,7 @@ output stays empty.
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 import policies
 from cli.policy import applied_changes
 from domain.calculations import CALCULATIONS, Context, Refused, Rules, near
+from domain.calculations.reading import read_object
 from domain.policy import PolicyError
 from domain.policy_changes import overlay
 from runtime import clock
@@ -47,7 +48,7 @@ def calc(name: Name = None, schema: Schema = False) -> None:
         typer.echo(json.dumps(calculation.schemas(context), ensure_ascii=False, indent=2))
         return
     try:
-        answer = calculation.run(calculation.input.model_validate(_read()), context)
+        answer = calculation.run(calculation.input.model_validate(read_object(sys.stdin.buffer.read())), context)
     except ValidationError as error:
         for pointer, _, text in faults_of(error.errors()):
             _refuse(pointer, text)
@@ -59,48 +60,6 @@ def calc(name: Name = None, schema: Schema = False) -> None:
         typer.echo(json.dumps(answer.model_dump(mode="json"), ensure_ascii=False, indent=2))
         return
     raise typer.Exit(2)
-
-
-def _read() -> Any:
-    """The JSON value on standard input. Refused with line and column when it is none."""
-    try:
-        text = sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refused(
-            "",
-            "not_utf8",
-            f"输入不是 UTF-8 编码（第 {error.start + 1} 个字节）。",
-            f"The input is not UTF-8 (byte {error.start + 1}).",
-        ) from error
-    try:
-        return json.loads(text, object_pairs_hook=_once)
-    except Refused:
-        raise
-    except json.JSONDecodeError as error:
-        raise Refused(
-            "",
-            "json_invalid",
-            f"不是有效的 JSON：第 {error.lineno} 行第 {error.colno} 列附近有误。",
-            f"Not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}.",
-        ) from error
-    except RecursionError as error:
-        raise Refused("", "json_invalid", "JSON 嵌套过深。", "The JSON is nested too deeply.") from error
-    except ValueError as error:  # a whole number of thousands of digits
-        raise Refused(
-            "", "json_invalid", "JSON 中有位数过多的数字。", "A number in the JSON has too many digits."
-        ) from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; a field given twice is refused, else one of the two would be lost without a word."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise Refused(
-                f"/{key}", "given_twice", "该字段出现了两次，请保留一处。", "The field is given twice: keep one."
-            )
-        found[key] = value
-    return found
 
 
 def _refuse(pointer: str, text: Text) -> None:

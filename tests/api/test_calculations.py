@@ -49,14 +49,13 @@ async def test_a_bad_field_is_named_by_pointer_in_the_language_asked_for(office:
     assert "2026" in answer.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"n": ' + "9" * 5000 + "}"])
-async def test_what_is_no_json_is_refused_with_a_sentence(office: Office, text: str) -> None:
+async def test_what_is_no_json_is_refused_with_a_sentence_also_elsewhere(office: Office) -> None:
     clerk = await office.sign_in("clerk")
-    headers = {"Content-Type": "application/json"}
-    answer = await clerk.post("/api/v1/calculations/add-days", content=text, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, "bad_form")
-    [error] = answer.json()["errors"]
-    assert (error["pointer"], error["code"], error["message"]) == ("", "json_invalid", "不是有效的 JSON。")
+    for text in ("{", "[" * 100_000, '{"n": ' + "9" * 5000 + "}"):
+        answer = await clerk.post("/api/v1/session", content=text, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad_form")
+        [error] = answer.json()["errors"]
+        assert (error["pointer"], error["code"], error["message"]) == ("", "json_invalid", "不是有效的 JSON。")
 
 
 async def test_unknown_names_offer_near_ones_and_nobody_asks_without_signing_in(office: Office) -> None:
@@ -104,8 +103,6 @@ async def test_whatever_is_sent_is_computed_or_refused_with_a_field(
     @given(case=st.one_of([o.as_strategy(generation_mode=mode) for o in operations]))
     def fuzz(case: Case) -> None:
         answer = case.call(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=20)
-        if answer.status_code == 400 and isinstance(case.body, bytes):
-            return  # bytes that are no text at all
         assert answer.status_code in (200, 422), (case.path, case.body, answer.text[:400])
         if answer.status_code == 422:
             assert answer.headers["content-type"][0] == "application/problem+json"
