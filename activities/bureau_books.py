@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from temporalio.exceptions import ApplicationError
 
 from activities.bill_files import UnreadableBill, read_bill
@@ -47,10 +48,12 @@ class Application:
 
 @dataclass
 class PersonOnBill:
-    """One person of a bill with the months billed; `number` is the one of the levy's own bureau."""
+    """One person of a bill; `number` is the one of the levy's own bureau. `months` are billed for the first time;
+    `make_up` are those whose first bill is another one, with the wage that they should have been billed by."""
 
     person_id: str
     months: set[str] = field(default_factory=set[str])
+    make_up: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     number: str | None = None
     id_number: str | None = None
     registration: RegistrationArg | None = None
@@ -139,17 +142,24 @@ async def bill(bill_id: str) -> BillBook:
             message = f"没有这张征集单：{bill_id}。There is no bill {bill_id}."
             raise ApplicationError(message, type="UnknownBill", non_retryable=True)
         agency = next(a.id for a in rules.snapshot().agencies if a.levy == found.levy)
-        lines = await s.scalars(
-            select(PremiumLine)
+        corrected = aliased(BillLine)
+        lines = await s.execute(
+            select(PremiumLine, corrected.bill_id)
             .join(BillLine, BillLine.line_id == PremiumLine.id)
+            .outerjoin(corrected, corrected.line_id == PremiumLine.corrects)
             .where(BillLine.bill_id == bill_id)
             .order_by(PremiumLine.id)
         )
         persons: dict[str, PersonOnBill] = {}
-        for line in lines:
+        for line, corrected_on in lines:
             if line.person_id not in persons:
                 persons[line.person_id] = await _person(s, line.process_id, line.person_id, agency)
-            persons[line.person_id].months.add(line.premium_month)
+            person = persons[line.person_id]
+            person.months.add(line.premium_month)
+            if corrected_on not in (None, bill_id) and line.declared is not None:
+                person.make_up[line.premium_month] = line.declared  # the last line has the wage known last
+        for person in persons.values():
+            person.months -= person.make_up.keys()
         scope = PaymentScope(unit=found.unit, levy=found.levy, month=found.month)
     return BillBook(
         bill_id=bill_id,

@@ -218,7 +218,7 @@ async def fetch_bill(arg: BillArg) -> None:
             return
     except UnreadableBill as error:
         raise ApplicationError(str(error), type="UnreadableBill", non_retryable=True) from None
-    items = [{"number": p.number, "months": sorted(p.months)} for p in bill.persons if p.number]
+    items = [_bill_item(p) for p in bill.persons if p.number]
     if len(items) < len(bill.persons):
         text = Text(zh="有人员尚无参保编号，无法取征集单。", en="Someone on the bill has no number yet.")
         raise ApplicationError(f"{text.zh} {text.en}", type="NumberMissing", non_retryable=True)
@@ -231,11 +231,19 @@ async def fetch_bill(arg: BillArg) -> None:
         except AgencyRefused as refused:
             if refused.code == "not_visible":  # R19: comes by itself once the bureaus' data have arrived
                 raise AgencyUnavailable(TAX_OFFICE, "R19 税务端尚未同步 not synchronised yet") from None
+            if refused.code == "not_paid_yet":  # the bill that is made up is another payment, still on its way
+                raise AgencyUnavailable(TAX_OFFICE, "原征集单尚未缴款 the bill made up is not paid yet") from None
             raise
     try:
         await books.store_bill(bill, answer)
     except UnreadableBill as error:
         raise ApplicationError(str(error), type="UnreadableBill", non_retryable=True) from None
+
+
+def _bill_item(person: books.PersonOnBill) -> dict[str, object]:
+    """What is declared for one person: months to pay for the first time, and those made up (补差) by the right wage."""
+    made_up = [{"month": month, "base": str(wage)} for month, wage in sorted(person.make_up.items())]
+    return {"number": person.number, "months": sorted(person.months), "make_up": made_up}
 
 
 @activity.defn(name="pay_bill")

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.base import Body, Month
 
@@ -49,11 +49,29 @@ class VisibilityQuery(Body):
     numbers: list[str] = Field(max_length=20000)
 
 
+class MakeUp(Body):
+    """A make-up declaration (补差) of a month that is paid: the wage that it should have been paid by."""
+
+    month: Month
+    base: Money
+
+
 class BillItem(Body):
-    """One person on a bill, by the number of the levy's own bureau, and the months asked for."""
+    """One person on a bill, by the number of the levy's own bureau: the months to pay for the first time, and those
+    whose payment is made up. A month is one or the other."""
 
     number: str
-    months: list[Month] = Field(min_length=1)
+    months: list[Month] = []
+    make_up: list[MakeUp] = []
+
+    @model_validator(mode="after")
+    def _each_month_once(self) -> "BillItem":
+        named = [*self.months, *(m.month for m in self.make_up)]
+        if not named:
+            raise ValueError("months or make_up: at least one is needed")
+        if len(set(named)) < len(named):
+            raise ValueError("a month stands more than once among months and make_up")
+        return self
 
 
 class BillRequest(Body):

@@ -1,7 +1,8 @@
 """The tax office's interface: who is visible, bills, payments, certificates.
 
 Invariants: amounts come from its own table and the wage registered at the bureau; a person, month and insurance is paid
-at most once; a new bill over the same lines replaces the unpaid one.
+at most once; a new bill over the same lines replaces the unpaid one. What was paid by too low a wage is made up by a
+declaration of its own kind (补差): the difference to what is paid so far, never a second payment and never a refund.
 """
 
 import json
@@ -15,7 +16,7 @@ from simulators.certificate import pdf
 from simulators.clock import real_seconds, stamp
 from simulators.http import Problem, offset_of, read, state_of, write
 from simulators.models import BUREAU_OF, Behaviour, BillRequest, PaymentRequest, VisibilityQuery
-from simulators.rates import premium
+from simulators.rates import Premium, premium
 from simulators.state import State
 
 router = APIRouter(prefix="/tax_office", tags=["tax_office"])
@@ -72,12 +73,16 @@ def _bill(state: State, body: BillRequest, offset: float) -> dict[str, Any]:
         )  # fmt: skip
     for item in body.items:
         registered = json.loads(rows[item.number]["body"])
-        for month in sorted(set(item.months)):
+        declared = {made_up.month: made_up.base for made_up in item.make_up}
+        for month in sorted({*item.months, *declared}):
             if month < registered["start_month"]:
                 raise Problem(
                     422, "not_covered", f"费款所属期 {month} 早于参保起始月 {registered['start_month']}。",
                     f"The premium month {month} is before the first month insured, {registered['start_month']}.",
                 )  # fmt: skip
+            if month in declared:
+                lines += _made_up(state, item.number, month, registered["insurances"], body.levy, declared[month])
+                continue
             for insurance in registered["insurances"]:
                 lines.append(_line(state, item.number, month, insurance, body.levy, Decimal(registered["base"])))
     _apply_bill_error(state, lines)
@@ -110,17 +115,63 @@ def _line(state: State, number: str, month: str, insurance: str, levy: str, base
             409, "already_paid", f"{month} 的 {insurance} 已在征集单 {paid['bill_no']} 缴纳。",
             f"{insurance} of {month} was paid with bill {paid['bill_no']}.",
         )  # fmt: skip
+    amount = _premium(insurance, levy, base, month)
+    return _as_line("premium", number, amount, month, amount.unit_amount, amount.person_amount)
+
+
+def _made_up(
+    state: State, number: str, month: str, insurances: list[str], levy: str, base: Decimal
+) -> list[dict[str, Any]]:
+    """What the declared wage gives above what is paid for a month, an insurance; one that a limit holds has no line."""
+    rows = state.db.execute(
+        "SELECT l.insurance, l.body FROM bill_lines l JOIN bills b USING (bill_no)"
+        " WHERE b.state = 'paid' AND b.levy = ? AND l.number = ? AND l.month = ?",
+        (levy, number, month),
+    ).fetchall()
+    if not rows:
+        raise Problem(
+            409, "not_paid_yet", f"{month} 尚未缴费，不能补差；请先缴清原征集单。",
+            f"{month} is not paid yet, so nothing can be made up; pay its own bill first.",
+        )  # fmt: skip
+    lines: list[dict[str, Any]] = []
+    for insurance in insurances:
+        amount = _premium(insurance, levy, base, month)
+        paid = [json.loads(row["body"]) for row in rows if row["insurance"] == insurance]
+        unit = amount.unit_amount - sum((Decimal(line["unit_amount"]) for line in paid), Decimal("0.00"))
+        person = amount.person_amount - sum((Decimal(line["person_amount"]) for line in paid), Decimal("0.00"))
+        if unit < 0 or person < 0:
+            raise Problem(
+                422, "make_up_too_low", f"{month} 的 {insurance} 申报工资低于已缴工资，不能补差，请申请退费。",
+                f"{insurance} of {month}: the wage declared is below the one paid by; apply for a refund.",
+            )  # fmt: skip
+        if unit or person:
+            lines.append(_as_line("make_up", number, amount, month, unit, person))
+    if not lines:
+        raise Problem(
+            422, "nothing_to_make_up", f"{month} 按申报工资应缴金额与已缴金额相同，无差额可补。",
+            f"What is due for {month} by the wage declared is what is paid; there is nothing to make up.",
+        )  # fmt: skip
+    return lines
+
+
+def _premium(insurance: str, levy: str, base: Decimal, month: str) -> Premium:
     try:
-        amount = premium(insurance, levy, base, month)
+        return premium(insurance, levy, base, month)
     except LookupError:
         raise Problem(
             422, "month_unknown", f"税务端没有 {month} 的 {insurance} 费率或基数上下限。",
             f"No rate or limits of {insurance} for {month}.",
         ) from None  # fmt: skip
+
+
+def _as_line(
+    declaration: str, number: str, amount: Premium, month: str, unit: Decimal, person: Decimal
+) -> dict[str, Any]:
+    """A line of a bill; `declaration`: premium, or make_up with the difference alone."""
     return {
-        "number": number, "month": month, "insurance": insurance, "base": str(amount.base),
-        "unit_rate": str(amount.unit_rate), "person_rate": str(amount.person_rate),
-        "unit_amount": str(amount.unit_amount), "person_amount": str(amount.person_amount),
+        "number": number, "month": month, "insurance": amount.insurance, "declaration": declaration,
+        "base": str(amount.base), "unit_rate": str(amount.unit_rate), "person_rate": str(amount.person_rate),
+        "unit_amount": str(unit), "person_amount": str(person),
     }  # fmt: skip
 
 

@@ -34,10 +34,11 @@ from activities.bureaus import (
 )
 from runtime import clock
 from runtime.settings import Settings
-from schemas.calls import BillArg, PollAnswer, RegistrationArg
-from schemas.enrolment import ForeignHire, Sex
+from schemas.calls import BillArg, FreezeArg, PaymentScope, PollAnswer, RegistrationArg
+from schemas.enrolment import ForeignHire, LineRequest, Sex
+from schemas.tax_payment import BillKind
 from simulators.launch import Running, running
-from store import documents, people, registrations
+from store import documents, ledger, people, registrations, wage_differences
 from store.database import session
 from store.tables.ledger import AgencyLine, Bill, BillLine, PremiumLine
 from store.tables.registrations import Registration
@@ -334,6 +335,35 @@ async def test_nobody_is_visible_before_the_synchronisation(agencies: Agencies) 
     with pytest.raises(ApplicationError, match="R19") as caught:
         await run(fetch_bill, alone)
     assert not caught.value.non_retryable
+
+
+async def test_a_wage_corrected_after_the_payment_is_made_up_and_paid_once(agencies: Agencies) -> None:
+    person = await case()
+    await enrol(person)
+    due = LineRequest(
+        process_id=person.process_id, person_id=person.person_id, levy="social", payment_month="2026-10",
+        insurances=["pension", "unemployment", "work_injury"],
+    )  # fmt: skip
+    async with session() as s:
+        await ledger.write_lines(s, due)
+        scope = PaymentScope(unit="school", levy="social", month="2026-10")
+        first = await ledger.freeze_bill(s, FreezeArg(scope=scope, kind=BillKind.REGULAR, round=1))
+        old, new = Decimal("18000.00"), Decimal("19000.00")
+        await wage_differences.write(s, person.process_id, old, new, actor="clerk", now=clock.now())
+        (later,) = await wage_differences.to_pay(s, person.process_id)
+        bill = await ledger.freeze_bill(s, FreezeArg(scope=later, kind=BillKind.BACK_PAYMENT, round=1))
+    more = BillArg(bill_id=bill.bill_id)
+    await run(fetch_bill, BillArg(bill_id=first.bill_id), "fetch_bill/x/1")
+    with pytest.raises(ApplicationError, match="原征集单尚未缴款") as caught:
+        await run(fetch_bill, more, "fetch_bill/x/2")
+    assert not caught.value.non_retryable, "it comes by itself once the first bill is paid"
+    await run(pay_bill, BillArg(bill_id=first.bill_id))
+    for activity in (fetch_bill, fetch_bill, pay_bill, pay_bill):
+        await run(activity, more, "fetch_bill/x/3")
+    async with session() as s:
+        assert (await ledger.compare_bill(s, more.bill_id)).equal
+    assert (await bill_row(more.bill_id)).paid_amount == Decimal("254.00")
+    assert [repeat for outcome, repeat in agencies.log(TAX) if outcome == "paid"] == [False, False]
 
 
 async def by_hand(agency: str, number: str) -> RegistrationArg:

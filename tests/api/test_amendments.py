@@ -341,7 +341,11 @@ async def test_a_closed_case_has_its_number_amended_and_the_person_is_told(schoo
     assert (await on_record(finance, voucher, "voucher.settlement_no"))["value"] == "JS-9"
 
 
-async def test_an_amended_wage_of_a_closed_case_is_made_up_and_paid(school: Office, case: str) -> None:
+async def test_an_amended_wage_of_a_closed_case_is_made_up_and_paid(school: Office, agencies: Running) -> None:
+    """Through the tax office's interface, where it is a make-up declaration of a month that is paid."""
+    behave(agencies.url)
+    case = await school.case(contract_start="2026-11-01", id_number="F66666666", email="anna@example.edu")
+    assert await starts.start_pending([case]) == 1
     program = await Program.of(school)
     assert (await program.until_ended(case))["state"] == "closed"
     clerk = await school.sign_in("clerk")

@@ -101,3 +101,42 @@ def test_a_month_before_the_start_is_not_covered(caller: Any) -> None:
     number = caller.enrol("social_bureau", "a")
     answer = caller.bill("b1", number, "2026-09")
     assert answer.status_code == 422 and answer.json()["code"] == "not_covered"
+
+
+def test_what_was_paid_too_low_is_made_up_once_by_a_declaration_of_its_own(caller: Any) -> None:
+    """Only the difference to everything paid for the month so far, on one bill with a month paid for the first time."""
+    number = caller.enrol("social_bureau", "a")
+    item = {"number": number, "make_up": [{"month": "2026-10", "base": "19000.00"}]}
+    early = caller.bill("m0", number, items=[item])
+    assert (early.status_code, early.json()["code"]) == (409, "not_paid_yet")
+    first = caller.bill("b1", number, "2026-10").json()
+    caller.pay("p1", first["bill_no"], first["total"])
+    assert caller.bill("b2", number, "2026-10").json()["code"] == "already_paid", "a month is never paid for twice"
+    mixed = item | {"months": ["2026-11"]}
+    bill = caller.bill("m1", number, items=[mixed], kind="supplementary").json()
+    assert caller.bill("m1", number, items=[mixed], kind="supplementary").json() == bill, "the same key, the same bill"
+    made_up = {i["insurance"]: (i["unit_amount"], i["person_amount"]) for i in bill["items"] if i["month"] == "2026-10"}
+    assert made_up == {
+        "pension": ("160.00", "80.00"),
+        "unemployment": ("6.00", "4.00"),
+        "work_injury": ("4.00", "0.00"),
+    }
+    assert {i["month"]: i["declaration"] for i in bill["items"]} == {"2026-10": "make_up", "2026-11": "premium"}
+    assert caller.pay("p2", bill["bill_no"], bill["total"]).status_code == 200
+    for wage, code in (("19000.00", "nothing_to_make_up"), ("18500.00", "make_up_too_low")):
+        again = {"number": number, "make_up": [{"month": "2026-10", "base": wage}]}
+        answer = caller.bill(f"m-{code}", number, items=[again])
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+    higher = {"number": number, "make_up": [{"month": "2026-10", "base": "99999.00"}]}
+    last = caller.bill("m3", number, items=[higher]).json()["items"]
+    pension = next(i for i in last if i["insurance"] == "pension")
+    assert Decimal(pension["unit_amount"]) == premium("pension", "social", Decimal(99999), "2026-10").unit_amount - 3040
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{}, {"months": ["2026-10"], "make_up": [{"month": "2026-10", "base": "19000.00"}]}, {"months": ["2026-10"] * 2}],
+)
+def test_a_person_on_a_bill_has_each_month_once_and_one_at_least(caller: Any, item: dict[str, Any]) -> None:
+    answer = caller.bill("b", "DEU0", items=[{"number": "DEU0"} | item])
+    assert (answer.status_code, answer.json()["code"]) == (422, "body_invalid")
