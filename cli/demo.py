@@ -68,7 +68,11 @@ def fast_forward_command(
 
 
 async def create_demo(session: "AsyncSession") -> list[dict[str, Any]]:
-    """The demo university in the caller's transaction; gives every login as `{name, password, roles}`. Idempotent."""
+    """The demo university with its past in the caller's transaction; gives every login as `{name, password, roles}`.
+    Idempotent."""
     from cli.demo_university import create_demo as create
+    from cli.demo_university import create_past
 
-    return await create(session)
+    users = await create(session)
+    await create_past(session, clock.today())
+    return users

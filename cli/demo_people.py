@@ -202,7 +202,7 @@ def demo_hires(rows: int, today: date, seed: int) -> list[dict[str, Any]]:
     if rows < 1:
         raise ValueError("rows must be at least 1")
     rng = random.Random(seed)  # noqa: S311 - the same people for the same seed, nothing secret
-    people = [_hire(rng, today) for _ in range(rows if rows < 6 else rows - 1)]
+    people = [demo_hire(rng, today) for _ in range(rows if rows < 6 else rows - 1)]
     if rows < 6:
         return people
     people[1]["证件号码"] = people[1]["证件号码"][:4] + " " + people[1]["证件号码"][4:]
@@ -213,7 +213,7 @@ def demo_hires(rows: int, today: date, seed: int) -> list[dict[str, Any]]:
     return [*people, dict(people[0])]
 
 
-def _hire(rng: random.Random, today: date) -> dict[str, Any]:
+def demo_hire(rng: random.Random, today: date) -> dict[str, Any]:
     code, country, men, women, surnames = rng.choice(_NATIONS)
     male = rng.random() < 0.5
     given, surname = rng.choice((men if male else women).split()), rng.choice(surnames.split())

@@ -1,19 +1,26 @@
-"""Creates the demo university in an empty database: org units, thirteen users with one password.
+"""Creates the demo university in an empty database: org units, thirteen users with one password, and its past.
 
 Idempotent: run again it adds what is missing and changes nothing. The employee's login waits for its person: it is
-linked when the hire with that passport number is imported.
+linked when the hire with that passport number is imported. The past (`cli/demo_past.py`) is written only where there is
+no case yet.
 """
 
+from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cli.demo_past import past_cases
 from cli.demo_people import DEMO_PASSWORD, EMPLOYEE_PASSPORT, ORG_UNITS, demo_users
-from store import people
+from schemas.process import DEMO_DATA
+from store import audit, case_rules, people, policies, projection
 from store.sealed import number_hash
-from store.tables.people import OrgUnit, User
+from store.tables.people import Hire, OrgUnit, Person, User
+from store.tables.processes import Process, Task, Timeline
 from store.users import create_user
+
+CATEGORY = "FOREIGN_WORK_PERMIT"
 
 
 async def create_demo(session: AsyncSession) -> list[dict[str, Any]]:
@@ -43,3 +50,44 @@ async def create_demo(session: AsyncSession) -> list[dict[str, Any]]:
             created.person_id = person.id if person else None
     await session.flush()
     return [{"name": u.username, "password": DEMO_PASSWORD, "roles": list(u.roles)} for u in users]
+
+
+async def create_past(session: AsyncSession, today: date) -> int:
+    """Writes the closed cases of the last months in the caller's transaction, one statement a table; how many. Where
+    there is a case already nothing is written."""
+    if await session.scalar(select(Process.id).limit(1)) is not None:
+        return 0
+    cases = past_cases(today, policies.snapshot())
+    insurances = (await case_rules.of_version(session, "")).insurances(CATEGORY)
+    persons, rows = list[Person](), list[Hire | Process]()
+    tasks, lines = list[dict[str, Any]](), list[dict[str, Any]]()
+    for case in cases:
+        snapshot, hire = case.process, case.hire
+        person, record = people.rows_of(
+            hire, snapshot.subject or "", snapshot.id, source=DEMO_DATA, now=snapshot.started_at,
+            category=CATEGORY, exempt=[], insurances=insurances,
+        )  # fmt: skip
+        process = Process(
+            id=snapshot.id,
+            kind=snapshot.kind,
+            case_no=case.number,
+            title=people.shown_name(hire.name, hire.name_zh),
+            search=people.search_text(case.number, hire.name, hire.name_zh),
+            subject=snapshot.subject,
+            org_unit=snapshot.org_unit,
+            started_by=case.started_by,
+            started_at=snapshot.started_at,
+            deadlines=[],
+        )
+        projection.update_process(process, snapshot)
+        persons.append(person)
+        rows += (record, process)
+        tasks += [projection.task_columns(process, task, []) for task in case.tasks]
+        lines += [projection.line_columns(process.id, entry) for entry in case.timeline]
+    for several in (persons, rows):
+        session.add_all(several)
+        await session.flush()
+    await session.execute(insert(Task), tasks)
+    await session.execute(insert(Timeline), lines)
+    audit.record(session, "demo", "demo.past", "all", cases=len(cases))
+    return len(cases)

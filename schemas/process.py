@@ -21,6 +21,7 @@ class ProcessState(StrEnum):
     CANCELLED = "cancelled"
 
 
+DEMO_DATA = "demo_data"  # a flag: the case was made with the demo university, no workflow has run it
 CANCELLING = "cancelling"  # a flag: the case was cancelled and is not yet undone at the agencies
 
 

@@ -171,8 +171,7 @@ async def save_hire(
         select(Hire).where(Hire.process_id == process_id, Hire.valid).with_for_update()
     )  # fmt: skip
     clean = ForeignHire.model_validate(hire.model_dump(include=set(ForeignHire.model_fields)))
-    values = clean.model_dump(mode="json")
-    if known is not None and (known.source == source or unseal(known.record) == values):
+    if known is not None and (known.source == source or unseal(known.record) == clean.model_dump(mode="json")):
         return known
     other = await find_person(session, clean.id_number)
     if other is not None and other.id != person_id:
@@ -190,26 +189,43 @@ async def save_hire(
         person_id=person_id,
         version=known.version + 1 if known else 1,
         valid=True,
-        **clean.model_dump(
-            include={
-                "org_unit", "country", "permit_issued", "permit_expires", "contract_start", "contract_end",
-            }
-        ),
-        hire_kind=clean.hire_kind.value,
-        certificate=clean.certificate.value,
         insurances=known.insurances if known else None,
         exempt=known.exempt if known else None,
         category=known.category if known else "FOREIGN_WORK_PERMIT",
-        record=seal(values),
-        row_hash=number_hash(repr(sorted(values.items()))),
         source=source,
         created_at=now,
-    )  # fmt: skip
+        **_hire_values(clean),
+    )
     session.add(row)
     await session.flush()
     for kind in ("permit_expires", "residence_expires", "id_expires"):
         await watch(session, person_id, process_id, kind, getattr(clean, kind))
     return row
+
+
+def _hire_values(clean: ForeignHire) -> dict[str, Any]:
+    values = clean.model_dump(mode="json")
+    return {
+        **clean.model_dump(
+            include={"org_unit", "country", "permit_issued", "permit_expires", "contract_start", "contract_end"}
+        ),
+        "hire_kind": clean.hire_kind.value,
+        "certificate": clean.certificate.value,
+        "record": seal(values),
+        "row_hash": number_hash(repr(sorted(values.items()))),
+    }
+
+
+def rows_of(
+    hire: ForeignHire, person_id: str, process_id: str, *, source: str, now: datetime, **more: Any
+) -> tuple[Person, Hire]:
+    """Somebody new and the first record of the case, as rows that are not written yet: for many at once. Nothing is
+    asked and nothing watched; `more` are further columns of the record."""
+    person = Person(id=person_id, created_at=now, **_person_values(hire, now))
+    return person, Hire(
+        process_id=process_id, person_id=person_id, version=1, valid=True, source=source, created_at=now,
+        **_hire_values(hire), **more,
+    )  # fmt: skip
 
 
 async def _rename(session: AsyncSession, process_id: str, person: Person) -> None:

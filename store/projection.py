@@ -19,7 +19,7 @@ from schemas.base import Text
 from schemas.calls import Carrying
 from schemas.deadlines import Deadline, LegalKind
 from schemas.incidents import TASK_KIND
-from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, Transition
+from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, TimelineEntry, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
 from store import incidents, people, substitutes, users
 from store.live import INBOX_CHANNEL
@@ -95,7 +95,7 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
     fresh = snapshot.revision > process.revision
     with session.no_autoflush:  # the process's row is written once, when all about it is known
         if fresh:
-            _update_process(process, snapshot)
+            update_process(process, snapshot)
         for task in transition.tasks:
             await _write_task(session, process, task)
         if fresh:
@@ -143,7 +143,8 @@ async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
     return (await session.execute(_LOCKED, {"process_id": snapshot.id})).scalar_one()
 
 
-def _update_process(process: Process, snapshot: ProcessSnapshot) -> None:
+def update_process(process: Process, snapshot: ProcessSnapshot) -> None:
+    """The workflow's columns of the process's row, but for what its open tasks say of its urgency."""
     process.revision = snapshot.revision
     process.state = snapshot.state.value
     process.stages = [s.model_dump(mode="json") for s in snapshot.stages]
@@ -157,16 +158,25 @@ def _update_process(process: Process, snapshot: ProcessSnapshot) -> None:
     process.flags = snapshot.flags
 
 
-async def _write_task(session: AsyncSession, process: Process, task: TaskSnapshot) -> None:
+def task_columns(process: Process, task: TaskSnapshot, excluded: list[str]) -> dict[str, Any]:
+    """The workflow's columns of a task's row; those of its result only where it has one."""
     spec = task.spec
     day, rank, instant, _ = urgency_key(task.deadlines, process.case_no)
     unmet = [d for d in task.deadlines if d.met_at is None]
     is_open = task.state in OPEN_STATES
-    workflow_columns: dict[str, Any] = {
+    columns: dict[str, Any] = {
+        "id": task.id,
+        "process_id": process.id,
+        "process_kind": process.kind,
+        "case_no": process.case_no,
+        "key": spec.key,
+        "kind": spec.kind,
+        "subject": spec.subject,
+        "search": f"{process.search} {_words_of_title(spec.title.zh)} {spec.title.en.lower()}",
         "title_zh": spec.title.zh,
         "title_en": spec.title.en,
         "roles": spec.roles,
-        "excluded": await _excluded(session, process.id, spec.excluded),
+        "excluded": excluded,
         "org_unit": spec.org_unit,
         "stage": spec.stage,
         "authority": spec.authority,
@@ -182,32 +192,27 @@ async def _write_task(session: AsyncSession, process: Process, task: TaskSnapsho
         "sort_at": instant,
         "next_due_at": min((d.due_at for d in unmet), default=None),
         "latest_start": min((d.latest_start for d in unmet), default=None),
+        "on_behalf": False,
     }
     if task.result is not None:
-        workflow_columns |= {
+        columns |= {
             "outcome": task.result.outcome,
             "result": task.result.model_dump(mode="json"),
             "completed_by": task.result.actor,
             "on_behalf": task.result.on_behalf,
             "submission_id": task.result.submission_id or None,
         }
-    values = workflow_columns | {
-        "id": task.id,
-        "process_id": process.id,
-        "process_kind": process.kind,
-        "case_no": process.case_no,
-        "key": spec.key,
-        "kind": spec.kind,
-        "subject": spec.subject,
-        "search": f"{process.search} {_words_of_title(spec.title.zh)} {spec.title.en.lower()}",
-        "on_behalf": workflow_columns.get("on_behalf", False),
-    }
+    return columns
+
+
+async def _write_task(session: AsyncSession, process: Process, task: TaskSnapshot) -> None:
+    values = task_columns(process, task, await _excluded(session, process.id, task.spec.excluded))
     statement = _WRITE_TASK if task.result is None else _WRITE_CLOSED_TASK
     if task.state is TaskState.COMPLETED and task.result is not None:
         statement = _WRITE_ANSWERED_TASK
         values |= {"answer_id": task.result.submission_id, "answered": {"status": 200, "code": task.result.outcome}}
     await session.execute(statement, values)
-    if spec.kind == TASK_KIND:
+    if task.spec.kind == TASK_KIND:
         await incidents.of_task(session, process.id, task)
 
 
@@ -228,20 +233,23 @@ def _words_of_title(title: str) -> str:
     return people.search_text(title)
 
 
+def line_columns(process_id: str, entry: TimelineEntry) -> dict[str, Any]:
+    """The row of one line of a timeline."""
+    return {
+        "process_id": process_id,
+        "seq": entry.seq,
+        "at": entry.at,
+        "kind": entry.kind,
+        "text_zh": entry.text.zh,
+        "text_en": entry.text.en,
+        "actor": entry.actor,
+        "task_id": entry.task_id,
+        "data": entry.data,
+    }
+
+
 async def _write_timeline(session: AsyncSession, transition: Transition) -> None:
-    entries = [
-        {
-            "seq": e.seq,
-            "at": e.at.isoformat(),
-            "kind": e.kind,
-            "text_zh": e.text.zh,
-            "text_en": e.text.en,
-            "actor": e.actor,
-            "task_id": e.task_id,
-            "data": e.data,
-        }
-        for e in transition.timeline
-    ]
+    entries = [line_columns(transition.process.id, e) | {"at": e.at.isoformat()} for e in transition.timeline]
     values = {"process_id": transition.process.id, "entries": entries, "channel": INBOX_CHANNEL}
     await session.execute(_WRITE_TIMELINE_AND_TELL, values)
 

@@ -16,7 +16,7 @@ from schemas.amendment import KIND as AMENDMENT
 from schemas.api import CommandBody, ProcessItem, ProcessQuery, StagePlan, TaskItem
 from schemas.deadlines import LegalKind
 from schemas.incidents import IncidentQuery
-from schemas.process import Stage, StageState
+from schemas.process import DEMO_DATA, Stage, StageState
 from store import notifications
 from store.database import reading, session
 from web import choices
@@ -142,7 +142,7 @@ async def case(visit: Guest, process_id: str) -> Response:
         commands=[c for c in ("suspend", "resume", "cancel") if c in view.actions],
         decidable=[d for d in view.deadlines if d.met_at is None and d.legal_kind is not LegalKind.INTERNAL],
         key=uuid4().hex,
-        temporal_url=engine.link(view.id) if visit.viewer.has("admin") else None,
+        temporal_url=engine.link(view.id) if visit.viewer.has("admin") and DEMO_DATA not in view.flags else None,
     )
 
 
