@@ -75,7 +75,11 @@ class ForeignHire(Form):
         examples=["2027-11-30"], json_schema_extra=label("居留许可有效期至", "Residence permit valid until")
     )
     org_unit: str = Field(examples=["business"], json_schema_extra=label("所属学院", "College"))
-    post: str = Field(default="外籍教师", max_length=60, json_schema_extra=label("岗位", "Post"))
+    post: str = Field(
+        default="外籍教师",
+        max_length=60,
+        json_schema_extra=label("岗位", "Post", help_zh="按申报表填写", help_en="As it goes into the agency's form"),
+    )
     contract_start: date = Field(examples=["2026-11-20"], json_schema_extra=label("合同开始日期", "Contract from"))
     contract_end: date = Field(examples=["2028-11-19"], json_schema_extra=label("合同结束日期", "Contract until"))
     monthly_wage: Annotated[Decimal, PERSONAL] = Field(

@@ -18,7 +18,9 @@ class VoucherForm(Form):
         min_length=2, max_length=40, examples=["BZ-202611-0001"], json_schema_extra=label("报账单号", "Voucher no.")
     )
     budget_line: str = Field(
-        default="人员经费-社会保障缴费", max_length=60, json_schema_extra=label("经费项目", "Budget line")
+        default="人员经费-社会保障缴费",
+        max_length=60,
+        json_schema_extra=label("经费项目", "Budget line", help_zh="按财务科目名称", help_en="As the books call it"),
     )
 
 

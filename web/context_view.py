@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from schemas.enrolment import ForeignHire
-from web.forms import Choices, fields_of
+from web.forms import Choices, fields_of, preset
 from web.language import has, pick, translate
 from web.show import show_moment, show_money, show_percent
 
@@ -243,4 +243,4 @@ def value_of(key: str, value: Any, choices: Choices, lang: str) -> str:
             return choice.label
     if is_rate(key):
         return show_percent(text)
-    return show_money(text) if is_money(key) else text
+    return show_money(text) if is_money(key) else preset(key, text, lang)

@@ -236,6 +236,12 @@ def choice_label(name: str, value: str, lang: str) -> str:
     return translate(lang, key) if has(key) else value
 
 
+def preset(name: str, value: str, lang: str) -> str:
+    """A value to read: what the product itself proposes for a field in the reader's language, all else as written."""
+    key = f"preset_{name}"
+    return translate(lang, key) if has(key) and value == translate("zh", key) else value
+
+
 def label_of(part: Schema, name: str, lang: str) -> str:
     """The label a schema brings along; a field without one is shown by its catalogue word or its name."""
     own = part.get(f"title_{lang}")
@@ -346,7 +352,7 @@ def shown(schema: Schema, data: Mapping[str, Any], choices: Choices, lang: str) 
         elif view.kind == "checkbox":
             value = translate(lang, "yes" if view.value else "no")
         else:
-            value = words.get(str(view.value), str(view.value))
+            value = words.get(str(view.value), preset(view.name, str(view.value), lang))
         if value and view.name in data:
             rows.append({"name": view.name, "label": view.label, "value": value})
     return rows

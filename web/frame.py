@@ -31,6 +31,7 @@ from store.users import Viewer
 from web import show
 from web.assets import assets
 from web.choices import document_titles
+from web.forms import preset
 from web.language import has, pick, translate
 
 TEMPLATES = jinja2.Environment(
@@ -160,6 +161,7 @@ def words(lang: str) -> dict[str, Any]:
         "known": lambda group, names: [n for n in names if has(f"{group}_{n}")],
         "t": partial(translate, lang),
         "tx": partial(pick, lang),
+        "preset": partial(preset, lang=lang),
         "code": code,
         "actor": actor,
         "roles": roles,

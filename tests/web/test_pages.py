@@ -10,14 +10,14 @@ from axe_playwright_python.async_playwright import Axe
 from runtime import clock
 from tests.web.conftest import Site
 from tests.web.office import open_case, task_id
+from tests.words import faults
 
 pytestmark = pytest.mark.browser
-CHINESE = re.compile(r"[\u4e00-\u9fff]")
 PICTURES = os.environ.get("PICTURES")  # a folder: what the browser saw is kept there
 
 
 async def check(page: Any, lang: str) -> list[str]:
-    """What is wrong with a page: anything that axe finds; Chinese on an English page; a key of the catalogue."""
+    """What is wrong with a page: anything that axe finds; a code or a word of the other language."""
     if PICTURES:
         name = re.sub(r"[^a-z0-9]+", "-", page.url.split("/", 3)[3])[:60].strip("-")
         await page.screenshot(path=f"{PICTURES}/{lang}-{name}.png")
@@ -26,11 +26,8 @@ async def check(page: Any, lang: str) -> list[str]:
     await page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     own = "document.querySelectorAll('[lang=zh][translate=no]').forEach(e => { e.hidden = %s; })"
     await page.evaluate(own % "true")  # an agency's own words, to be copied as they are
-    text = re.sub("Source: 《[^》]*》", "", await page.inner_text("body"))
+    wrong += faults(await page.inner_text("body"), lang)
     await page.evaluate(own % "false")
-    if lang == "en":
-        wrong += [line for line in text.splitlines() if CHINESE.search(line) and line.strip() != "中文"]
-    wrong += re.findall(r"\b(?:ctx|col|kind|role|state|legal|figure|view|choice|flag)_[a-z_]+", text)
     return [f"{page.url}: {w}" for w in wrong]
 
 

@@ -11,8 +11,10 @@ import yaml
 import policies
 from domain.forecast import NAMES
 from schemas.base import ROLES
-from schemas.forms import kinds
+from schemas.enrolment import ForeignHire
+from schemas.forms import kinds, outcomes_of
 from store.policies import snapshot
+from web.forms import preset
 from web.frame import TEMPLATES, words
 from web.language import catalogue, load
 from web.show import cite
@@ -157,3 +159,19 @@ def test_a_plan_and_a_forecast_call_a_step_the_same() -> None:
     assert steps
     for step in steps:
         assert (words("zh")["step_name"](step), words("en")["step_name"](step)) == (NAMES[step].zh, NAMES[step].en)
+
+
+def test_what_a_form_proposes_can_be_read_in_both_languages() -> None:
+    proposed = {
+        (name, info.default)
+        for kind in product_kinds()
+        for outcome in outcomes_of(kind).values()
+        for form in (outcome.form, ForeignHire)
+        for name, info in form.model_fields.items()
+        if isinstance(info.default, str) and CHINESE.search(info.default)
+    }
+    assert {name for name, _ in proposed} == {"post", "budget_line"}
+    for name, value in proposed:
+        assert preset(name, value, "zh") == value
+        assert preset(name, value, "en") != value and not CHINESE.search(preset(name, value, "en")), name
+        assert preset(name, "外籍专家", "en") == "外籍专家"  # what somebody wrote stays as written
