@@ -22,6 +22,7 @@ ESCALATIONS = ("clerk", "supervisor", "head", "admin", "auditor")
 INCIDENT_DESK = ("clerk", "supervisor", "head", "admin", "auditor")
 URGERS = ("clerk", "supervisor", "head")
 HAND_IN = ("clerk", "supervisor")  # hand in for many at an agency, and record what it answered
+LOOKS_INTO = ("supervisor", "head", "auditor", "admin")  # look back into somebody else's inbox
 AMENDERS = ("clerk", "supervisor")  # propose another value for what is on record; somebody else confirms it
 DATE_MOVERS = ("supervisor", "head")  # extend internal targets
 DATE_RECORDERS = ("clerk", "supervisor", "head")  # record what an authority decided; somebody else confirms it

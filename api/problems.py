@@ -260,6 +260,14 @@ class InvalidPeriod(Problem):
     )
 
 
+class BadMoment(Problem):
+    status, code = 422, "bad_moment"
+    text = Text(
+        zh="看不懂这个时刻：请写作 2026-11-20T09:15（北京时间），或带上时区。",
+        en="This moment cannot be read: write it as 2026-11-20T09:15 (Shanghai time), or with its zone.",
+    )
+
+
 class BadCursor(Problem):
     status, code = 422, "bad_cursor"
     text = Text(zh="翻页标记无效，请从第一页重新开始。", en="The cursor is not valid: start again from the first page.")

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import cut_offs, engine, permissions, signatures, views
+from api import cut_offs, engine, past, permissions, signatures, views
 from api.completion import IdempotencyKey
 from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
 from api.sign_in import CurrentViewer
@@ -80,6 +80,7 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
         actions=views.commands(process, look),
         reason=process.reason,
         now=moment,
+        as_of=clock.looked_at(),
     )
 
 
@@ -165,8 +166,8 @@ async def get_processes(viewer: CurrentViewer, query: Annotated[ProcessQuery, Qu
 
 
 @router.get("/processes/{process_id}", summary="One case in full")
-async def get_one(viewer: CurrentViewer, process_id: str) -> ProcessView:
-    async with reading() as s:
+async def get_one(viewer: CurrentViewer, process_id: str, at: past.At = None) -> ProcessView:
+    async with reading() if at is None else past.case(viewer, process_id, at) as s:
         return await get_process(s, viewer, process_id)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import comments, cut_offs, permissions, signatures, task_data, views
+from api import comments, cut_offs, past, permissions, signatures, task_data, views
 from api.problems import BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -17,6 +17,7 @@ from runtime.clock import real_now
 from schemas.api import (
     DocumentSlot,
     DraftBody,
+    InboxQuery,
     OutcomeView,
     TaskItem,
     TaskPage,
@@ -27,7 +28,7 @@ from schemas.deadlines import Deadline
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
 from store import audit, cases, copies, documents, inbox, inbox_counts, inbox_events, submissions, users
-from store.database import reading, session
+from store.database import session
 from store.inbox import BadCursor as CursorUnreadable
 from store.sealed import seal, unseal
 from store.tables.office import Document
@@ -54,6 +55,7 @@ async def list_tasks(s: AsyncSession, viewer: Viewer, query: TaskQuery) -> TaskP
         next_cursor=page.next_cursor,
         total=total,
         counts=counts,
+        as_of=clock.looked_at(),
     )
 
 
@@ -218,9 +220,9 @@ async def save_draft(s: AsyncSession, viewer: Viewer, task_id: str, data: dict[s
 
 
 @router.get("/tasks", summary="Inbox")
-async def get_tasks(viewer: CurrentViewer, query: Annotated[TaskQuery, Query()]) -> TaskPage:
-    async with reading() as s:
-        return await list_tasks(s, viewer, query)
+async def get_tasks(viewer: CurrentViewer, query: Annotated[InboxQuery, Query()]) -> TaskPage:
+    async with past.inbox(viewer, query.at, query.as_user) as (s, reader):
+        return await list_tasks(s, reader, query.filters())
 
 
 @router.get("/tasks/{task_id}", summary="One task with everything needed to finish it")

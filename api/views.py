@@ -137,7 +137,7 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
         "overdue": late,
         "due_today": today,
         "at_risk": risk,
-        "actions": task_actions(look.viewer, task, process.started_by),
+        "actions": [] if clock.looked_at() else task_actions(look.viewer, task, process.started_by),
     }
 
 
@@ -202,7 +202,8 @@ def process_fields(process: Process, look: Lookup, holders: list[str]) -> dict[s
 
 
 def commands(process: Process, look: Lookup) -> list[str]:
-    return process_actions(look.viewer, process.kind, process.state)
+    """What may be done now: nothing with what is looked back at."""
+    return [] if clock.looked_at() else process_actions(look.viewer, process.kind, process.state)
 
 
 def timeline_view(row: Timeline | InboxEvent, look: Lookup, done_for: Mapping[str, str]) -> TimelineView:

@@ -115,6 +115,9 @@ class AddressQuery(BaseModel):
         return {name: value for name, value in given.items() if value != ""}
 
 
+LOOK_BACK = "look back at this moment; without a zone: Shanghai"
+
+
 class TaskQuery(AddressQuery):
     """The filters of the inbox, as they stand in the address."""
 
@@ -133,6 +136,18 @@ class TaskQuery(AddressQuery):
     unclaimed: bool | None = Field(default=None, description="held by nobody for too long")
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, max_length=400)
+
+
+class InboxQuery(TaskQuery):
+    """The inbox as it is, or as it was at a past moment, one's own or somebody else's."""
+
+    at: str | None = Field(default=None, max_length=40, examples=["2026-11-20T09:15"], description=LOOK_BACK)
+    as_user: str | None = Field(
+        default=None, max_length=60, description="with `at`: whose inbox (supervisor, head, auditor, administrator)"
+    )
+
+    def filters(self) -> TaskQuery:
+        return TaskQuery.model_validate(self.model_dump(exclude={"at", "as_user"}))
 
 
 class TaskItem(Answer):
@@ -205,6 +220,7 @@ class TaskPage(Answer):
     next_cursor: str | None = None
     total: int
     counts: TaskCounts
+    as_of: datetime | None = Field(default=None, description="the past moment that is shown; null: now")
 
 
 class OutcomeView(Answer):
@@ -395,6 +411,7 @@ class ProcessView(ProcessItem):
     actions: list[str] = []
     reason: str | None = None
     now: datetime
+    as_of: datetime | None = Field(default=None, description="the past moment that is shown; null: now")
 
 
 class CommandBody(Body):

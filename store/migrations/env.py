@@ -1,9 +1,13 @@
-"""Alembic's environment: online only, the database of the settings, one transaction for all steps."""
+"""Alembic's environment: online only, the database of the settings, one transaction for all steps.
+
+Triggers and views that follow the rows are away while steps run, and made for the new columns afterwards.
+"""
 
 from alembic import context
 from sqlalchemy import create_engine, text
 
 from store.tables import Base
+from store.tables.keeping import lay, lift
 
 URL = context.config.attributes.get("url")
 LOCK = 7215  # two processes that start at once must not migrate at once
@@ -24,7 +28,12 @@ def run() -> None:
         try:
             context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
             with context.begin_transaction():
+                moves = context.get_context().get_current_revision() != context.get_revision_argument()
+                if moves:
+                    lift(connection)
                 context.run_migrations()
+                if moves:
+                    lay(connection)
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})

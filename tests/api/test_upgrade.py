@@ -2,19 +2,21 @@
 
 import asyncio
 import random
+from datetime import datetime, timedelta
 from typing import Any
 
 from alembic import command
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from runtime import clock
 from runtime.settings import get_settings
 from schemas.api import TaskQuery
 from store import database as store_database
-from store import inbox, inbox_counts
+from store import inbox, inbox_counts, past
 from store.database import reading, session
 from store.migrations import config, upgrade
 from store.tables.counting import COLUMNS, RECOUNT
+from store.tables.processes import Task
 from store.users import create_user
 from tests.api.conftest import Office
 from tests.api.test_tallies import one_change, viewers
@@ -23,11 +25,11 @@ OLDEST_WITH_DATA = "0005"
 VIEWS = ("group", "behalf", "mine", "done", "all")
 
 
-async def _shown() -> dict[str, Any]:
-    """What everybody sees: the ids of each view in order, its counts, and who is found by a name."""
-    now, found = clock.now(), {}
-    people = await viewers()
-    async with reading() as s:
+async def _shown(at: datetime | None = None, *, by: str = "") -> dict[str, Any]:
+    """What everybody sees, or one saw: the ids of each view in order, its counts, and who is found by a name."""
+    now, found = at or clock.now(), {}
+    people = [viewer for viewer in await viewers() if by in ("", viewer.username)]
+    async with reading() if at is None else past.reading_at(at) as s:
         for viewer in people:
             for query in (*(TaskQuery(view=v, limit=200) for v in VIEWS), TaskQuery(view="all", q="穆安")):
                 page = await inbox.page(s, viewer, query, now)
@@ -81,3 +83,10 @@ async def test_an_older_database_keeps_its_lists_and_counts(office: Office) -> N
     await store_database.configure(url)
     assert await _shown() == before
     assert await _known_again() == kept
+    upgraded = clock.now()
+    async with session() as s:
+        await s.execute(update(Task).values(holder="clerk2"))
+        assert upgraded - timedelta(minutes=10) < await past.kept_since(s) < upgraded
+    was = {name: seen for name, seen in before.items() if name.startswith("clerk ")}
+    assert await _shown(by="clerk") != was
+    assert await _shown(upgraded, by="clerk") == was

@@ -1,0 +1,224 @@
+"""Looking back: what a case and an inbox showed at any moment is what they are said to have shown."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from api.processes import get_process
+from api.tasks import list_tasks
+from runtime import clock
+from schemas.api import TaskQuery, TaskViewName
+from schemas.base import Text
+from schemas.process import TimelineEntry
+from store import copies, past
+from store.database import reading, session
+from store.tables.keeping import FOLLOWED, Kept
+from store.tables.people import Hire, Person, User
+from store.tables.processes import Process
+from store.users import create_user, seen_as
+from tests.api.conftest import PASSWORD, Office, days, deadline
+from tests.api.test_substitutes import away
+from tests.api.test_tallies import one_change
+
+VIEWS: tuple[TaskViewName, ...] = ("mine", "mine", "group", "group", "behalf", "done", "started", "cc", "all")
+READERS = ("clerk", "clerk", "clerk2", "supervisor", "college", "college2", "employee")
+
+
+async def act(office: Office, rng: random.Random, cases: list[str], number: int) -> None:
+    """One thing that people or processes do, by the functions of the product."""
+    what = rng.choice(("row",) * 3 + ("step", "click", "click", "copy", "draft", "record", "role", "away", "read"))
+    case = rng.choice(cases)
+    if what == "row":
+        await one_change(rng, cases, number)
+    elif what == "step":
+        text = Text(zh=f"第{number}步", en=f"Step {number}")
+        line = TimelineEntry(seq=number, at=clock.now(), kind="stage", text=text)
+        await office.task(
+            case, key=f"verification/{number}", revision=number, deadlines=[deadline(days(rng.choice((-3, 0, 2, 30))))],
+            timeline=[line],
+        )  # fmt: skip
+    elif what in ("click", "draft"):
+        name = rng.choice(("clerk", "clerk2"))
+        client = await office.sign_in(name)
+        for view in ("mine", "group"):
+            for task in (await client.get("/api/v1/tasks", params={"view": view})).json()["items"]:
+                if what == "draft" and "complete" in task["actions"]:
+                    await client.put(f"/api/v1/tasks/{task['id']}/draft", json={"data": {"reason": str(number)}})
+                    return
+                doable = [a for a in ("claim", "release", "transfer") if a in task["actions"]]
+                if what == "click" and doable:
+                    body = {"to": "clerk" if name == "clerk2" else "clerk2", "reason": "换人"}
+                    await client.post(f"/api/v1/tasks/{task['id']}/{rng.choice(doable)}", json=body)
+                    return
+    elif what == "copy":
+        client = await office.sign_in("supervisor")
+        to = {"usernames": [rng.choice(("clerk", "college", "clerk2"))], "note": str(number)}
+        await client.post(f"/api/v1/processes/{case}/copies", json=to)
+    elif what == "read":
+        async with session() as s:
+            await copies.mark_read(s, "clerk", case, None, clock.now())
+    elif what == "record":
+        async with session() as s:
+            row = await s.scalar(select(Hire).where(Hire.process_id == case, Hire.valid))
+            assert row is not None
+            row.contract_start = days(rng.choice((-20, 0, 9, 40)))
+            (await s.get_one(Person, row.person_id)).name_zh = f"穆{number}"
+    elif what == "role":
+        async with session() as s:
+            roles = rng.choice((["college"], ["clerk"], ["college", "employee"]))
+            await create_user(s, "college2", "x" * 12, name_zh="学院", roles=roles, org_units=["physics"])
+    else:
+        await away(office, "clerk2", rng.choice(("clerk", "supervisor")), setter="admin")
+
+
+async def shown(s: Any, what: tuple[str, str, str]) -> dict[str, Any]:
+    """A case, or a view of somebody's inbox, as they are in this transaction."""
+    about, name, whose = what
+    viewer = await seen_as(s, await s.get_one(User, whose))
+    if about == "case":
+        return (await get_process(s, viewer, name)).model_dump(mode="json")
+    page = await list_tasks(s, viewer, TaskQuery.model_validate({"view": name, "limit": 200}))
+    return page.model_dump(mode="json")
+
+
+async def test_every_moment_is_shown_as_it_was(office: Office) -> None:
+    rng = random.Random(20261120)
+    cases = [await office.case(id_number=f"C01X00T4{n}", org_unit="physics" if n else "business") for n in range(3)]
+    async with session() as s:
+        user = await create_user(s, "employee", "x" * 12, name_zh="职工", roles=["employee"])
+        user.person_id = (await s.get_one(Process, cases[0])).subject
+    for number, case in enumerate(cases):
+        await office.task(case)
+        await one_change(rng, cases, number)
+    seen: list[tuple[datetime, tuple[str, str, str], dict[str, Any]]] = []
+    for number in range(2, 50):
+        await act(office, rng, cases, number)
+        at = clock.now()
+        wanted = ("case", rng.choice(cases), "admin"), ("inbox", rng.choice(VIEWS), rng.choice(READERS))
+        with clock.looking_back(at):
+            async with reading() as s:
+                seen += [(at, what, await shown(s, what)) for what in wanted]
+    assert len({str(answer) for _, what, answer in seen if what[0] == "case"}) > 25
+    assert sum(bool(answer["items"]) for _, what, answer in seen if what[0] == "inbox") > 12
+    for at, what, answer in seen:
+        async with past.reading_at(at) as s:
+            assert await shown(s, what) == answer, (at, what)
+    async with session() as s:
+        followed = set(await s.scalars(select(Kept.about).distinct()))
+        assert followed >= {f.table for f in FOLLOWED} - {"documents", "step_speeds"}
+
+
+async def test_a_transaction_is_shown_whole_and_in_the_order_of_its_end(office: Office) -> None:
+    """Two at once change one case: the one that began first ends last. At no moment is half of either shown."""
+    one, two = [await office.case(id_number=f"C01X00T4{n}") for n in range(2)]
+
+    async def titles(at: datetime) -> tuple[str, str]:
+        async with past.reading_at(at) as s:
+            return (await s.get_one(Process, one)).title, (await s.get_one(Process, two)).title
+
+    async def change(s: Any, process_id: str, title: str) -> datetime:
+        await s.execute(update(Process).where(Process.id == process_id).values(title=title))
+        return clock.now()
+
+    async with session() as s:
+        await change(s, one, "0")
+        await change(s, two, "0")
+    moments = [clock.now()]
+    async with session() as slow:
+        moments.append(await change(slow, two, "slow"))
+        async with session() as quick:
+            moments.append(await change(quick, one, "quick"))
+        moments.append(clock.now())
+        moments.append(await change(slow, one, "slow"))
+        await change(slow, one, "slow again")
+    moments.append(clock.now())
+    assert [await titles(at) for at in moments] == [
+        ("0", "0"), ("0", "0"), ("0", "0"), ("quick", "0"), ("quick", "0"), ("slow again", "slow"),
+    ]  # fmt: skip
+
+
+async def test_what_is_encrypted_is_kept_once(office: Office) -> None:
+    case = await office.case()
+    task = await office.task(case)
+    client = await office.sign_in("clerk")
+    for text in ("一", "二", "三"):
+        assert (await client.put(f"/api/v1/tasks/{task}/draft", json={"data": {"reason": text}})).status_code == 200
+    async with session() as s:
+        (await s.get_one(Person, (await s.get_one(Process, case)).subject)).name = "Renamed"
+    async with session() as s:
+        assert await s.scalar(select(func.count()).where(Kept.about == "tasks", Kept.key == task)) == 2  # come, taken
+        (row,) = await s.scalars(select(Kept).where(Kept.about == "persons", Kept.was.is_not(None)))
+        assert row.was is not None and row.was["secrets"] == r"\x" and row.was["name"] == "Anna Muster"
+
+
+async def look(office: Office, who: str, path: str, **params: Any) -> Any:
+    return await (await office.sign_in(who)).get(f"/api/v1/{path}", params=params)
+
+
+async def test_the_api_looks_back(office: Office) -> None:
+    case = await office.case()
+    task = await office.task(case, deadlines=[deadline(days(9))])
+    before = clock.now().astimezone(clock.SHANGHAI).replace(tzinfo=None).isoformat()
+    client = await office.sign_in("clerk")
+    assert (await client.post(f"/api/v1/tasks/{task}/claim")).status_code == 200
+    claimed = clock.now().isoformat()
+    then = (await look(office, "clerk", f"processes/{case}", at=before)).json()
+    now = (await look(office, "clerk", f"processes/{case}")).json()
+    assert [t["holder"] for t in then["tasks"]] == [None] and [t["holder"] for t in now["tasks"]] == ["clerk"]
+    assert then["actions"] == [] == then["tasks"][0]["actions"]
+    assert now["actions"] and now["tasks"][0]["actions"] and now["as_of"] is None
+    assert datetime.fromisoformat(then["as_of"]) == datetime.fromisoformat(then["now"])
+
+    async def mine(who: str, **params: Any) -> list[str]:
+        return [t["id"] for t in (await look(office, who, "tasks", view="mine", **params)).json()["items"]]
+
+    assert await mine("clerk") == [task] and await mine("clerk", at=before) == []
+    assert await mine("supervisor", at=before, as_user="clerk") == []
+    assert await mine("supervisor", at=claimed, as_user="clerk") == [task]
+    assert await mine("supervisor", at=claimed.replace("+", " "), as_user="clerk") == [task]  # an address's lost plus
+    assert await mine("supervisor", at=claimed) == []
+
+
+async def test_what_cannot_be_looked_back_at_says_why(office: Office) -> None:
+    early = clock.now().isoformat()
+    case = await office.case()
+    async with reading() as s:
+        before_all = (await past.kept_since(s) - timedelta(hours=1)).isoformat()
+    to_come = (clock.now() + timedelta(hours=1)).isoformat()
+    for path, params, words in (
+        (f"processes/{case}", {"at": "gestern"}, "2026-11-20T09:15"),
+        (f"processes/{case}", {"at": "0001-01-01T00:00+14:00"}, "2026-11-20T09:15"),
+        (f"processes/{case}", {"at": to_come}, "只能回看过去"),
+        (f"processes/{case}", {"at": before_all}, "起才有可回看的记录"),
+        (f"processes/{case}", {"at": early}, "还没有这个个案"),
+        ("tasks", {"at": to_come}, "只能回看过去"),
+        ("tasks", {"as_user": "clerk"}, "at"),
+    ):
+        answer = await look(office, "supervisor", path, **params)
+        assert answer.status_code == 422 and answer.json()["code"] == "bad_moment", (path, params, answer.text)
+        assert words in answer.json()["detail"]
+    answer = await look(office, "supervisor", "tasks", at=clock.now().isoformat(), as_user="nobody")
+    assert answer.status_code == 404 and "用户" in answer.json()["detail"]
+
+
+async def test_the_past_shows_nobody_more_than_the_roles_of_today(office: Office) -> None:
+    mine, theirs = await office.case(), await office.case(id_number="C01X00T48", org_unit="physics")
+    places = ((mine, "business"), (theirs, "physics"))
+    opened = [await office.task(case, key="m/1", roles=["college"], org_unit=unit) for case, unit in places]
+    at = clock.now().isoformat()
+    assert (await look(office, "college", f"processes/{mine}", at=at)).status_code == 200
+    assert (await look(office, "college", f"processes/{theirs}", at=at)).status_code == 404
+    for who in ("clerk", "college", "payroll"):
+        assert (await look(office, who, "tasks", at=at, as_user="college2")).status_code == 403
+    for who in ("supervisor", "head", "auditor", "admin"):
+        page = (await look(office, who, "tasks", at=at, as_user="college2", view="group")).json()
+        assert [t["id"] for t in page["items"]] == [opened[1]] and page["counts"]["group"] == 1
+    async with session() as s:  # today the officer of business works for physics
+        await create_user(s, "college", PASSWORD, name_zh="学院", roles=["college"], org_units=["physics"])
+    assert (await look(office, "college", f"processes/{mine}", at=at)).status_code == 404
+    page = (await look(office, "college", "tasks", at=at, view="group")).json()
+    assert page["items"] == [] and page["counts"]["group"] == 0
+    page = (await look(office, "head", "tasks", at=at, as_user="college", view="group")).json()
+    assert [t["id"] for t in page["items"]] == [opened[0]]
