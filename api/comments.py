@@ -19,7 +19,7 @@ from runtime import clock
 from runtime.clock import real_now
 from schemas.api import CommentBody, CommentView
 from schemas.base import Text
-from store import audit, cases, documents, inbox, inbox_events, projection
+from store import audit, cases, documents, inbox, inbox_events, messages
 from store.database import session
 from store.tables.office import Document
 from store.tables.people import User
@@ -140,11 +140,11 @@ def _ends(text: str, name: str) -> bool:
 
 
 async def _tell(s: AsyncSession, viewer: Viewer, person: Viewer, task: Task, process: Process, comment_id: int) -> None:
-    about = projection.subject_of(process, task)
+    about = messages.subject_of(process, task)
     words = Text(
         zh=f"{viewer.name.zh}在批注中提到您：{about.zh}", en=f"{viewer.name.en} mentioned you in a comment: {about.en}"
     )
-    await projection.notify(
+    await messages.notify(
         s,
         await s.get_one(User, person.username),
         words,

@@ -16,7 +16,7 @@ from runtime.clock import real_now
 from schemas.api import CopyView
 from schemas.base import Text
 from schemas.desk import CopyBody
-from store import cases, copies, inbox, projection
+from store import cases, copies, inbox, messages
 from store.database import session
 from store.inbox_events import note
 from store.tables.people import User
@@ -82,10 +82,10 @@ async def _add(
     for name in new:
         if name == viewer.username:
             continue
-        what = projection.subject_of(process, task)
+        what = messages.subject_of(process, task)
         said = Text(zh=f"{viewer.name.zh}抄送给您：{what.zh}", en=f"{viewer.name.en} copied you: {what.en}")
         link = f"/tasks/{task.id}" if task is not None else f"/processes/{process.id}"
-        await projection.notify(
+        await messages.notify(
             s, await s.get_one(User, name), said, key=f"copy/{event.id}/{name}", link=link, process_id=process.id,
             task_id=task_id, now=clock.now(),
         )  # fmt: skip

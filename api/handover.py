@@ -18,7 +18,7 @@ from runtime.clock import real_now
 from schemas.api import TaskItem
 from schemas.base import Text
 from schemas.desk import GiveBody, NoteBody, PersonChoice, ReasonBody
-from store import projection, users
+from store import messages, users
 from store.database import session
 from store.inbox_events import note
 from store.tables.people import User
@@ -167,12 +167,12 @@ def put(task: Task, username: str) -> None:
 
 async def message(s: AsyncSession, user: User, task: Task, process: Process, words: Text, key: str) -> None:
     """Tells a colleague what happened to a task, with the day by which it is due; the same key again is no news."""
-    about = projection.subject_of(process, task)
+    about = messages.subject_of(process, task)
     text = Text(zh=f"{about.zh}：{words.zh}", en=f"{about.en}: {words.en}")
     if task.next_due_at is not None:
         due = day_of(task.next_due_at)
         text = Text(zh=f"{text.zh}，{due} 到期", en=f"{text.en}, due {due}")
-    await projection.notify(
+    await messages.notify(
         s, user, text, key=key, link=f"/tasks/{task.id}", process_id=process.id, task_id=task.id, now=clock.now()
     )
 

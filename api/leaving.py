@@ -19,7 +19,7 @@ from runtime import clock
 from runtime.clock import real_now
 from schemas.base import Text
 from schemas.desk import LeavingBody, LeavingCounts, LeavingItem, LeavingResult
-from store import audit, projection, substitutes, users
+from store import audit, messages, substitutes, users
 from store.database import session
 from store.inbox_events import note
 from store.tables.desk import Substitution
@@ -170,7 +170,7 @@ async def _arrangement(s: AsyncSession, viewer: Viewer, substitution_id: int) ->
         user = await s.get_one(User, username)
         if user.active and username != viewer.username:
             key = f"substitution/{row.id}/end/{username}"
-            await projection.notify(s, user, words, key=key, link="/cover", now=clock.now())
+            await messages.notify(s, user, words, key=key, link="/cover", now=clock.now())
     return LeavingItem(kind="substitution", id=str(row.id), title=title, result="ended")
 
 

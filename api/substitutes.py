@@ -14,7 +14,7 @@ from runtime import clock
 from runtime.clock import real_now
 from schemas.base import Text
 from schemas.desk import SubstitutionBody, SubstitutionView
-from store import audit, projection, substitutes, users
+from store import audit, messages, substitutes, users
 from store.database import session
 from store.substitutes import Clash, Clashing
 from store.tables.desk import Substitution
@@ -130,7 +130,7 @@ async def _tell(s: AsyncSession, viewer: Viewer, row: Substitution, what: str, w
         if username != viewer.username:
             user = await s.get_one(User, username)
             key = f"substitution/{row.id}/{what}/{username}"
-            await projection.notify(s, user, words, key=key, link="/cover", now=clock.now())
+            await messages.notify(s, user, words, key=key, link="/cover", now=clock.now())
 
 
 def _sees(viewer: Viewer, row: Substitution) -> bool:

@@ -41,7 +41,7 @@ def hire(number: int, today: date, org_unit: str) -> Json:
     return {
         "name": f"{NAMES[number % len(NAMES)]} {SURNAMES[number % len(SURNAMES)]}",
         "sex": "female" if number % 2 else "male", "country": ("DEU", "FRA", "CAN", "GBR", "IND")[number % 5],
-        "birth": (today - timedelta(days=365 * 30 + 97 * (number % 60))).isoformat(),
+        "birth": (today - timedelta(days=365 * 30 + number % 6000)).isoformat(),  # no two people alike
         "id_number": f"E{10_000_000 + number}", "id_expires": year(5, 0),
         "work_permit_no": f"5100202{100_000_000 + number}", "permit_issued": today.isoformat(),
         "permit_expires": year(1, 0), "residence_expires": year(1, 15), "org_unit": org_unit,

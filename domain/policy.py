@@ -7,6 +7,7 @@ what one case carries in its history; its version is the hash of the texts it wa
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import yaml
@@ -267,6 +268,17 @@ def ladder(texts: Texts, which: str = "default") -> list[Rung]:
 def step_durations(texts: Texts) -> list[StepDuration]:
     name = "step_durations.yaml"
     return models(StepDuration, load_list(texts, name, "steps"), name, lambda s: s.step)
+
+
+@lru_cache(maxsize=32)
+def _by_content(content: str) -> PolicySnapshot:
+    return PolicySnapshot.model_validate_json(content)
+
+
+def carried(content: Mapping[str, Any]) -> PolicySnapshot:
+    """The rules that a case carries in its history, kept by their whole content: thousands of open cases have one in
+    common. It is a value: who needs other rules makes a copy."""
+    return _by_content(json.dumps(content, ensure_ascii=False, sort_keys=True))
 
 
 def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: range | None = None) -> PolicySnapshot:

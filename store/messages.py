@@ -4,16 +4,46 @@ Invariants: the same key again changes nothing, in no channel; open pages of tha
 commits (NOTIFY); what goes out is queued in the same transaction, so that neither is there without the other.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.delivery import discreet
 from schemas.base import Text
-from store import live, message_settings, outbox
-from store.tables.office import Message
+from store import message_settings, outbox
+from store.live import INBOX_CHANNEL, TO_USER
 from store.tables.people import User
+from store.tables.processes import Process, Task
+
+# However many people are told of one thing, and their pages with them: one statement.
+_IN_PAGES = text("""
+    WITH written AS (
+        INSERT INTO messages (username, key, text_zh, text_en, link, process_id, task_id, at)
+        SELECT n.username, n.key, n.text_zh, n.text_en, n.link, n.process_id, n.task_id, :now
+        FROM jsonb_to_recordset(:notices) AS n(
+            username text, key text, text_zh text, text_en text, link text, process_id text, task_id text
+        )
+        ON CONFLICT (key) DO NOTHING
+        RETURNING id, key, username
+    )
+    SELECT key, id, pg_notify(:channel, :to_user || username) FROM written
+""").bindparams(bindparam("notices", type_=JSONB))
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What one user is told. `key` is its own for ever."""
+
+    username: str
+    message: Text
+    key: str
+    link: str | None
+    process_id: str | None = None
+    task_id: str | None = None
 
 
 async def notify(
@@ -29,14 +59,27 @@ async def notify(
 ) -> int | None:
     """Tells a user something about work; it rests on rest days outside of the pages, and goes with the task's end.
     Returns the message's id; None when its key was there."""
-    written = await in_pages(
-        session, user.username, message, key=key, link=link, now=now, process_id=process_id, task_id=task_id
-    )
-    for channel in (await message_settings.of_user(session, user)).ways:
-        await outbox.queue_reminder(
-            session, key, user.username, channel, message,
-            link=link, process_id=process_id, task_id=task_id, now=now,
-        )  # fmt: skip
+    notice = Notice(user.username, message, key, link, process_id, task_id)
+    return (await notify_all(session, [(user, notice)], now)).get(key)
+
+
+async def notify_all(session: AsyncSession, notices: Sequence[tuple[User, Notice]], now: datetime) -> dict[str, int]:
+    """The same for several; gives the ids of the messages that are new, by key."""
+    if not notices:
+        return {}
+    written = await _write(session, [notice for _, notice in notices], now)
+    kept = await message_settings.of_users(session, [user for user, _ in notices])
+    await outbox.queue_reminders(
+        session,
+        [
+            outbox.reminder(
+                n.key, n.username, channel, n.message,
+                link=n.link, process_id=n.process_id, task_id=n.task_id, now=now,
+            )
+            for _, n in notices
+            for channel in kept[n.username].ways
+        ],
+    )  # fmt: skip
     return written
 
 
@@ -49,22 +92,43 @@ async def in_pages(
     link: str | None,
     now: datetime,
     process_id: str | None = None,
-    task_id: str | None = None,
 ) -> int | None:
     """A message in the pages alone. Returns its id; None when its key was there."""
-    message = discreet(message)
-    statement = insert(Message).values(
-        username=username,
-        key=key,
-        text_zh=message.zh,
-        text_en=message.en,
-        link=link,
-        process_id=process_id,
-        task_id=task_id,
-        at=now,
-    )
-    written = await session.execute(statement.on_conflict_do_nothing(index_elements=["key"]).returning(Message.id))
-    message_id = written.scalar_one_or_none()
-    if message_id is not None:
-        await live.message_to(session, username)
-    return message_id
+    return (await _write(session, [Notice(username, message, key, link, process_id)], now)).get(key)
+
+
+async def _write(session: AsyncSession, notices: Sequence[Notice], now: datetime) -> dict[str, int]:
+    rows: list[dict[str, str | None]] = []
+    for notice in notices:
+        words = discreet(notice.message)
+        rows.append(
+            {
+                "username": notice.username,
+                "key": notice.key,
+                "text_zh": words.zh,
+                "text_en": words.en,
+                "link": notice.link,
+                "process_id": notice.process_id,
+                "task_id": notice.task_id,
+            }
+        )
+    values = {"notices": rows, "now": now, "channel": INBOX_CHANNEL, "to_user": TO_USER}
+    return {key: id_ for key, id_, _ in await session.execute(_IN_PAGES, values)}
+
+
+_LEVIES = {"social": Text(zh="社保费", en="social levy"), "medical": Text(zh="医保费", en="medical levy")}
+
+
+def subject_of(process: Process, task: Task | None = None) -> Text:
+    """What a message speaks of: the case number and the person, or a month's payment, and the task; never an id."""
+    if task is not None:
+        case = subject_of(process)
+        return Text(zh=f"{case.zh}《{task.title_zh}》", en=f"{case.en}, {task.title_en}")
+    levy = _LEVIES.get(str(process.parameters.get("levy")))
+    if levy is not None:
+        month = process.parameters.get("month", "")
+        return Text(zh=f"{month} {levy.zh}", en=f"{levy.en} {month}")
+    if process.case_no == process.id:
+        return Text(zh=process.title, en=process.title)
+    named = f"{process.case_no} {process.title}"
+    return Text(zh=named, en=named)

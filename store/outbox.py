@@ -9,6 +9,7 @@ are decided when a message is about to leave, by the wishes of that moment.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -30,6 +31,7 @@ MAX_ERROR = 300
 MOST_IN_DIGEST = 100
 REMINDER_SUBJECT = Text(zh="保期提醒", en="Baoqi reminder")
 DIGEST_SUBJECT = Text(zh="保期每日汇总", en="Baoqi daily digest")
+_QUEUE = insert(Outgoing).on_conflict_do_nothing(constraint="uq_outbox_key")
 NOT_WANTED = "收件人已停用该渠道。 The reader no longer uses this channel."
 
 
@@ -73,28 +75,47 @@ async def queue(
     """
     if (recipient is None) == (username is None):
         raise ValueError("A message goes to a user or to an address: one of the two.")
+    row = _row(
+        key, subject, body,
+        now=now, channel=channel, recipient=recipient, username=username,
+        link=link, process_id=process_id, task_id=task_id, reminder=reminder,
+    )  # fmt: skip
+    return (await session.execute(_QUEUE.returning(Outgoing.id), row)).scalar_one_or_none() is not None
+
+
+def _row(
+    key: str,
+    subject: Text,
+    body: Text,
+    *,
+    now: datetime,
+    channel: str,
+    recipient: str | None = None,
+    username: str | None,
+    link: str | None,
+    process_id: str | None,
+    task_id: str | None,
+    reminder: bool,
+) -> dict[str, Any]:
     subject, body = delivery.discreet(subject), delivery.discreet(body)
-    statement = insert(Outgoing).values(
-        key=key,
-        channel=channel,
-        username=username,
-        recipient=recipient,
-        subject=f"{subject.zh} / {subject.en}",
-        body=f"{body.zh}\n\n{body.en}\n",
-        link=link,
-        process_id=process_id,
-        task_id=task_id,
-        reminder=reminder,
-        state=PENDING,
-        attempts=0,
-        created_at=now,
-    )
-    queued = await session.execute(statement.on_conflict_do_nothing(constraint="uq_outbox_key").returning(Outgoing.id))
-    return queued.scalar_one_or_none() is not None
+    return {
+        "key": key,
+        "channel": channel,
+        "username": username,
+        "recipient": recipient,
+        "subject": f"{subject.zh} / {subject.en}",
+        "body": f"{body.zh}\n\n{body.en}\n",
+        "link": link,
+        "process_id": process_id,
+        "task_id": task_id,
+        "reminder": reminder,
+        "state": PENDING,
+        "attempts": 0,
+        "created_at": now,
+    }
 
 
-async def queue_reminder(
-    session: AsyncSession,
+def reminder(
     key: str,
     username: str,
     channel: str,
@@ -104,15 +125,21 @@ async def queue_reminder(
     link: str | None,
     process_id: str | None,
     task_id: str | None,
-) -> bool:
-    """A reminder to a user. Its subject names the process, never the person."""
+) -> dict[str, Any]:
+    """A reminder to a user, to be queued with others. Its subject names the process, never the person."""
     subject = REMINDER_SUBJECT
     if process_id is not None:
         subject = Text(zh=f"{subject.zh} {process_id}", en=subject.en)
-    return await queue(
-        session, key, subject, message,
+    return _row(
+        key, subject, message,
         now=now, channel=channel, username=username, link=link, process_id=process_id, task_id=task_id, reminder=True,
     )  # fmt: skip
+
+
+async def queue_reminders(session: AsyncSession, reminders: list[dict[str, Any]]) -> None:
+    """Puts them into the outbox; one whose key is known in its channel changes nothing."""
+    if reminders:
+        await session.execute(_QUEUE, reminders)
 
 
 async def _drop_pointless(session: AsyncSession, ids: list[int]) -> set[int]:

@@ -1,31 +1,28 @@
 """Applies a transition of a process to the rows that people read. Applied twice it changes nothing.
 
-Invariants: a row is written only by a newer revision; the columns of the inbox (holder, draft) are never touched; a
-rung is claimed by the insert of its key, and all rungs of one transition reach a person as one message.
+Invariants: a row is written only by a newer revision; the columns of the inbox (holder, draft) are never touched. What
+a ladder has to say is claimed and told in `store/reminders.py`.
 """
 
-from collections import defaultdict
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, String, Table, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, String, Table, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.slack import most_urgent, urgency_key
 from runtime import clock
-from schemas.base import Text
 from schemas.calls import Carrying
 from schemas.deadlines import Deadline, LegalKind
 from schemas.incidents import TASK_KIND
-from schemas.process import ProcessSnapshot, ProcessState, Reminder, StageState, TimelineEntry, Transition
+from schemas.process import ProcessSnapshot, ProcessState, StageState, TimelineEntry, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
-from store import incidents, people, substitutes, users
+from store import incidents, people
 from store.live import INBOX_CHANNEL
-from store.messages import notify
-from store.tables.people import User
-from store.tables.processes import Process, ReminderRow, Submission, Task, Timeline
+from store.reminders import remind
+from store.tables.processes import Process, Submission, Task, Timeline
 
 AGENCIES = ("social_bureau", "medical_bureau", "tax_office")
 WAITING_KINDS = ("registration.acceptance", "registration.result")  # by hand: the bureau decides, a clerk records it
@@ -93,15 +90,16 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
     snapshot = transition.process
     process = await _locked(session, snapshot)
     fresh = snapshot.revision > process.revision
+    dated = fresh and _moves_dates(process, transition)
     with session.no_autoflush:  # the process's row is written once, when all about it is known
         if fresh:
             update_process(process, snapshot)
         for task in transition.tasks:
             await _write_task(session, process, task)
-        if fresh:
+        if dated:
             await _urgency(session, process, snapshot)
     await session.flush()
-    await _remind(session, process, transition.reminders, now)
+    await remind(session, process, transition.reminders, now)
     await _write_timeline(session, transition)
 
 
@@ -141,6 +139,14 @@ async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
         .on_conflict_do_nothing()
     )
     return (await session.execute(_LOCKED, {"process_id": snapshot.id})).scalar_one()
+
+
+def _moves_dates(process: Process, transition: Transition) -> bool:
+    """Whether anything changes of what `_urgency` reads; a reminder by itself changes nothing of it."""
+    snapshot = transition.process
+    stages = [s.model_dump(mode="json") for s in snapshot.stages]
+    changed = transition.tasks or snapshot.deadlines or snapshot.dropped
+    return bool(changed) or process.state != snapshot.state.value or process.stages != stages
 
 
 def update_process(process: Process, snapshot: ProcessSnapshot) -> None:
@@ -274,93 +280,6 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
     starts = [d.latest_start for d in binding] + [start for _, start, *_ in tasks if start]
     process.next_due_at = min(dues, default=None)
     process.latest_start = min(starts, default=None)
-
-
-async def _remind(session: AsyncSession, process: Process, reminders: list[Reminder], now: datetime) -> None:
-    """Claims the rungs and writes one message a person for all that were new."""
-    news: dict[str, list[tuple[str, Reminder]]] = defaultdict(list)
-    by_name: dict[str, User] = {}
-    for reminder in reminders:
-        recipients = await _recipients(session, process, reminder)
-        by_name.update({u.username: u for u in recipients})
-        for rung in reminder.rungs:
-            for name in [u.username for u in recipients] or ["-"]:
-                key = f"{process.id}/{reminder.task_id or ''}/{rung.key}"
-                statement = insert(ReminderRow).values(
-                    key=key,
-                    recipient=name,
-                    process_id=process.id,
-                    task_id=reminder.task_id,
-                    rung=rung.rung,
-                    addressed_to=reminder.to,
-                    due_at=rung.at,
-                    at=reminder.at,
-                )
-                claimed = await session.execute(statement.on_conflict_do_nothing().returning(ReminderRow.key))
-                if claimed.scalar_one_or_none() is not None and name != "-":
-                    news[name].append((key, reminder))
-    about = subject_of(process)
-    for name, found in news.items():
-        texts = list(dict.fromkeys(r.text for _, r in found))
-        task_id = next((r.task_id for _, r in found if r.task_id), None)
-        body = Text(zh="；".join(t.zh for t in texts), en="; ".join(t.en for t in texts))
-        message_id = await notify(
-            session,
-            by_name[name],
-            Text(zh=f"{about.zh}：{body.zh}", en=f"{about.en}: {body.en}"),
-            key=f"reminder/{found[0][0]}/{name}",
-            link=f"/tasks/{task_id}" if task_id else f"/processes/{process.id}",
-            process_id=process.id,
-            task_id=task_id,
-            now=now,
-        )
-        await session.execute(
-            update(ReminderRow)
-            .where(ReminderRow.key.in_([key for key, _ in found]), ReminderRow.recipient == name)
-            .values(message_id=message_id)
-        )
-
-
-_LEVIES = {"social": Text(zh="社保费", en="social levy"), "medical": Text(zh="医保费", en="medical levy")}
-
-
-def subject_of(process: Process, task: Task | None = None) -> Text:
-    """What a message speaks of: the case number and the person, or a month's payment, and the task; never an id."""
-    if task is not None:
-        case = subject_of(process)
-        return Text(zh=f"{case.zh}《{task.title_zh}》", en=f"{case.en}, {task.title_en}")
-    levy = _LEVIES.get(str(process.parameters.get("levy")))
-    if levy is not None:
-        month = process.parameters.get("month", "")
-        return Text(zh=f"{month} {levy.zh}", en=f"{levy.en} {month}")
-    if process.case_no == process.id:
-        return Text(zh=process.title, en=process.title)
-    named = f"{process.case_no} {process.title}"
-    return Text(zh=named, en=named)
-
-
-async def _recipients(session: AsyncSession, process: Process, reminder: Reminder) -> list[User]:
-    """The holder, or everybody who could take the task; the supervisors; the heads; and today's substitutes of each."""
-    if reminder.to != "holder":
-        found = await users.with_roles(session, [reminder.to])
-    else:
-        task = await session.get(Task, reminder.task_id) if reminder.task_id is not None else None
-        if task is not None:
-            found = await in_charge(session, task)
-        else:
-            found = await users.with_roles(session, reminder.roles, process.org_unit, process.subject)
-    return await substitutes.with_substitutes(session, found, clock.today())
-
-
-async def in_charge(session: AsyncSession, task: Task) -> list[User]:
-    """Who has to act: the holder and the one who delegated it to him; else everybody who could take the task."""
-    names = [name for name in (task.holder, task.owner) if name is not None]
-    if names:
-        holding = list(await session.scalars(select(User).where(User.username.in_(names), User.active)))
-        if holding:
-            return holding
-    could = await users.with_roles(session, task.roles, task.org_unit, task.subject)
-    return [u for u in could if u.username not in task.excluded]
 
 
 def urgent(deadlines: list[dict[str, Any]]) -> Deadline | None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.tables.desk import Substitution
 from store.tables.people import User
-from store.users import substitution_in_force
+from store.users import TOLD, substitution_in_force
 
 
 class Clash(StrEnum):
@@ -46,6 +46,7 @@ async def with_substitutes(session: AsyncSession, users: list[User], today: date
         .join(Substitution, Substitution.substitute == User.username)
         .where(Substitution.absent.in_([u.username for u in users]), substitution_in_force(today), User.active)
         .order_by(User.username)
+        .options(*TOLD)
     )
     known = {u.username: u for u in [*users, *standing_in]}
     return list(known.values())

@@ -22,7 +22,7 @@ from schemas.base import Text
 from schemas.enrolment import Certificate, HireKind
 from schemas.notices import WatchRule
 from schemas.process import ProcessState
-from store import case_rules, people, projection, users
+from store import case_rules, messages, people, users
 from store.policies import calendar, texts
 from store.tables.notices import WatchRung
 from store.tables.office import Setting
@@ -83,7 +83,7 @@ async def tell(session: AsyncSession, now: datetime) -> int:
     for name, lines in sorted(by_user.items()):
         cases = {t.process_id for t in lines}
         only = next(iter(cases)) if len(cases) == 1 else None
-        await projection.notify(
+        await messages.notify(
             session,
             named[name],
             Text(

@@ -7,7 +7,7 @@ date is noted with its old and new day and the reason; a rung that has fired doe
 from temporalio import workflow
 
 from schemas.base import Text
-from schemas.deadlines import Deadline, LegalKind, PolicySnapshot
+from schemas.deadlines import Deadline, LegalKind
 from schemas.process import PolicyAnswer, PolicyUpdate
 from schemas.tasks import TaskState
 from workflows.calls import load_policy
@@ -15,7 +15,7 @@ from workflows.human_task import HumanTask, refuse_now
 from workflows.verbs import Verbs
 
 with workflow.unsafe.imports_passed_through():
-    from domain import recount
+    from domain import policy, recount
 
 
 class PolicyUpdates(Verbs):
@@ -24,7 +24,7 @@ class PolicyUpdates(Verbs):
     @workflow.update(name="update_policy", description="Take over newer rules")
     async def update_policy(self, order: PolicyUpdate) -> PolicyAnswer:
         await workflow.wait_condition(lambda: self.policy.version != "")  # its own rules are being loaded
-        newest = PolicySnapshot.model_validate((await load_policy(self.start, order.id)).policy)
+        newest = policy.carried((await load_policy(self.start, order.id)).policy)
         adopted = newest if order.scope == "all" else recount.with_published_years(self.policy, newest)
         if adopted.version == self.policy.version or self._ended is not None:
             return PolicyAnswer(version=self.policy.version)

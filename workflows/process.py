@@ -18,13 +18,15 @@ from typing import Any
 from temporalio import workflow
 
 from schemas.base import Text
-from schemas.deadlines import PolicySnapshot
 from schemas.process import CANCELLING, ProcessCommand, ProcessStart, ProcessState, StageState, Wake
 from schemas.tasks import Completion, CompletionAnswer
 from workflows.calls import Calls, open_process
 from workflows.casefile import CASE_TYPE
 from workflows.human_task import Returned, refuse_now
 from workflows.policy_update import PolicyUpdates
+
+with workflow.unsafe.imports_passed_through():
+    from domain import policy
 
 STOP_AGAIN = timedelta(seconds=1)
 
@@ -58,9 +60,7 @@ class Process(PolicyUpdates):
 
     async def run_process(self) -> None:
         """From the first activity to the last projection."""
-        opened = await open_process(self.start)
-        self.policy = PolicySnapshot.model_validate(opened.policy)
-        self._revision_base = opened.revision_base
+        await self._open()
         # Updates that came before this point changed tasks of no older revision: there are none yet.
         self.index(CASE_TYPE.value_set(self.kind))
         self.note("started", Text(zh="流程开始", en="Process started"), actor=self.start.started_by)
@@ -84,6 +84,12 @@ class Process(PolicyUpdates):
         self.touch()
         await workflow.wait_condition(lambda: self._projected >= self._version and workflow.all_handlers_finished())
         projection.cancel()
+
+    async def _open(self) -> None:
+        """A method of its own, so that what the activity gave does not stay in memory as long as the case is open."""
+        opened = await open_process(self.start)
+        self.policy = policy.carried(opened.policy)
+        self._revision_base = opened.revision_base
 
     async def stop_all(self, steps: "Sequence[asyncio.Task[Any]]") -> None:
         """Cancels coroutines until they have ended: one `cancel()` is swallowed when an activity that a step waits for

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest_asyncio
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from temporalio.testing import ActivityEnvironment
 
 from activities.inbox import record_transition
@@ -17,7 +17,7 @@ from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind, RungInstant
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, Stage, StageState, TimelineEntry, Transition
 from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
-from store.database import session
+from store.database import engine, session
 from store.projection import INBOX_CHANNEL
 from store.tables.office import Message
 from store.tables.outbox import Outgoing
@@ -113,6 +113,33 @@ async def test_a_rung_once_and_all_rungs_as_one_message(people: Settings) -> Non
         mails = await s.scalar(select(func.count()).select_from(Outgoing))
     assert sorted(rungs) == ["holder-0", "holder-1", "holder-3", "holder-7"]
     assert messages == {"clerk": 2, "clerk2": 2} and mails == 4
+
+
+async def test_however_many_people_and_rungs_the_statements_are_as_many(people: Settings) -> None:
+    """Thousands of reminders in a minute are paid by the statement."""
+    sent: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        sent.append(statement)
+
+    await project(transition(1))
+    event.listen(engine().sync_engine, "before_cursor_execute", note)
+    await project(transition(2, reminders=[reminder("holder-7")]))
+    for_two = len(sent)
+    async with session() as s:
+        for n in range(5):
+            await create_user(
+                s, f"more{n}", "a password", name_zh="同事", roles=["clerk"], email=f"m{n}@school.example"
+            )
+    sent.clear()
+    await project(transition(3, reminders=[reminder("holder-3", "holder-1")]))
+    assert len(sent) == for_two <= 13, sent
+    async with session() as s:
+        told = list(await s.scalars(select(ReminderRow.recipient).where(ReminderRow.rung == "holder-1")))
+        linked = list(
+            await s.scalars(select(ReminderRow.message_id).where(ReminderRow.rung.in_(["holder-3", "holder-1"])))
+        )
+    assert len(told) == 7 and len(set(linked)) == 7 and None not in linked
 
 
 async def test_reminder_goes_to_the_holder_alone_and_up_the_chain(people: Settings) -> None:
