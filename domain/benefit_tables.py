@@ -23,7 +23,14 @@ from domain.policy import (
 from domain.procedures import Procedure, ProcedureDocument, ProcedureTables
 from domain.retirement import ElasticRule, RetirementRules, Track
 from domain.table_files import guard, rows_of
-from domain.tables import age_limits, article_of, category_insurances, contribution_tables, rejection_reasons
+from domain.tables import (
+    age_limits,
+    article_of,
+    category_insurances,
+    contribution_tables,
+    published_of,
+    rejection_reasons,
+)
 from domain.times import first_day
 from schemas.base import Text
 from schemas.deadlines import Unit
@@ -41,8 +48,9 @@ def retirement_rules(texts: Texts) -> RetirementRules:
             raise ValueError(f"{row['early_rule']}, {row['late_rule']}: rules in months (应为以月计的期限规则)")
         first_day(row["valid_from"])
         return ElasticRule(
-            row["valid_from"], int(row["early_months"]), int(row["late_months"]), notice, agreement, row["source"]
-        )
+            row["valid_from"], int(row["early_months"]), int(row["late_months"]), notice, agreement, row["source"],
+            published_of(row),
+        )  # fmt: skip
 
     def track(row: dict[str, Any]) -> Track:
         unknown = {row.get("group"), row.get("choose_from")} - {None, *groups}
@@ -84,8 +92,8 @@ def benefit_rules(texts: Texts) -> BenefitRules:
     )
 
 
-def medical_years_rules(texts: Texts) -> dict[str, LocalMedicalYears]:
-    """The rules of places by id, the school's own first."""
+def medical_years_rules(texts: Texts) -> dict[str, list[LocalMedicalYears]]:
+    """The rules of places by id, the school's own first; each as often as it was changed from a day on."""
     name = "medical_years.yaml"
 
     def rule(row: dict[str, Any]) -> LocalMedicalYears:
@@ -95,9 +103,14 @@ def medical_years_rules(texts: Texts) -> dict[str, LocalMedicalYears]:
             int(row["gap_tolerance_months"]),
             _date(row["first_insured_on_or_after"]),
         )
-        return LocalMedicalYears(made, _text(row["title"]), row["source"], _flag(row))
+        return LocalMedicalYears(
+            _date(row["valid_from"]), made, _text(row["title"]), row["source"], _flag(row), published_of(row)
+        )
 
-    return {str(r["id"]): guard(name, r, rule) for r in load_list(texts, name, "rules")}
+    found: dict[str, list[LocalMedicalYears]] = {}
+    for row in load_list(texts, name, "rules"):
+        found.setdefault(str(row["id"]), []).append(guard(name, row, rule))
+    return found
 
 
 def provinces(texts: Texts) -> dict[str, Text]:
@@ -161,7 +174,9 @@ def _injury(row: dict[str, Any]) -> InjuryGrantRule:
     floor, cap = _exact(row["floor_share"]), _exact(row["cap_share"])
     if not 0 < floor < cap:
         raise ValueError(f"floor_share {floor}, cap_share {cap}")
-    return InjuryGrantRule(_date(row["valid_from"]), months, floor, cap, row["source"], _flag(row), article_of(row))
+    return InjuryGrantRule(
+        _date(row["valid_from"]), months, floor, cap, row["source"], _flag(row), article_of(row), published_of(row)
+    )
 
 
 def _maternity(row: dict[str, Any]) -> MaternityRule:
@@ -181,13 +196,15 @@ def _maternity(row: dict[str, Any]) -> MaternityRule:
         row["source"],
         _flag(row),
         article_of(row),
+        published_of(row),
     )
 
 
 def _unemployment(row: dict[str, Any]) -> UnemploymentRule:
     steps = [(int(s["paid_months"]), int(s["benefit_months"])) for s in cast("list[dict[str, Any]]", row["steps"])]
     return UnemploymentRule(
-        _date(row["valid_from"]), sorted(steps), dict(row["reasons"]), row["source"], _flag(row), article_of(row)
+        _date(row["valid_from"]), sorted(steps), dict(row["reasons"]), row["source"], _flag(row), article_of(row),
+        published_of(row),
     )  # fmt: skip
 
 

@@ -8,18 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from domain.contributions import PolicyGap, to_cent
+from domain.contributions import to_cent
+from domain.dated_rows import Listed, PolicyGap, newest
 from schemas.base import Text
 
-
-class Dated(Protocol):
-    @property
-    def valid_from(self) -> date: ...
-
-
-D = TypeVar("D", bound=Dated)
+L = TypeVar("L", bound=Listed)
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,7 @@ class InjuryGrantRule:
     source: str
     sample: bool
     article: Text | None = None
+    published_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,7 @@ class MaternityRule:
     source: str
     sample: bool
     article: Text | None = None
+    published_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +67,7 @@ class UnemploymentRule:
     source: str
     sample: bool
     article: Text | None = None
+    published_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,12 @@ class BenefitRules:
     unemployment: Sequence[UnemploymentRule]
 
 
-def in_force(rules: Sequence[D], on: date) -> D:
+def in_force(rules: Sequence[L], on: date) -> L:
     """The row in force on a day; PolicyGap when there is none."""
-    found = [r for r in rules if r.valid_from <= on]
-    if not found:
+    found = newest(rules, on)
+    if found is None:
         raise PolicyGap(f"benefits.yaml 中没有 {on} 适用的数据。", f"benefits.yaml has no row for {on}.")
-    return max(found, key=lambda r: r.valid_from)
+    return found
 
 
 def injury_grant(avg_wage: Decimal, regional: Decimal, grade: int, rule: InjuryGrantRule) -> tuple[Decimal, Decimal]:

@@ -61,7 +61,9 @@ class WorkCalendar:
         self._open: set[date] = set()
         for own in calendar.own:
             days = list(_each(own.valid_from, own.valid_to or own.valid_from))
-            (self._closed if own.what == "rest" else self._open).update(days)
+            one, other = (self._closed, self._open) if own.what == "rest" else (self._open, self._closed)
+            one.update(days)
+            other.difference_update(days)
             self._names.update(dict.fromkeys(days, own.name))
 
     @cached_property

@@ -1,11 +1,12 @@
-"""The row of a dated table that holds for a month as it was known on a day, or the sentence why there is none.
+"""The row of a dated table that holds for a month as it was known on a day, or the sentence why there is none; and the
+row of a list (`newest`).
 
 Invariants: a value that has run out stays in use until its next is published, for no longer than the data say, and is
 said to be old; between two known rows nothing is put in: a gap is refused by name, and so is a month before the data
 begin. Which rows are asked, and what they mean, is not known here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Protocol, TypeVar
@@ -37,6 +38,25 @@ class Dated(Protocol):
 
 
 R = TypeVar("R", bound=Dated)
+
+
+class Listed(Protocol):
+    """A row of a list of a YAML file: it holds from a day until the next begins. `published_on` None: always known."""
+
+    @property
+    def valid_from(self) -> date: ...
+    @property
+    def published_on(self) -> date | None: ...
+
+
+L = TypeVar("L", bound=Listed)
+
+
+def newest(rows: Iterable[L], on: date, known_on: date | None = None) -> L | None:
+    """The row in force on a day, as it was known on another (None: all that is on record): the last to begin, and of
+    two from one day the one published later, which corrects the other. None where none has begun."""
+    begun = [r for r in rows if r.valid_from <= on and (known_on is None or (r.published_on or date.min) <= known_on)]
+    return max(begun, key=lambda r: (r.valid_from, r.published_on or date.min), default=None)
 
 
 @dataclass(frozen=True)

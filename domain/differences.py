@@ -11,7 +11,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from domain.contributions import PolicyGap, clamp, to_cent
+from domain.contributions import clamp, to_cent
+from domain.dated_rows import PolicyGap, newest
 from domain.times import month_of, months_between
 
 ZERO = Decimal("0.00")
@@ -46,6 +47,7 @@ class MakeUpPractice:
     batch: Mapping[Standing, frozenset[str]]
     otherwise: Mapping[Standing, Routing]
     source: str
+    published_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,13 @@ class Difference:
 
 def practice_on(batch_run: date, practices: Sequence[MakeUpPractice]) -> MakeUpPractice:
     """The practice in force on the day of the batch run; PolicyGap when the data hold none."""
-    in_force = [p for p in practices if p.valid_from <= batch_run]
-    if not in_force:
+    practice = newest(practices, batch_run)
+    if practice is None:
         raise PolicyGap(
             f"make_up_routing.yaml 中没有 {batch_run} 适用的补差办法。",
             f"make_up_routing.yaml has no practice for {batch_run}.",
         )
-    return max(in_force, key=lambda p: p.valid_from)
+    return practice
 
 
 def bases(person: MadeUpPerson, make_up: MakeUp) -> Pair:

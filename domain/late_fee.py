@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from domain.contributions import PolicyGap, to_cent
+from domain.contributions import to_cent
+from domain.dated_rows import PolicyGap, newest
 from schemas.base import Text
 
 
@@ -21,6 +22,7 @@ class LateFeeRate:
     source: str
     sample: bool
     article: Text | None = None
+    published_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,14 @@ def days_late(due: date, paid: date) -> int:
     return max(0, (paid - due).days)
 
 
-def estimate(arrears: Decimal, due: date, paid: date, rates: Sequence[LateFeeRate]) -> LateFeeEstimate:
-    """The fee on `arrears` yuan due on `due` and paid on `paid`, with the rate in force on the day of payment.
-    PolicyGap when the data hold no rate for that day."""
-    in_force = [r for r in rates if r.valid_from <= paid]
-    if not in_force:
+def estimate(
+    arrears: Decimal, due: date, paid: date, rates: Sequence[LateFeeRate], known_on: date | None = None
+) -> LateFeeEstimate:
+    """The fee on `arrears` yuan due on `due` and paid on `paid`, with the rate in force on the day of payment, as known
+    on `known_on` (None: all that is on record). PolicyGap when the data hold no rate for that day."""
+    rate = newest(rates, paid, known_on)
+    if rate is None:
         raise PolicyGap(f"late_fee.yaml 中没有 {paid} 适用的滞纳金率。", f"late_fee.yaml has no rate for {paid}.")
-    rate = max(in_force, key=lambda r: r.valid_from)
     days = days_late(due, paid)
     return LateFeeEstimate(
         days, to_cent(arrears * rate.daily_rate * days), rate.daily_rate, rate.source, rate.sample, rate.article

@@ -27,12 +27,14 @@ class MedicalYearsRule:
 
 @dataclass(frozen=True)
 class LocalMedicalYears:
-    """The rule of a place with where it comes from."""
+    """The rule of a place, from a day on, with where it comes from."""
 
+    valid_from: date
     rule: MedicalYearsRule
     title: Text
     source: str
     sample: bool
+    published_on: date | None = None
 
 
 @dataclass(frozen=True)

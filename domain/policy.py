@@ -7,6 +7,7 @@ what one case carries in its history; its version is the hash of the texts it wa
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -164,7 +165,8 @@ def agency_policies(texts: Texts, modes: Mapping[str, str] | None = None) -> lis
 
 
 def own_days(texts: Texts, authorities: Collection[str]) -> list[OwnDays]:
-    """The days that an authority has for itself: of a known authority, in order, none of them both off and at work."""
+    """The days that an authority has for itself: of a known authority, in order; both off and at work is a day only by
+    a correction that was published later."""
     name = "authority_days.yaml"
     found = models(
         OwnDays, load_list(texts, name, "days"), name, lambda d: (d.authority, d.what, d.valid_from.isoformat())
@@ -189,10 +191,13 @@ def own_days(texts: Texts, authorities: Collection[str]) -> list[OwnDays]:
             if (
                 (own.authority, both <= min(last, other.valid_to or other.valid_from)) == (other.authority, True)
                 and own.what != other.what
+                and own.published_on == other.published_on
             ):  # fmt: skip
                 raise PolicyError(
-                    f"{name}：{own.authority} 的 {both} 同时列为休息与上班。",
-                    f"{name}: {both} of {own.authority} is both off and at work.",
+                    f"{name}：{own.authority} 的 {both} 同时列为休息与上班，公布日期相同；更正原来那一行，"
+                    "请填写比它更晚的公布日期（录入错误的，填发现错误之日）。",
+                    f"{name}: {both} of {own.authority} is both off and at work, published on the same day. To correct "
+                    "what stands there, give a later day of publication (of a wrong entry the day it was noticed).",
                     field="valid_from",
                 )
     return found
@@ -207,7 +212,7 @@ def calendars(texts: Texts) -> list[Calendar]:
     found: list[Calendar] = []
     for item in agencies:
         authority, closes = str(item["id"]), str(item.get("closes_at", "17:00"))
-        own = [d for d in days if d.authority == authority]
+        own = sorted((d for d in days if d.authority == authority), key=lambda d: d.published_on or date.min)
         said = json.dumps([d.model_dump(mode="json") for d in own], sort_keys=True)
         version = _digest(text_of(texts, "calendar.yaml"), closes, str(extending), said)
         found.append(
@@ -241,7 +246,7 @@ def deadline_rules(texts: Texts) -> list[DeadlineRule]:
         DeadlineRule,
         load_list(texts, DEADLINES, "rules"),
         DEADLINES,
-        lambda r: r.id if r.valid_from is None else f"{r.id} {r.valid_from}",
+        lambda r: " ".join(str(part) for part in (r.id, r.valid_from, r.published_on) if part is not None),
     )
     anchors: dict[str, str] = {}
     for rule in found:

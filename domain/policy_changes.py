@@ -195,8 +195,10 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
         from_a_day = name == DEADLINES and bool(change.new.get("valid_from"))
         if "valid_from" in entry and name != DEADLINES:
             raise PolicyError(
-                f"{name}：{change.key} 按日期生效，请增加新的一行，旧值保留。",
-                f"{name}: {change.key} holds from a date: add a row with its own date, the old one stays.",
+                f"{name}：{change.key} 按日期生效，请增加新的一行，旧值保留；更正录入错误的，"
+                "新行的生效日期不变，公布日期填发现错误之日。",
+                f"{name}: {change.key} holds from a date: add a row with its own date, the old one stays. To correct a "
+                "wrong entry give the same date, and as day of publication the day on which it was noticed.",
             )
         siblings = _siblings(loaded, change.key)
         known = {k for s in siblings for k in s} | set(PROVENANCE) | {"note", "doc"}
@@ -212,17 +214,23 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
         if from_a_day:  # what was in force stays for the events before that day
             rows, first = _list_at(name, loaded, change.key.rpartition("[")[0]), str(change.new["valid_from"])
             named = next(i for i in IDENTITY if i in entry)
-            same = next((r for r in rows if r[named] == entry[named] and str(r.get("valid_from")) == first), None)
-            if same is None:
+            same = [r for r in rows if r[named] == entry[named] and str(r.get("valid_from")) == first]
+            entry = max(same, key=_published, default=entry)
+            if not same:
                 entry = {k: v for k, v in entry.items() if k not in ("valid_to", "published_on", "review_by")}
                 rows.append(entry)
-            else:
-                entry = same  # the same day again: what was entered wrongly is corrected
+            elif change.published_on is not None and str(change.published_on) > _published(entry):
+                entry = dict(entry)  # what was known until then stays on record
+                rows.append(entry)
             example |= {"valid_from": date.min, "valid_to": date.max}
             known |= {"valid_from", "valid_to"}
         entry.update(_typed(name, change.new, example, known))
         if not all(isinstance(v, dict) for v in entry.values()):
             entry.update(_sourced(change))
+
+
+def _published(row: Mapping[str, Any]) -> str:
+    return str(row.get("published_on") or "")
 
 
 def _sourced(change: PolicyChange) -> dict[str, Any]:
@@ -244,7 +252,7 @@ def _entry(name: str, loaded: dict[str, Any], key: str) -> dict[str, Any]:
         node = cast("dict[str, Any]", node)[match[1]]
         if match[2] is not None:
             same = [i for n, i in enumerate(_mappings(node)) if match[2] == ident(i, n)]
-            node = max(same, key=lambda i: str(i.get("valid_from") or ""), default=None)  # the newest of a rule
+            node = max(same, key=lambda i: (str(i.get("valid_from") or ""), _published(i)), default=None)  # the newest
     if not isinstance(node, dict):
         raise _no_entry(name, key)
     return cast("dict[str, Any]", node)

@@ -23,7 +23,8 @@ def brought(change: PolicyChange, value: Value) -> bool:
         return value.key == f"years[{change.key[:4]}]"
     if change.kind is ChangeKind.ROW:
         address = f"{change.key}[{ident(change.new, -1)}]"
-        return value.key == address or value.key.startswith(f"{address}.")
+        here = value.key == address or value.key.startswith(f"{address}.")
+        return here and str(value.said.get("published_on") or "") == str(change.published_on or "")
     return value.key == change.key
 
 
@@ -62,4 +63,4 @@ def series(value: Value, values: Iterable[Value]) -> list[Value]:
     if not value.dated:
         return [v for v in values if v.key == value.key]
     found = [v for v in values if stem(v) == stem(value)]
-    return sorted(found, key=lambda v: str(v.said.get("valid_from") or ""), reverse=True)
+    return sorted(found, key=lambda v: [str(v.said.get(d) or "") for d in ("valid_from", "published_on")], reverse=True)

@@ -1,8 +1,9 @@
 """What the rows of one rule file mean together: overlaps, gaps, doubled rows, missing years, impossible filing days.
 
 Invariants: of two rows of one key and first day the one published later is a correction and wins (both stay); any other
-overlap is said. A list of a YAML file has no corrections: two of its rows never begin on one day, because which of them
-held would be chance. One row alone is checked by `schemas/policy_files.py`, all files by `domain/policy_findings.py`.
+overlap is said. In a list of a YAML file the correction stands below what it corrects; without a later publication it
+would be chance which of the two held. One row alone is checked by `schemas/policy_files.py`, all files by
+`domain/policy_findings.py`.
 """
 
 import csv
@@ -99,13 +100,14 @@ def _items(name: str, texts: Texts, key: str) -> Iterator[tuple[dict[str, Any], 
 
 
 def _twice(name: str, loaded: Any, node: Any, path: str = "") -> Iterator[Finding]:
-    """Rows of a list that are the same thing, or the same thing from the same day, at any depth."""
+    """Rows of a list that are the same thing, or the same thing from the same day and no later correction, at any
+    depth."""
     if isinstance(loaded, dict):
         for key, value in cast("dict[str, Any]", loaded).items():
             yield from _twice(name, value, below(node, key), f"{path}.{key}" if path else str(key))
     if not isinstance(loaded, list):
         return
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], str] = {}
     for index, item in enumerate(cast("list[Any]", loaded)):
         yield from _twice(name, item, below(node, index), path)
         if not isinstance(item, dict):
@@ -113,9 +115,11 @@ def _twice(name: str, loaded: Any, node: Any, path: str = "") -> Iterator[Findin
         row = cast("dict[str, Any]", item)
         who = next((str(row[i]) for i in IDENTITY if i in row), "")
         start = str(row.get("valid_from") or "")
-        if (who, start) in seen and (who or start):
+        published = str(row.get("published_on") or "")
+        before = seen.get((who, start))
+        if before is not None and (who or start) and not (start and published > before):
             yield _same(name, below(node, index).start_mark.line + 1, f"{path} {who}".strip(), start)
-        seen.add((who, start))
+        seen[who, start] = max(published, before or "")
 
 
 def _same(name: str, line: int, what: str, start: str) -> Finding:
@@ -123,8 +127,10 @@ def _same(name: str, line: int, what: str, start: str) -> Finding:
         said = Text(zh=f"{what} 重复，只能有一项", en=f"{what} occurs twice: keep one of them")
         return Finding("error", "doubled", name, line, said)
     said = Text(
-        zh=f"{name} 的 {what} 已有自 {start} 起生效的一行，新行不会起作用：请填写另一个生效日期",
-        en=f"{what} of {name} has a row from {start} already, another would have no effect: give another first day",
+        zh=f"{name} 的 {what} 已有自 {start} 起生效的一行，新行不会起作用：新规定请填写另一个生效日期；"
+        "更正原来那一行，请填写比它更晚的公布日期（录入错误的，填发现错误之日）",
+        en=f"{what} of {name} has a row from {start} already, another would have no effect: give another first day, or "
+        "to correct that row a later day of publication (of a wrong entry the day on which it was noticed)",
     )
     return Finding("error", "overlap", name, line, said)
 

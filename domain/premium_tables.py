@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.differences import MakeUpPractice, Routing, Standing
 from domain.policy import PolicyError, Texts, load_list
+from domain.tables import published_of
 from domain.undeclared import UndeclaredFactor
 
 
@@ -22,7 +23,7 @@ def undeclared_factors(texts: Texts) -> list[UndeclaredFactor]:
             start, sample = row["valid_from"], bool(row["sample"])
             if not isinstance(start, date) or factor < 1:
                 raise ValueError(f"valid_from {start}, factor {row['factor']}")
-            found.append(UndeclaredFactor(start, factor, str(row["source"]), sample))
+            found.append(UndeclaredFactor(start, factor, str(row["source"]), sample, published_of(row)))
         except (KeyError, ValueError, InvalidOperation) as error:
             raise _broken(name, number, error) from error
     return found
@@ -43,6 +44,7 @@ def make_up_practices(texts: Texts) -> list[MakeUpPractice]:
                     {s: frozenset(map(str, r["batch"])) for s, r in rows.items()},
                     {s: Routing(r["otherwise"]) for s, r in rows.items()},
                     str(row["source"]),
+                    published_of(row),
                 )
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -7,6 +7,7 @@ an agreement: these functions say what is possible, never what will happen.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from domain.policy import PolicyError
 from domain.times import add_to_month
@@ -56,6 +57,7 @@ class ElasticRule:
     notice_months: int
     agreement_months: int
     source: str
+    published_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def retirement(
     lies before the elastic scheme."""
     counting, delay, age = _age(birth_month, group, rules.groups, track)
     month = add_to_month(birth_month, age)
-    rule = max((r for r in rules.elastic if r.valid_from <= month), key=lambda r: r.valid_from, default=None)
+    begun = [r for r in rules.elastic if r.valid_from <= month]
+    rule = max(begun, key=lambda r: (r.valid_from, r.published_on or date.min), default=None)
     elastic = None
     if rule is not None:
         start, chooser = month, counting

@@ -296,13 +296,25 @@ def article_of(row: Mapping[str, Any]) -> Text | None:
     return Text.model_validate(row["article"]) if row.get("article") else None
 
 
+def published_of(row: Mapping[str, Any]) -> date | None:
+    """The day of publication of a row of a list; None where its source names none."""
+    return None if row.get("published_on") is None else _yaml_date(row["published_on"])
+
+
 def _fee_rate(row: dict[str, Any]) -> LateFeeRate:
     start = row["valid_from"]
     if not isinstance(start, date) or not isinstance(row["daily_rate"], str):
         raise ValueError(
             "valid_from must be a date, daily_rate a quoted number (valid_from 应为日期，daily_rate 应加引号)"
         )
-    return LateFeeRate(start, _share(row["daily_rate"]), row["source"], bool(row["sample"]), article_of(row))
+    return LateFeeRate(
+        start,
+        _share(row["daily_rate"]),
+        row["source"],
+        bool(row["sample"]),
+        article_of(row),
+        published_of(row),
+    )
 
 
 def _yaml_date(value: object) -> date:

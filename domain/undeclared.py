@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from domain.contributions import PolicyGap, to_cent
+from domain.contributions import to_cent
+from domain.dated_rows import PolicyGap, newest
 from domain.times import first_day
 
 
@@ -20,13 +21,15 @@ class UndeclaredFactor:
     factor: Decimal
     source: str
     sample: bool
+    published_on: date | None = None
 
 
-def assessed(last_month: Decimal, month: str, factors: Sequence[UndeclaredFactor]) -> tuple[Decimal, UndeclaredFactor]:
-    """What is due for the undeclared `month` after `last_month` yuan, in yuan with two places, and the share used.
-    PolicyGap when the data hold none for that month."""
-    in_force = [f for f in factors if f.valid_from <= first_day(month)]
-    if not in_force:
+def assessed(
+    last_month: Decimal, month: str, factors: Sequence[UndeclaredFactor], known_on: date | None = None
+) -> tuple[Decimal, UndeclaredFactor]:
+    """What is due for the undeclared `month` after `last_month` yuan, in yuan with two places, and the share used, as
+    known on `known_on` (None: all that is on record). PolicyGap when the data hold none for that month."""
+    factor = newest(factors, first_day(month), known_on)
+    if factor is None:
         raise PolicyGap(f"undeclared.yaml 中没有 {month} 适用的比例。", f"undeclared.yaml has no share for {month}.")
-    factor = max(in_force, key=lambda f: f.valid_from)
     return to_cent(last_month * factor.factor), factor

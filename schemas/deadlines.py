@@ -61,6 +61,7 @@ class OwnDays(Payload):
     valid_from: date
     valid_to: date | None = None
     name: Text
+    published_on: date | None = None  # of two that contradict each other the one published later corrects the other
 
 
 class Calendar(Payload):
@@ -99,6 +100,11 @@ class DeadlineRule(Payload):
         """Whether it is in force for an event of that day, as known on another (None: all that the data say)."""
         known = known_on is None or self.published_on is None or self.published_on <= known_on
         return known and (self.valid_from or date.min) <= day <= (self.valid_to or date.max)
+
+
+def _newest_last(rule: DeadlineRule) -> tuple[date, date]:
+    """Of two rules from one day the one published later corrects the other."""
+    return rule.valid_from or date.min, rule.published_on or date.min
 
 
 class DerivationStep(Payload):
@@ -249,7 +255,7 @@ class PolicySnapshot(Payload):
     def rule(self, rule_id: str, event: date | str | None = None) -> DeadlineRule:
         """The rule for an event of that day or month; the newest without one. An event before all that the data hold
         goes by the oldest. StopIteration for an unknown rule."""
-        found = sorted((r for r in self.rules if r.id == rule_id), key=lambda r: r.valid_from or date.min, reverse=True)
+        found = sorted((r for r in self.rules if r.id == rule_id), key=_newest_last, reverse=True)
         if event is None:
             return next(iter(found))
         day = date.fromisoformat(f"{event}-01") if isinstance(event, str) else event
@@ -259,7 +265,7 @@ class PolicySnapshot(Payload):
         """The rule for an event as it was known on a day; None where the data hold none."""
         day = date.fromisoformat(f"{event}-01") if isinstance(event, str) else event
         found = [r for r in self.rules if r.id == rule_id and r.holds(day, known_on)]
-        return max(found, key=lambda r: (r.valid_from or date.min, r.published_on or date.min), default=None)
+        return max(found, key=_newest_last, default=None)
 
     def calendar(self, authority: str) -> Calendar:
         """The calendar of an authority (each agency names its calendar; the school's own is `school`)."""

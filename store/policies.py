@@ -114,13 +114,17 @@ def snapshot() -> PolicySnapshot:
 
 
 def snapshot_known(known_on: date) -> PolicySnapshot:
-    """The same with the calendars as they were known on a day: a year published later is provisional, as it was."""
+    """The same with the calendars as they were known on a day: a year published later is provisional, as it was, and
+    a day of an authority's own that was published later is not known."""
     mine = [c for c in _applied if c.file == policy_changes.CALENDAR]
     known = policy_changes.calendar_known(mine, known_on)
-    if len(known) == len(mine):
-        return snapshot()
-    then = policy_changes.overlay({policy_changes.CALENDAR: policies.read_all()[policy_changes.CALENDAR]}, known)
-    return snapshot().model_copy(update={"calendars": policy.calendars({**texts(), **then})})
+    found = snapshot().calendars
+    if len(known) != len(mine):
+        then = policy_changes.overlay({policy_changes.CALENDAR: policies.read_all()[policy_changes.CALENDAR]}, known)
+        found = policy.calendars({**texts(), **then})
+    own = [[d for d in c.own if (d.published_on or date.min) <= known_on] for c in found]
+    calendars = [c.model_copy(update={"own": days}) for c, days in zip(found, own, strict=True)]
+    return snapshot().model_copy(update={"calendars": calendars})
 
 
 def calendar(authority: str) -> WorkCalendar:

@@ -4,7 +4,7 @@ Invariants: a calculation is a pure function of input and context. A table is pa
 that one calculation does not pay for the tables of the others.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -90,7 +90,7 @@ class Rules:
         return benefit_tables.benefit_rules(self.texts)
 
     @cached_property
-    def medical_years(self) -> Mapping[str, LocalMedicalYears]:
+    def medical_years(self) -> Mapping[str, Sequence[LocalMedicalYears]]:
         return benefit_tables.medical_years_rules(self.texts)
 
     @cached_property

@@ -13,7 +13,7 @@ def run(given: LateFeeInput, context: Context) -> LateFeeAnswer:
     rates = context.rules.late_fees
     if given.rate_per_day is not None:
         rates = [LateFeeRate(min(given.due, given.paid), given.rate_per_day, "", sample=False)]
-    found = estimate(given.owed, given.due, given.paid, rates)
+    found = estimate(given.owed, given.due, given.paid, rates, given.known_on or context.today)
     rate = f"{found.daily_rate.normalize():f}"
     steps = [
         source_step(found.source, found.article or (None if found.source else _GIVEN)),

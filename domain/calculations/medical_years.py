@@ -2,6 +2,7 @@
 
 from domain.calculations.base import Calculation, Context, step
 from domain.citation import source_step
+from domain.dated_rows import PolicyGap, newest
 from domain.medical_years import MedicalYears, MedicalYearsRule, Period, medical_years
 from schemas.base import Text
 from schemas.calculations.medical_years import MedicalYearsAnswer, MedicalYearsInput
@@ -9,7 +10,13 @@ from schemas.deadlines import DerivationStep
 
 
 def run(given: MedicalYearsInput, context: Context) -> MedicalYearsAnswer:
-    local = next(iter(context.rules.medical_years.values()))
+    of_place = next(iter(context.rules.medical_years.values()))
+    local = newest(of_place, context.today)
+    if local is None:
+        raise PolicyGap(
+            f"medical_years.yaml 中没有 {context.today} 适用的规则。",
+            f"medical_years.yaml has no rule for {context.today}.",
+        )
     own = given.rule
     rule = (
         MedicalYearsRule(

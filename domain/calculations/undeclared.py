@@ -11,7 +11,7 @@ from schemas.calculations.undeclared import UndeclaredAnswer, UndeclaredInput
 
 def run(given: UndeclaredInput, context: Context) -> UndeclaredAnswer:
     month = given.month or month_of(context.today)
-    amount, used = assessed(given.last_month, month, context.rules.undeclared)
+    amount, used = assessed(given.last_month, month, context.rules.undeclared, given.known_on or context.today)
     return UndeclaredAnswer(
         amount=amount,
         factor=f"{used.factor.normalize():f}",

@@ -26,6 +26,12 @@ class LateFeeInput(Input):
             "日费率", "Rate per day", help_zh="留空按实缴日有效的规定", help_en="Empty: the rate in force when paid"
         ),
     )
+    known_on: Day | None = Field(
+        default=None,
+        json_schema_extra=label(
+            "按哪天已公布的规定", "As known on", help_zh="留空按今天", help_en="Empty: as known today"
+        ),
+    )
 
 
 class LateFeeAnswer(Answer):

@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
-from schemas.calculations.base import Answer, Input, Money, Month, Yuan, label
+from schemas.calculations.base import Answer, Day, Input, Money, Month, Yuan, label
 from schemas.calculations.late_fee import FeeFlag
 from schemas.deadlines import DerivationStep
 
@@ -14,6 +14,12 @@ class UndeclaredInput(Input):
     month: Month | None = Field(
         default=None,
         json_schema_extra=label("未申报月份", "Month not declared", help_zh="留空为本月", help_en="Empty: now"),
+    )
+    known_on: Day | None = Field(
+        default=None,
+        json_schema_extra=label(
+            "按哪天已公布的规定", "As known on", help_zh="留空按今天", help_en="Empty: as known today"
+        ),
     )
 
 

@@ -60,6 +60,8 @@ async def test_the_deadlines_of_that_authority_move_by_its_days(keepers: Office)
     assert "系统升级停办" in str(moved.derivation) and "Closed for a system change" in str(moved.derivation)
     for other in ("medical_bureau", "tax_office", "school"):
         assert due(after, other).due == due(before, other).due
+    assert due(policies.snapshot_known(clock.today()), "social_bureau").due == moved.due
+    assert due(policies.snapshot_known(clock.today() - timedelta(days=1)), "social_bureau").due < moved.due
     [row] = [
         v for v in (await get(keepers, "auditor", "/files/authority_days.yaml")).json() if "系统升级停办" in str(v)
     ]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Office, add_policy_administrators
-from tests.api.test_policy import LIMIT, get, post, proposed
+from tests.api.test_policy import LIMIT, applied, get, post, proposed
 from tests.api.test_policy_preview import RATE
 from tests.api.test_policy_published import YEAR
 
@@ -38,6 +38,22 @@ async def test_it_is_refused_at_its_field(keepers: Office, body: dict[str, Any],
     assert (answer.status_code, answer.json()["code"]) == (422, "broken_rule"), answer.text
     [fault] = answer.json()["errors"]
     assert fault["pointer"] == pointer and says in str(fault)
+
+
+async def test_a_wrong_row_of_a_list_is_corrected_from_its_own_first_day(keepers: Office) -> None:
+    wrong = {**RATE, "new": {"valid_from": "2026-01-01", "daily_rate": "0.005"}}
+    right = {**RATE, "new": {"valid_from": "2026-01-01", "daily_rate": "0.0006"}, "published_on": "2026-11-20"}
+    await applied(keepers, wrong)
+    number = (await applied(keepers, right))["id"]
+    fee = {"owed": "10000", "due": "2026-10-25", "paid": "2026-11-04"}
+    clerk = await keepers.sign_in("clerk")
+    for known_on, amount in ((None, "60.00"), ("2026-11-20", "60.00"), ("2026-11-19", "500.00")):
+        found = await clerk.post("/api/v1/calculations/late-fee", json={**fee, "known_on": known_on})
+        assert found.json()["amount"] == amount
+    seen = (await get(keepers, "policy", "/files/late_fee.yaml/value?key=rates[2026-01-01]")).json()
+    assert seen["value"]["fields"]["daily_rate"] == "0.0006" and seen["value"]["change_id"] == number
+    assert [v["fields"]["daily_rate"] for v in seen["series"]] == ["0.0006", "0.005", "0.0005"]
+    assert len({v["change_id"] for v in seen["series"]}) == 3 and len(seen["changes"]) == 2
 
 
 async def test_a_change_within_a_period_is_said_in_the_preview_and_a_correction_is_not(keepers: Office) -> None:
