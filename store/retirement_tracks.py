@@ -38,12 +38,12 @@ async def of_people(session: AsyncSession, person_ids: Iterable[str]) -> dict[st
 
 async def of_person(session: AsyncSession, person_id: str | None) -> Track | None:
     """The track of one person as the rules describe it; None where it is the own post, or the rules know it no more."""
-    found = await of_people(session, [person_id] if person_id else [])
-    return rule_tables.load().retirement.tracks.get(found.get(person_id or "", STANDARD))
+    track = (await of_people(session, [person_id] if person_id else [])).get(person_id or "", STANDARD)
+    return None if track == STANDARD else rule_tables.load().retirement.tracks.get(track)
 
 
 async def of_number(session: AsyncSession, id_number: str) -> Track | None:
-    """As `of_person`, by document number."""
+    """As `of_person`, by document number; None also where the number is nobody's."""
     return await of_person(
         session, await session.scalar(select(Person.id).where(Person.id_hash == number_hash(id_number)))
     )

@@ -82,6 +82,15 @@ async def test_who_may_and_what_is_refused(office: Office) -> None:
     assert (await put(office, "clerk", woman, track="of_my_own", ground="x")).status_code == 422
     async with session() as s:
         assert await retirement_tracks.of_people(s, [woman, man]) == {}
+        assert await retirement_tracks.of_person(s, man) is None  # by the own post
+        assert await retirement_tracks.of_number(s, "C01X00T81") is None
+        assert await retirement_tracks.of_number(s, "nobody's") is await retirement_tracks.of_person(s, None) is None
+    assert (await put(office, "clerk", woman, **SENIOR)).status_code == 200
+    for track, found in (("senior_title", "senior_title"), ("standard", None), ("of_old_rules", None)):
+        async with session() as s:
+            await retirement_tracks.add(s, woman, track, "人事处函", "clerk", clock.now())
+            one = await retirement_tracks.of_person(s, woman)
+            assert (one.id if one is not None else None) == found
 
 
 async def test_the_preview_of_a_change_goes_by_the_track_of_each_person(keepers: Office) -> None:
