@@ -6,7 +6,9 @@ everywhere; every form post passes `Visit.check`, which compares its `csrf` with
 
 import secrets
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,8 +120,8 @@ def with_query(path: str, query: str, **changes: str | None) -> str:
 
 
 def words(lang: str) -> dict[str, Any]:
-    """What every template may call, bound to a language."""
-    now = clock.now()
+    """What every template may call, bound to a language and to the present, or the moment that is looked back at."""
+    now, today = clock.now(), clock.today()
 
     def code(group: str, value: object) -> str:
         key = f"{group}_{str(value).replace('.', '_')}"
@@ -166,16 +168,17 @@ def words(lang: str) -> dict[str, Any]:
         "actor": actor,
         "roles": roles,
         "agencies": agencies,
-        "day": lambda value: show.show_day(lang, value, clock.today()),
+        "day": lambda value: show.show_day(lang, value, today),
         "short": lambda value: show.show_short(lang, value),
         "moment": show.show_moment,
+        "at_input": show.at_input,
         "clock": show.show_clock,
         "money": show.show_money,
         "cite": lambda value: show.cite(lang, pick(lang, value)),
         "size": show.show_size,
         "step_name": partial(show.step_name, lang),
         "left": lambda due_at, at=None: show.time_left(lang, due_at, at or now),
-        "held": lambda since: show.held_for(lang, since, clock.real_now()),
+        "held": lambda since: show.held_for(lang, since, now - clock.offset()),
         "asset": assets().url,
         "page_of": page_of,
     }
@@ -192,8 +195,11 @@ def home(viewer: Viewer) -> str:
     return "/my" if viewer.has("employee") else "/cases"
 
 
-async def page(visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page in the frame: menu with counts, names of people, the notice of the last action."""
+async def page(
+    visit: Visit, template: str, status: int = 200, *, looked_at: datetime | None = None, **values: Any
+) -> HTMLResponse:
+    """A page in the frame: menu with counts, names of people, the notice of the last action. `looked_at`: what it shows
+    is as it was at this moment; the frame around it is of now."""
     async with reading() as s:
         waiting = await inbox_counts.waiting(s, visit.viewer, clock.now())
         unread = await messages_room.unread(s, visit.viewer)
@@ -211,7 +217,8 @@ async def page(visit: Visit, template: str, status: int = 200, **values: Any) ->
         if visit.viewer.has(*roles)
     ]
     said = visit.request.query_params.get("said", "")
-    spoken = words(visit.lang)
+    with clock.looking_back(looked_at) if looked_at is not None else nullcontext():
+        spoken = words(visit.lang)
     context = {
         **spoken,
         "user": visit.viewer,
@@ -221,6 +228,8 @@ async def page(visit: Visit, template: str, status: int = 200, **values: Any) ->
         "events": EVENTS,
         "unread": unread,
         "here": visit.here,
+        "looked_at": looked_at,
+        "latest": show.at_input(clock.now()),
         "can_search": visit.viewer.has(*_OFFICE),
         "said": {"tone": "good", "text": visit.t(f"said_{said}")} if has(f"said_{said}") else None,
         "other_language": with_query(

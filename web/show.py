@@ -65,6 +65,11 @@ def show_moment(value: object) -> str:
     return moment.strftime("%Y-%m-%d %H:%M") if moment else ""
 
 
+def at_input(value: object) -> str:
+    """`2026-11-24T10:30`, as a browser's field for a moment has it, Shanghai time."""
+    return show_moment(value).replace(" ", "T")
+
+
 def show_clock(value: object) -> str:
     """`17:00`, Shanghai time."""
     moment = local(value)

@@ -38,6 +38,7 @@ async def test_every_page_is_translated_and_accessible(site: Site, lang: str) ->
     both = await open_case(3, ["social_bureau", "medical_bureau"], 1, done=["materials", "verification"])
     signing = await open_case(4, ["tax_payment"], 40, done=["materials", "verification", "social_bureau"])
     wrong: list[str] = []
+    then = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     page = await site.visitor("clerk", lang)
     for path in (
         "/inbox", "/inbox?view=all", "/inbox?view=cc", "/cover",
@@ -47,7 +48,8 @@ async def test_every_page_is_translated_and_accessible(site: Site, lang: str) ->
         f"/tasks/{task_id(late, 'materials')}", f"/tasks/{task_id(today, 'verification')}",
         f"/tasks/{task_id(today, 'verification')}?outcome=return", f"/tasks/{task_id(today, 'materials')}",
         f"/tasks/{task_id(both, 'medical_bureau')}?outcome=refused", f"/tasks/{task_id(both, 'social_bureau')}",
-        f"/tasks/{task_id(signing, 'tax_payment')}", f"/cases/{signing}",
+        f"/tasks/{task_id(signing, 'tax_payment')}", f"/cases/{signing}", f"/cases/{late}?at={then}",
+        f"/inbox?view=all&at={then}",
         "/tasks/00000000-0000-0000-0000-000000000000",
     ):  # fmt: skip
         answer = await page.goto(path)

@@ -8,12 +8,12 @@ from uuid import uuid4
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
 
-from api import amendments, copies, engine, escalations, incidents
+from api import amendments, copies, engine, escalations, incidents, past
 from api import processes as room
 from api.permissions import COMMENTS, INCIDENT_DESK, process_actions
 from api.problems import BadForm
 from schemas.amendment import KIND as AMENDMENT
-from schemas.api import CommandBody, ProcessItem, ProcessQuery, StagePlan, TaskItem
+from schemas.api import CommandBody, ProcessItem, ProcessQuery, ProcessView, StagePlan, TaskItem
 from schemas.deadlines import LegalKind
 from schemas.incidents import IncidentQuery
 from schemas.process import DEMO_DATA, Stage, StageState
@@ -99,8 +99,10 @@ async def old_address(process_id: str) -> Response:
 
 
 @router.get("/cases/{process_id}")
-async def case(visit: Guest, process_id: str) -> Response:
-    """One case."""
+async def case(visit: Guest, process_id: str, at: past.At = None) -> Response:
+    """One case, as it is or as it was."""
+    if at:
+        return await _as_it_was(visit, process_id, at)
     async with session() as s:
         await room.find_process(s, visit.viewer, process_id)
         await copies.mark_read(s, visit.viewer, process_id)
@@ -118,16 +120,10 @@ async def case(visit: Guest, process_id: str) -> Response:
             if visit.viewer.has(*INCIDENT_DESK)
             else []
         )
-    open_tasks = [t for t in view.tasks if t.closed_at is None]
-    done = sorted(
-        (t for t in view.tasks if t.closed_at is not None),
-        key=lambda t: (t.closed_at is not None, t.closed_at),
-        reverse=True,
-    )
     return await page(
         visit,
         "case.html",
-        case=view,
+        **_shown(view),
         notice=notice,
         case_incidents=standing,
         recorded=recorded,
@@ -136,14 +132,48 @@ async def case(visit: Guest, process_id: str) -> Response:
         rungs=rungs,
         may_copy=visit.viewer.has(*COMMENTS),
         colleagues=colleagues,
-        columns=columns_of(view.stages, open_tasks, view.stage_plans),
-        open_tasks=open_tasks,
-        done_tasks=done,
-        commands=[c for c in ("suspend", "resume", "cancel") if c in view.actions],
-        decidable=[d for d in view.deadlines if d.met_at is None and d.legal_kind is not LegalKind.INTERNAL],
-        key=uuid4().hex,
         temporal_url=engine.link(view.id) if visit.viewer.has("admin") and DEMO_DATA not in view.flags else None,
     )
+
+
+async def _as_it_was(visit: Visit, process_id: str, at: str) -> Response:
+    """What is kept of a case, without what is told of it elsewhere (record, messages, reminders, incidents)."""
+    async with past.case(visit.viewer, process_id, at) as s:
+        view = await room.get_process(s, visit.viewer, process_id)
+    return await page(
+        visit,
+        "case.html",
+        looked_at=view.as_of,
+        **_shown(view),
+        notice=None,
+        case_incidents=[],
+        recorded=None,
+        amend_url=amend_url,
+        amended_case=None,
+        rungs=[],
+        may_copy=False,
+        colleagues=[],
+        temporal_url=None,
+    )
+
+
+def _shown(view: ProcessView) -> dict[str, Any]:
+    """A case for its page."""
+    open_tasks = [t for t in view.tasks if t.closed_at is None]
+    done = sorted(
+        (t for t in view.tasks if t.closed_at is not None),
+        key=lambda t: (t.closed_at is not None, t.closed_at),
+        reverse=True,
+    )
+    return {
+        "case": view,
+        "columns": columns_of(view.stages, open_tasks, view.stage_plans),
+        "open_tasks": open_tasks,
+        "done_tasks": done,
+        "commands": [c for c in ("suspend", "resume", "cancel") if c in view.actions],
+        "decidable": [d for d in view.deadlines if d.met_at is None and d.legal_kind is not LegalKind.INTERNAL],
+        "key": uuid4().hex,
+    }
 
 
 def columns_of(

@@ -5,14 +5,16 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.responses import Response
 
+from api import past
 from api import saved_views as views_room
 from api import tasks as room
-from api.permissions import HAND_IN
+from api.permissions import HAND_IN, LOOKS_INTO
 from runtime import clock
-from schemas.api import TaskPage, TaskQuery
+from schemas.api import InboxQuery, TaskPage, TaskQuery
 from schemas.desk import SavedViewItem
 from store import inbox_counts
 from store.database import reading, session
+from store.users import Viewer
 from web import choices
 from web.frame import Guest, Visit, page, posted, with_query
 from web.pages import saved_views
@@ -30,25 +32,40 @@ PILLS = (
 
 
 @router.get("/inbox")
-async def inbox(visit: Guest, query: Annotated[TaskQuery, Query()]) -> Response:
-    """One view of the inbox."""
-    query = tidy(query)
+async def inbox(visit: Guest, asked: Annotated[InboxQuery, Query()]) -> Response:
+    """One view of the inbox, as it is or as it was."""
+    query = tidy(asked.filters())
     if not set(visit.request.query_params) - {"lang", "said"}:
         async with session() as s:
             default = await views_room.default_of(s, visit.viewer)
         if default is not None:
             return visit.go(saved_views.address(default), visit.request.query_params.get("said"))
-    if "view" not in visit.request.query_params:
+    if "view" not in visit.request.query_params and asked.at is None:
         query = await _first_view(visit, query)
-    async with reading() as s:
-        found = await room.list_tasks(s, visit.viewer, query)
+    async with past.inbox(visit.viewer, asked.at, asked.as_user) as (s, reader):
+        found = await room.list_tasks(s, reader, query)
         units = await choices.units(s, visit.lang)
-        occurring = await inbox_counts.kinds(s, visit.viewer, query.view, clock.now())
-        saved = await views_room.listed(s, visit.viewer)
+        occurring = await inbox_counts.kinds(s, reader, query.view, clock.now())
+        saved = await views_room.listed(s, visit.viewer) if asked.at is None else []
+        people = await choices.colleagues(s, visit.lang) if visit.viewer.has(*LOOKS_INTO) else []
     kinds = choices.task_kinds(visit.lang, occurring | {query.kind or ""})
     return await page(
-        visit, "inbox.html", **_shown(visit, query, found), **_saved(visit, saved), units=units, kinds=kinds
+        visit,
+        "inbox.html",
+        looked_at=found.as_of,
+        **_shown(visit, query, found, reader),
+        **_saved(visit, saved),
+        **_past(asked, people),
+        units=units,
+        kinds=kinds,
     )
+
+
+def _past(asked: InboxQuery, people: list[choices.Choice]) -> dict[str, Any]:
+    """Which past is shown, for the forms that stay in it, and whose inbox could be looked into."""
+    fields = asked.model_dump(include={"at", "as_user"}, exclude_none=True)
+    unfiltered = with_query("/inbox", "", view=asked.view, **fields)
+    return {"past_fields": fields, "unfiltered": unfiltered, "look_people": people, "as_user": asked.as_user or ""}
 
 
 def _saved(visit: Visit, views: list[SavedViewItem]) -> dict[str, Any]:
@@ -75,7 +92,7 @@ def tidy(query: TaskQuery) -> TaskQuery:
     return query.model_copy(update={k: None for k, v in query.model_dump().items() if v == ""})
 
 
-def _shown(visit: Visit, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
+def _shown(visit: Visit, query: TaskQuery, found: TaskPage, reader: Viewer) -> dict[str, Any]:
     request = visit.request
 
     def url(**changes: str | None) -> str:
@@ -87,7 +104,7 @@ def _shown(visit: Visit, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
     views = [
         {"code": v, "current": v == query.view, "count": counts.get(v), "new": counts["cc_unread"] if v == "cc" else 0}
         for v in (*VIEWS, *(["all"] if query.view == "all" else []))
-        if v != "behalf" or visit.viewer.has("clerk")
+        if v != "behalf" or reader.has("clerk")
     ]
     pills = [
         {
@@ -102,7 +119,7 @@ def _shown(visit: Visit, query: TaskQuery, found: TaskPage) -> dict[str, Any]:
     filters = query.model_dump(exclude={"view", "limit", "cursor"})
     able = {action for item in found.items for action in item.actions}
     return {
-        "may_hand_in": any(hat.has(*HAND_IN) for hat in visit.viewer.hats),
+        "may_hand_in": found.as_of is None and any(hat.has(*HAND_IN) for hat in reader.hats),
         "verbs": [v for v in VERBS if v in able],
         "query": query.model_dump(),
         "page": found,
