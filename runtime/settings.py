@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     temporal_ui_url: str = Field(default="", description="Address of the Temporal UI, for administrators' links.")
     temporal_port: int = Field(default=7233, description="Preferred port of the embedded Temporal.")
     temporal_ui_port: int = Field(default=8233, description="Preferred port of the embedded Temporal's UI.")
+    temporal_cached_cases: int = Field(
+        default=4000, ge=10, description="Open cases a worker keeps in memory, half a megabyte each."
+    )
     temporal_retention_days: int = Field(default=3650, ge=1, description="How long closed histories are kept.")
 
     agency_modes: Annotated[dict[str, AgencyMode], NoDecode] = Field(

@@ -28,6 +28,11 @@ from workflows.registry import WORKFLOWS
 
 CLOCK_SECONDS = 5
 POOL_FOR_CHORES = 5
+# How long a step waits for the worker that has its case in memory before any may take it. When thousands of reminders
+# are due at once they queue for longer than a moment, and each that gave up would be read anew from its whole history:
+# half as dear again, and all later for it. The price: after a crash of a worker alone, Temporal needs some seconds to
+# see that it is gone, and a click into one of its cases in these seconds waits this long.
+WAITS_FOR_ITS_WORKER = timedelta(seconds=30)
 Chore = Callable[[], Awaitable[object]]
 log = logger(__name__)
 
@@ -43,8 +48,9 @@ def build_worker(client: Client, settings: Settings) -> Worker:
         interceptors=[FailuresSorted()],
         # Fewer than the database pool gives, chores need some too: who waits for a connection waits in its time-out.
         max_concurrent_activities=max(1, settings.database_pool_size - POOL_FOR_CHORES),
-        # After a crash of this worker the first click waits this long for the dead one's cache, not ten seconds.
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        # What is not kept is read anew from its whole history when something happens to it.
+        max_cached_workflows=settings.temporal_cached_cases,
+        sticky_queue_schedule_to_start_timeout=WAITS_FOR_ITS_WORKER,
         graceful_shutdown_timeout=timedelta(seconds=20),
     )
 
