@@ -5,29 +5,27 @@ was asked for, else the school's; a year without a published arrangement says so
 """
 
 import re
-from collections import Counter
 from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, views
 from api.board import figure_of
-from api.problems import InvalidPeriod
+from api.problems import BadCursor, InvalidPeriod
 from api.sign_in import CurrentViewer
 from domain.times import add_to_month, first_day, last_day, month_of
 from runtime import clock
 from schemas.board import CalendarDay, CalendarMonth, DeadlineItem, DeadlinePage
-from schemas.deadlines import LEGAL_RANK, Deadline, LegalKind
-from store import policies, tallies
+from schemas.deadlines import LEGAL_RANK, LegalKind
+from store import dates, policies
 from store.database import reading
-from store.inbox import process_visible, sees_all
-from store.tables.processes import Process
+from store.inbox import BadCursor as CursorUnreadable
 from store.users import Viewer
 
 router = APIRouter(tags=["board"])
+MOST = 200  # of one page
 LOOK_BACK = timedelta(days=3650)  # lint: allow law-number - how far a page looks, no rule
 LOOK_AHEAD = timedelta(days=60)  # lint: allow law-number - how far a page looks, no rule
 _DAY = timedelta(days=1)
@@ -45,37 +43,35 @@ async def deadlines(
     last: date | None,
     kind: LegalKind | None = None,
     authority: str | None = None,
+    *,
+    cursor: str | None = None,
+    limit: int = MOST,
 ) -> DeadlinePage:
-    """Unmet deadlines of open cases whose due day lies in first..last (both included), earliest first.
+    """Unmet deadlines of open cases whose due day lies in first..last (both included), earliest first, page by page.
 
-    By default from ten years back to sixty days ahead of today.
+    By default from ten years back to sixty days ahead of today. BadCursor.
     """
     now = clock.now()
-    first = first or clock.today() - LOOK_BACK
-    last = last or clock.today() + LOOK_AHEAD
-    rows = await s.scalars(
-        select(Process).where(process_visible(viewer), Process.closed_at.is_(None)).order_by(Process.id)
-    )
-    found: list[DeadlineItem] = []
-    for process in rows:
-        moment = now + timedelta(seconds=process.clock_offset_seconds)
-        for stored in process.deadlines:
-            deadline = Deadline.model_validate(stored)
-            fits = kind in (None, deadline.legal_kind) and authority in (None, "", deadline.authority)
-            if fits and deadline.met_at is None and first <= deadline.due <= last:
-                found.append(
-                    DeadlineItem(
-                        **views.deadline_view(deadline, moment).model_dump(),
-                        process_id=process.id,
-                        process_title=process.title,
-                        process_kind=process.kind,
-                        case_no=process.case_no,
-                        org_unit=process.org_unit,
-                        authority=deadline.authority,
-                    )
-                )
-    found.sort(key=lambda d: (d.due_at, d.process_id, d.id))
-    return DeadlinePage(items=found, total=len(found))
+    first, last = first or clock.today() - LOOK_BACK, last or clock.today() + LOOK_AHEAD
+    period = dates.Period(first, last, kind, authority or None)
+    try:
+        page = await dates.page(s, viewer, period, cursor, limit)
+    except CursorUnreadable as error:
+        raise BadCursor from error
+    items = [
+        DeadlineItem(
+            **views.deadline_view(deadline, now + timedelta(seconds=process.clock_offset_seconds)).model_dump(),
+            process_id=process.id,
+            process_title=process.title,
+            process_kind=process.kind,
+            case_no=process.case_no,
+            org_unit=process.org_unit,
+            authority=deadline.authority,
+        )
+        for deadline, process in page.rows
+    ]
+    total = sum((await dates.counts(s, viewer, period)).values())
+    return DeadlinePage(items=items, total=total, next_cursor=page.next_cursor)
 
 
 async def calendar(s: AsyncSession, viewer: Viewer, month: str | None, authority: str | None) -> CalendarMonth:
@@ -87,11 +83,7 @@ async def calendar(s: AsyncSession, viewer: Viewer, month: str | None, authority
         raise InvalidPeriod
     authority = authority or None
     first, last = first_day(month), last_day(month)
-    if sees_all(viewer):
-        counts = await tallies.dates(s, first, last, authority)
-    else:
-        page = await deadlines(s, viewer, first, last, authority=authority)
-        counts = dict(Counter((d.due, d.legal_kind.value) for d in page.items))
+    counts = await dates.counts(s, viewer, dates.Period(first, last, authority=authority))
     working = policies.calendar(authority or "school")
     days: list[CalendarDay] = []
     for n in range((last - first).days + 1):
@@ -175,10 +167,16 @@ def _folded(line: str) -> str:
 
 @router.get("/deadlines", summary="Deadlines of a period")
 async def get_deadlines(
-    viewer: CurrentViewer, first: First = None, last: Last = None, kind: Kind = None, authority: Authority = None
+    viewer: CurrentViewer,
+    first: First = None,
+    last: Last = None,
+    kind: Kind = None,
+    authority: Authority = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = MOST,
 ) -> DeadlinePage:
     async with reading() as s:
-        return await deadlines(s, viewer, first, last, kind, authority)
+        return await deadlines(s, viewer, first, last, kind, authority, cursor=cursor, limit=limit)
 
 
 @router.get("/deadlines.ics", summary="Deadlines of a period for a calendar program", response_class=Response)
@@ -192,6 +190,9 @@ async def get_ics(
 ) -> Response:
     async with reading() as s:
         page = await deadlines(s, viewer, first, last, kind, authority)
+        while page.next_cursor:
+            more = await deadlines(s, viewer, first, last, kind, authority, cursor=page.next_cursor)
+            page = more.model_copy(update={"items": [*page.items, *more.items]})
     return Response(
         ics(page, lang == "en"),
         media_type="text/calendar; charset=utf-8",

@@ -71,8 +71,11 @@ class DeadlineItem(DeadlineView):
 
 
 class DeadlinePage(Answer):
+    """`total` is of the whole period; `next_cursor` where it goes on."""
+
     items: list[DeadlineItem]
     total: int
+    next_cursor: str | None = None
 
 
 class CalendarDay(Answer):

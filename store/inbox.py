@@ -34,6 +34,7 @@ from sqlalchemy.orm import aliased
 from schemas.api import TaskQuery
 from store import urgency, words
 from store.tables.counting import TaskGroup
+from store.tables.dates import CaseDate
 from store.tables.desk import Copy
 from store.tables.processes import URGENCY_ORDER, Process, Task
 from store.users import Viewer
@@ -62,8 +63,9 @@ def sees_all(viewer: Viewer) -> bool:
     return any(hat.has(*SEES_ALL) for hat in viewer.hats)
 
 
-def process_visible(viewer: Viewer) -> ColumnElement[bool]:
-    """Which processes the viewer may read: colleges their own people, employees themselves, money offices money.
+def process_visible(viewer: Viewer, row: type[Process] | type[CaseDate] = Process) -> ColumnElement[bool]:
+    """Which processes the viewer may read: colleges their own people, employees themselves, money offices money. `row`
+    has a process's kind, college and person.
 
     A substitute reads what the absent person's roles read.
     """
@@ -72,11 +74,11 @@ def process_visible(viewer: Viewer) -> ColumnElement[bool]:
     allowed: list[ColumnElement[bool]] = [false()]
     for hat in viewer.hats:
         if hat.has(*SEES_MONEY):
-            allowed.append(Process.kind.in_(MONEY_KINDS))
+            allowed.append(row.kind.in_(MONEY_KINDS))
         if hat.has("college"):
-            allowed.append(Process.org_unit.in_(hat.org_units))
+            allowed.append(row.org_unit.in_(hat.org_units))
         if hat.has("employee") and hat.person_id:
-            allowed.append(Process.subject == hat.person_id)
+            allowed.append(row.subject == hat.person_id)
     return or_(*allowed)
 
 

@@ -4,13 +4,18 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from api.deadlines import ics
 from runtime import clock
 from schemas.deadlines import LegalKind
 from schemas.process import ProcessState
-from store import tallies
+from store import dates, tallies
+from store.database import reading, session
+from store.tables.people import User
+from store.users import seen_as
 from tests.api.conftest import Office, days, deadline
+from tests.api.test_tallies import rows_read
 
 
 async def month_of(office: Office, name: str, **query: str) -> dict[str, Any]:
@@ -23,13 +28,13 @@ async def month_of(office: Office, name: str, **query: str) -> dict[str, Any]:
 async def filled(office: Office) -> None:
     for number, unit in (("AA1111111", "business"), ("BB2222222", "physics")):
         case = await office.case(id_number=number, org_unit=unit)
-        dates = [
+        some = [
             deadline(days(2), ident="A", kind=LegalKind.STATUTORY),
             deadline(days(2), ident="B", kind=LegalKind.PAYMENT).model_copy(update={"authority": "tax_office"}),
             deadline(days(9), ident="C", kind=LegalKind.NORM).model_copy(update={"met_at": clock.now()}),
             deadline(days(-40), ident="D", kind=LegalKind.INTERNAL),
         ]
-        await office.task(case, process={"deadlines": dates, "org_unit": unit})
+        await office.task(case, process={"deadlines": some, "org_unit": unit})
 
 
 async def figures(office: Office, name: str, **query: str) -> dict[tuple[str, str], int]:
@@ -66,6 +71,59 @@ async def test_a_closed_case_and_a_moved_date_leave_their_day(office: Office) ->
     assert await figures(office, "head") == {(str(days(9)), "statutory"): 1}
     await office.task(case, key="v/3", revision=3, process={"state": ProcessState.CLOSED, "closed_at": clock.now()})
     assert await figures(office, "head") == {}
+
+
+async def test_pages_follow_one_another_without_gap_or_repeat(office: Office) -> None:
+    for n in range(7):
+        unit = "physics" if n % 3 == 0 else "business"
+        case = await office.case(id_number=f"AA111111{n}", org_unit=unit)
+        two = [deadline(days(n // 2), ident=i) for i in ("A", "B")]
+        await office.task(case, process={"deadlines": two, "org_unit": unit})
+    for name, number in (("supervisor", 14), ("college", 8), ("payroll", 0)):
+        client = await office.sign_in(name)
+        seen, query = list[Any](), {"limit": "3"}
+        while True:
+            page = (await client.get("/api/v1/deadlines", params=query)).json()
+            assert page["total"] == number and len(page["items"]) <= 3
+            seen += [(d["due_at"], d["process_id"], d["id"]) for d in page["items"]]
+            if not page["next_cursor"]:
+                break
+            query["cursor"] = page["next_cursor"]
+        assert len(seen) == number and seen == sorted(set(seen)), name
+    client = await office.sign_in("supervisor")
+    assert (await client.get("/api/v1/deadlines.ics")).text.count("BEGIN:VEVENT") == 14
+    refused = await client.get("/api/v1/deadlines", params={"cursor": "x"})
+    assert refused.status_code == 422 and refused.json()["code"] == "bad_cursor"
+
+
+MANY = """
+INSERT INTO processes (id, kind, case_no, title, search, state, org_unit, stages, active_stages, deadlines, waiting_on,
+  revision, started_by, started_at, flags, parameters, clock_offset_seconds)
+SELECT 'many-' || n, 'enrolment', 'FE' || n, 'x', 'x', 'running', 'business', '[]', '{}', jsonb_build_array(
+    CAST(:one AS jsonb) || jsonb_build_object('due', DATE '2026-11-02' + n % 200,
+      'due_at', (DATE '2026-11-02' + n % 200) + TIME '09:00' || 'Z')), '{}', 1, 'system', now(), '{}', '{}', 0
+FROM generate_series(1, 4000) n
+"""
+
+
+async def test_a_page_of_dates_reads_its_head(office: Office) -> None:
+    """Four thousand open cases: what a page looks at does not grow with them."""
+    async with session() as s:
+        await s.execute(text(MANY), {"one": deadline(date(2026, 11, 2)).model_dump_json()})
+    async with session() as s:
+        await s.execute(text("ANALYZE"))
+    period = dates.Period(date(2026, 11, 2), date(2027, 5, 30))
+    async with reading() as s:
+        for name in ("supervisor", "college"):
+            viewer = await seen_as(s, await s.get_one(User, name))
+            assert sum((await dates.counts(s, viewer, period)).values()) == 4000
+            cursor = None
+            for _ in range(2):
+                page = await dates.page(s, viewer, period, cursor, 20)
+                assert len(page.rows) == 20 and page.next_cursor
+                looked = await rows_read(s, dates.page(s, viewer, period, cursor, 20), ("case_dates", "processes"))
+                assert looked < 100, (name, looked)
+                cursor = page.next_cursor
 
 
 async def test_rest_days_and_make_up_days_are_visible(office: Office) -> None:

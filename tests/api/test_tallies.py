@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -234,8 +234,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-async def rows_read(s: AsyncSession, work: Awaitable[Any]) -> int:
-    """How many rows of `tasks` the statements of a piece of work look at."""
+async def rows_read(s: AsyncSession, work: Awaitable[Any], tables: Collection[str] = ("tasks",)) -> int:
+    """How many rows of these tables the statements of a piece of work look at."""
     sent: list[tuple[str, Any]] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
@@ -248,7 +248,7 @@ async def rows_read(s: AsyncSession, work: Awaitable[Any]) -> int:
     for statement, parameters in sent:
         plan = await raw.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
         for node in nodes(plan.scalar_one()[0]["Plan"]):
-            if node.get("Relation Name") == "tasks":
+            if node.get("Relation Name") in tables:
                 passed_over = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
                 looked += round((node["Actual Rows"] + passed_over) * node["Actual Loops"])
     return looked

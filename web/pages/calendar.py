@@ -11,7 +11,7 @@ from api import deadlines as room
 from schemas.board import CalendarDay
 from schemas.deadlines import LegalKind
 from store.database import reading
-from web.frame import Guest, page
+from web.frame import Guest, page, with_query
 from web.routes import router as make_router
 
 router = make_router()
@@ -49,8 +49,14 @@ async def dates(
     last: Annotated[date | None, Query(alias="to")] = None,
     kind: LegalKind | None = None,
     authority: str = "",
+    cursor: str | None = None,
 ) -> Response:
-    """The deadlines of a period."""
+    """The deadlines of a period, a page of them."""
     async with reading() as s:
-        found = await room.deadlines(s, visit.viewer, first, last, kind, authority or None)
-    return await page(visit, "calendar_list.html", found=found, first=first, last=last, kind=kind)
+        found = await room.deadlines(s, visit.viewer, first, last, kind, authority or None, cursor=cursor)
+    here = visit.request.url.query
+    following = with_query("/dates", here, lang=None, cursor=found.next_cursor) if found.next_cursor else None
+    begin = with_query("/dates", here, lang=None, cursor=None) if cursor else None
+    return await page(
+        visit, "calendar_list.html", found=found, first=first, last=last, kind=kind, following=following, begin=begin
+    )
