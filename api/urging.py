@@ -19,7 +19,7 @@ from runtime.clock import SHANGHAI
 from schemas.api import TaskItem
 from schemas.base import Text
 from schemas.desk import UrgeBody
-from store import policies, reminders, substitutes, users
+from store import policies, reminders, users
 from store.database import session
 from store.inbox_events import note
 from store.users import Viewer
@@ -40,7 +40,7 @@ async def urge(s: AsyncSession, viewer: Viewer, task_id: str, body: UrgeBody) ->
     if task.urged_at is not None and now - task.urged_at < pause:
         raise await _too_soon(s, task.urged_by or "", task.urged_at + pause)
     task.urged_at, task.urged_by = now, viewer.username
-    people = await substitutes.with_substitutes(s, await reminders.in_charge(s, task), clock.today())
+    people = await reminders.in_charge(s, task)
     people = [p for p in people if p.username != viewer.username]
     to_zh, to_en = "、".join(p.name_zh for p in people), ", ".join(p.name_en for p in people)
     tail = f"：{body.note}" if body.note else ""

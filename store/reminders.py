@@ -9,7 +9,7 @@ the process.
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import String, bindparam, select, text
+from sqlalchemy import String, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import load_only
@@ -103,27 +103,22 @@ def _notice(process: Process, name: str, found: list[tuple[str, Reminder]]) -> N
 async def _recipients(session: AsyncSession, process: Process, reminder: Reminder) -> list[User]:
     """The holder, or everybody who could take the task; the supervisors; the heads; and today's substitutes of each."""
     if reminder.to != "holder":
-        found = await users.with_roles(session, [reminder.to], options=users.TOLD)
-    else:
-        task = None
-        if reminder.task_id is not None:
-            task = await session.get(Task, reminder.task_id, options=[load_only(*_WHOSE_TASK)])
+        return await substitutes.reached(session, users.meant_by([reminder.to]), clock.today())
+    if reminder.task_id is not None:
+        task = await session.get(Task, reminder.task_id, options=[load_only(*_WHOSE_TASK)])
         if task is not None:
-            found = await in_charge(session, task)
-        else:
-            found = await users.with_roles(
-                session, reminder.roles, process.org_unit, process.subject, options=users.TOLD
-            )
-    return await substitutes.with_substitutes(session, found, clock.today())
+            return await in_charge(session, task)
+    meant = users.meant_by(reminder.roles, process.org_unit, process.subject)
+    return await substitutes.reached(session, meant, clock.today())
 
 
 async def in_charge(session: AsyncSession, task: Task) -> list[User]:
-    """Who has to act: the holder and the one who delegated it to him; else everybody who could take the task."""
+    """Who has to act: the holder and the one who delegated it to him; else everybody who could take the task; and
+    today's substitutes of each."""
     names = [name for name in (task.holder, task.owner) if name is not None]
     if names:
-        found = select(User).where(User.username.in_(names), User.active).options(*users.TOLD)
-        holding = list(await session.scalars(found))
+        holding = await substitutes.reached(session, User.username.in_(names), clock.today())
         if holding:
             return holding
-    could = await users.with_roles(session, task.roles, task.org_unit, task.subject, options=users.TOLD)
-    return [u for u in could if u.username not in task.excluded]
+    could = users.meant_by(task.roles, task.org_unit, task.subject) & User.username.not_in(task.excluded)
+    return await substitutes.reached(session, could, clock.today())

@@ -9,12 +9,13 @@ from collections.abc import Collection
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import raiseload
 
 from store.tables.desk import Substitution
 from store.tables.people import User
-from store.users import TOLD, substitution_in_force
+from store.users import substitution_in_force
 
 
 class Clash(StrEnum):
@@ -39,17 +40,18 @@ async def in_force(session: AsyncSession, today: date) -> dict[str, str]:
     return {row.absent: row.substitute for row in await session.execute(statement)}
 
 
-async def with_substitutes(session: AsyncSession, users: list[User], today: date) -> list[User]:
-    """The people, and whoever stands in for one of them today: what must reach the one reaches the other too."""
-    standing_in = await session.scalars(
+async def reached(session: AsyncSession, meant: ColumnElement[bool], today: date) -> list[User]:
+    """The active people who are meant, and whoever stands in for one of them today: what must reach the one reaches the
+    other too. They are only told something, so their roles and colleges are not loaded."""
+    absent = select(User.username).where(User.active, meant).correlate(None)
+    standing_in = select(Substitution.substitute).where(Substitution.absent.in_(absent), substitution_in_force(today))
+    rows = await session.scalars(
         select(User)
-        .join(Substitution, Substitution.substitute == User.username)
-        .where(Substitution.absent.in_([u.username for u in users]), substitution_in_force(today), User.active)
+        .where(User.active, or_(meant, User.username.in_(standing_in)))
         .order_by(User.username)
-        .options(*TOLD)
+        .options(raiseload(User.roles), raiseload(User.org_units))
     )
-    known = {u.username: u for u in [*users, *standing_in]}
-    return list(known.values())
+    return list(rows)
 
 
 async def add(

@@ -6,7 +6,6 @@ quarter of an hour. `Viewer` is the one description of who asks; every query tha
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +13,6 @@ from typing import Any
 from pwdlib import PasswordHash
 from sqlalchemy import ColumnElement, and_, bindparam, delete, false, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import raiseload
-from sqlalchemy.sql.base import ExecutableOption
 
 from runtime import clock
 from schemas.base import ROLES, Text
@@ -237,19 +234,8 @@ async def find_token(session: AsyncSession, token: str, now: datetime) -> Viewer
     return await seen_as(session, user) if user is not None and user.active else None
 
 
-# Of people who are only told something nobody asks for roles and colleges: two statements fewer.
-TOLD = (raiseload(User.roles), raiseload(User.org_units))
-
-
-async def with_roles(
-    session: AsyncSession,
-    roles: list[str],
-    org_unit: str | None = None,
-    person_id: str | None = None,
-    *,
-    options: Sequence[ExecutableOption] = (),
-) -> list[User]:
-    """Active users who are meant by these roles; college officers of that unit, the employee who is that person."""
+def meant_by(roles: list[str], org_unit: str | None = None, person_id: str | None = None) -> ColumnElement[bool]:
+    """Who is meant by these roles; college officers of that unit, the employee who is that person."""
     scope: ColumnElement[bool] = false()
     for role in roles:
         if role.startswith("@"):  # one person by name
@@ -262,7 +248,15 @@ async def with_roles(
         elif role == "employee":
             where = User.person_id == (person_id or "")
         scope = scope | (has_role & where)
-    rows = await session.scalars(select(User).where(User.active, scope).order_by(User.username).options(*options))
+    return scope
+
+
+async def with_roles(
+    session: AsyncSession, roles: list[str], org_unit: str | None = None, person_id: str | None = None
+) -> list[User]:
+    """The active users whom `meant_by` means."""
+    meant = meant_by(roles, org_unit, person_id)
+    rows = await session.scalars(select(User).where(User.active, meant).order_by(User.username))
     return list(rows)
 
 
