@@ -8,7 +8,7 @@ first outcome. What it says is written once, as steps without a transport; `perf
 
 import secrets
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
@@ -140,6 +140,16 @@ def work(leave: Callable[[Json], bool], choose: Choose) -> Steps[list[Json]]:
             if answer.status_code in (200, 202):  # else somebody was quicker, or the process went on
                 done.append(item)
     return done
+
+
+def busy(people: Mapping[str, Collection[str]], leave: Callable[[Json], bool]) -> Steps[list[str]]:
+    """Who of `people`, by name with their roles, may have something to do: asked by somebody who sees every open task.
+
+    Whose turn `work` is. To ask for everybody's lists while nothing happens costs more than the cases themselves.
+    """
+    open_now = yield from pages("/tasks", view="all")
+    roles = {role for item in open_now if item["state"] in WORKABLE and not leave(item) for role in item["roles"]}
+    return [name for name, own in people.items() if roles & set(own)]
 
 
 def hire(**values: Any) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from tests.api.conftest import Office
-from tests.contract import Choose, Json, aperform, get, work
+from tests.contract import Choose, Json, aperform, busy, get, work
 
 PEOPLE = ("clerk", "college", "supervisor", "payroll", "finance", "clerk2")
 PATIENCE = 150  # seconds, for a machine that does much else
@@ -18,24 +18,30 @@ class Program:
     """Finishes every task that its people see. `once`: another outcome for a kind of task, taken the first time;
     `choose`: what else decides by the line of the inbox."""
 
-    def __init__(self, clients: dict[str, httpx2.AsyncClient]) -> None:
-        self.clients = clients
+    def __init__(self, clients: dict[str, httpx2.AsyncClient], roles: dict[str, list[str]]) -> None:
+        self.clients, self.roles = clients, roles
+        self.left_alone: set[str] = set()  # kinds of tasks
         self.done: list[Json] = []  # lines of the inbox, in the order in which they were taken
         self.once: dict[str, tuple[str, Json]] = {}
         self.choose: Choose = lambda _item: None
 
     @classmethod
     async def of(cls, office: Office) -> "Program":
-        return cls({name: await office.sign_in(name) for name in PEOPLE})
+        clients = {name: await office.sign_in(name) for name in PEOPLE}
+        roles = {name: (await aperform(http, get("/session")))["user"]["roles"] for name, http in clients.items()}
+        return cls(clients, roles)
 
     async def round(self) -> int:
         """One turn of everybody; returns how many tasks were finished."""
         finished = 0
-        for http in self.clients.values():
-            done = await aperform(http, work(lambda _item: False, self._choose))
+        for name in await aperform(self.clients["supervisor"], busy(self.roles, self._leave)):
+            done = await aperform(self.clients[name], work(self._leave, self._choose))
             self.done += done
             finished += len(done)
         return finished
+
+    def _leave(self, item: Json) -> bool:
+        return item["kind"] in self.left_alone
 
     def _choose(self, item: Json) -> tuple[str, Json] | None:
         return self.once.pop(item["kind"], None) or self.choose(item)

@@ -26,12 +26,12 @@ from store.tables.processes import Process, Submission, Task
 from store.tables.registrations import Registration
 from tests.api.conftest import Office
 from tests.api.test_any_day import put_today_on
-from tests.contract import PDF, Json, aperform, work
+from tests.contract import PDF, Json, aperform, busy, work
 from tests.imports.files import csv_text, xlsx
 
 SOCIAL = "/api/v1/agencies/social_bureau"
 DAY = "2026-11-24"
-PEOPLE = ("college", "clerk")
+PEOPLE = {"college": ["college"], "clerk": ["clerk"]}  # with their roles
 
 
 @pytest.fixture
@@ -44,6 +44,10 @@ async def portal(school: Office, database: Settings) -> Office:
 def number(n: int) -> str:
     """A document number of the test."""
     return f"H{7000000 + n}"
+
+
+def at_bureau(item: Json) -> bool:
+    return item["kind"].startswith("registration.")
 
 
 async def handed_over(office: Office, count: int, first: int = 0) -> list[str]:
@@ -60,9 +64,8 @@ async def handed_over(office: Office, count: int, first: int = 0) -> list[str]:
         Task.process_id.in_(cases), Task.kind == "registration.hand_in", Task.closed_at.is_(None)
     )
     for _ in range(300):
-        for who in PEOPLE:
-            client = await office.sign_in(who)
-            await aperform(client, work(lambda item: item["kind"].startswith("registration."), lambda _: None))
+        for who in await aperform(await office.sign_in("clerk"), busy(PEOPLE, at_bureau)):
+            await aperform(await office.sign_in(who), work(at_bureau, lambda _: None))
         async with session() as s:
             if len(list(await s.scalars(wanted))) == 2 * count:
                 return cases

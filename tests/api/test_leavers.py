@@ -7,7 +7,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import httpx2
 from sqlalchemy import select
 
 from api import starts
@@ -20,7 +19,7 @@ from tests.api.conftest import Office
 from tests.api.program import Program, behave
 from tests.api.test_any_day import put_today_on
 from tests.api.test_one_side import move
-from tests.contract import Json, aperform, complete, pages, work
+from tests.contract import Json, aperform, complete, pages
 
 TODAY = at(date(2026, 11, 16), "10:00")
 LEAVING = {"reason": "本人离职", "ground": "left"}
@@ -39,19 +38,7 @@ async def hired(school: Office, *numbers: str) -> list[str]:
 
 
 class People(Program):
-    """Everybody works, but leaves tasks of some kinds alone."""
-
-    def __init__(self, clients: dict[str, httpx2.AsyncClient]) -> None:
-        super().__init__(clients)
-        self.left_alone: set[str] = set()
-
-    async def round(self) -> int:
-        finished = 0
-        for http in self.clients.values():
-            done = await aperform(http, work(lambda item: item["kind"] in self.left_alone, self.choose))
-            self.done += done
-            finished += len(done)
-        return finished
+    """Everybody works until something is so."""
 
     async def until(self, what: Callable[[], Any]) -> Any:
         for _ in range(150):

@@ -19,6 +19,7 @@ class Person:
 
     name: str
     http: httpx.Client
+    roles: list[str]
 
     @classmethod
     def sign_in(cls, api: str, name: str, password: str) -> "Person":
@@ -26,7 +27,7 @@ class Person:
         answer = http.post(f"{contract.V1}/session", json={"username": name, "password": password})
         assert answer.status_code in (200, 201), answer.text
         http.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
-        return cls(name, http)
+        return cls(name, http, answer.json()["user"]["roles"])
 
     def write(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.http.request(method, contract.V1 + path, **options)
@@ -88,8 +89,10 @@ class Office:
             foreign = wanted is not None and item["process_kind"] == "enrolment" and item["process_id"] not in wanted
             return item["kind"] in skip or foreign or leave(item)
 
+        roles = {person.name: person.roles for person in self.people.values()}
         while not done():
-            moved = sum(len(perform(p.http, contract.work(left, choose))) for p in self.people.values())
+            busy = perform(self["supervisor"].http, contract.busy(roles, left))
+            moved = sum(len(perform(self[name].http, contract.work(left, choose))) for name in busy)
             completed += moved
             if not moved:
                 time.sleep(0.3)
