@@ -12,6 +12,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # An account without a writable home (a service user) keeps npm's cache here.
 NPM_CACHE := $(shell [ -w "$${HOME:-/nonexistent}" ] || echo npm_config_cache=$(CURDIR)/$(VENV)/npm-cache)
 
+# Compiled modules are kept whatever the shell says: every process starts with them, every case loads its workflow anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup up test check bench doctor clean
 .DELETE_ON_ERROR:
