@@ -96,6 +96,7 @@ def test_cancel_after_approval_undoes_both_bureaus(product: Product, office: Off
     assert_no_incident(office, case)
 
 
+@ONCE
 def test_a_suspended_case_refuses_answers_and_goes_on_after_resuming(office: Office) -> None:
     case = office.start()
     task = office.wait(lambda: office.open_tasks(case, "enrolment.materials"))[0]
@@ -178,6 +179,7 @@ def test_an_answer_given_while_no_worker_runs_arrives_later(product: Product, of
     assert office.command(case, "cancel").status_code == 200
 
 
+@ONCE
 def test_fast_forward_fires_every_rung_once_at_its_minute(product: Product, office: Office) -> None:
     """Holder, supervisor and head are told on the days that the ladder and the calendar give, and nobody else."""
     today = datetime.now(SHANGHAI).date()
