@@ -27,10 +27,10 @@ async def reading_at(at: datetime) -> AsyncIterator[AsyncSession]:
             await s.execute(
                 # Without compiling: statements over these views are long, run once, and seldom read many rows.
                 text(
-                    "SELECT set_config('search_path', :path, true), set_config('baoqi.at', :at, true),"
-                    " set_config('jit', 'off', true)"
+                    "SELECT set_config('search_path', :views || ', ' || current_setting('search_path'), true),"
+                    " set_config('baoqi.at', :at, true), set_config('jit', 'off', true)"
                 ),
-                {"path": f"{SCHEMA}, public", "at": at.isoformat()},
+                {"views": SCHEMA, "at": at.isoformat()},
             )
             yield s
 

@@ -124,13 +124,15 @@ def lay(connection: sa.Connection) -> None:
     inspector = sa.inspect(connection)
     if Kept.__tablename__ not in inspector.get_table_names():
         return
+    home = str(inspector.default_schema_name)  # where the installation's tables are
     connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")
     columns: dict[str, list[Any]] = {one.table: list(inspector.get_columns(one.table)) for one in FOLLOWED}
     for one in FOLLOWED:
         names = [str(c["name"]) for c in columns[one.table]]
-        for statement in (*_triggers(one, names), _view(one, columns[one.table])):
+        for statement in (*_triggers(one, names), _view(one, columns[one.table], home)):
             connection.exec_driver_sql(statement)
-    connection.exec_driver_sql(_tallies({table: [str(c["name"]) for c in columns[table]] for table in columns}))
+    names_of = {table: [str(c["name"]) for c in columns[table]] for table in columns}
+    connection.exec_driver_sql(_tallies(names_of, home))
 
 
 def _triggers(one: Followed, names: list[str]) -> tuple[str, str]:
@@ -149,18 +151,18 @@ def _triggers(one: Followed, names: list[str]) -> tuple[str, str]:
     )
 
 
-def _view(one: Followed, columns: list[Any]) -> str:
+def _view(one: Followed, columns: list[Any], home: str) -> str:
     """Rows that have not changed since, and old versions that were valid."""
     present = ", ".join(f"t.{c['name']}" for c in columns)
     old = ", ".join(f"{_kept(one, c)} AS {c['name']}" for c in columns)
     key = " || '/' || ".join(f"t.{name}::text" for name in one.key)
     return f"""
 CREATE VIEW {SCHEMA}.{one.table} AS
-SELECT {present} FROM public.{one.table} t
+SELECT {present} FROM {home}.{one.table} t
 WHERE NOT EXISTS (
-  SELECT FROM public.kept k WHERE k.about = '{one.table}' AND k.key = {key} AND k.until > {AT})
+  SELECT FROM {home}.kept k WHERE k.about = '{one.table}' AND k.key = {key} AND k.until > {AT})
 UNION ALL
-SELECT {old} FROM public.kept k CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{one.table}, k.was) r
+SELECT {old} FROM {home}.kept k CROSS JOIN LATERAL jsonb_populate_record(NULL::{home}.{one.table}, k.was) r
 WHERE k.about = '{one.table}' AND k.since <= {AT} AND k.until > {AT} AND k.was IS NOT NULL"""
 
 
@@ -178,11 +180,11 @@ def _kept(one: Followed, column: Any) -> str:
     return f"coalesce(r.{name}, {default})"
 
 
-def _tallies(columns: dict[str, list[str]]) -> str:
+def _tallies(columns: dict[str, list[str]], home: str) -> str:
     """Counted anew from the rows, by the same functions that the triggers of `counting.py` use."""
-    rows = {table: f"ROW({', '.join(f't.{n}' for n in names)})::public.{table}" for table, names in columns.items()}
+    rows = {table: f"ROW({', '.join(f't.{n}' for n in names)})::{home}.{table}" for table, names in columns.items()}
     parts = " UNION ALL ".join(
-        f"SELECT r.* FROM {SCHEMA}.{table} t CROSS JOIN LATERAL public.tallies_of_{row}({rows[table]}) r"
+        f"SELECT r.* FROM {SCHEMA}.{table} t CROSS JOIN LATERAL {home}.tallies_of_{row}({rows[table]}) r"
         for table, row in (("tasks", "task"), ("processes", "process"))
     )
     return f"CREATE VIEW {SCHEMA}.tallies AS SELECT 0 AS id, x.*, 1 AS n, false AS fresh FROM ({parts}) x"
