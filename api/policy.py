@@ -75,7 +75,7 @@ FROM_WHICH_DAY = Text(
 async def propose(s: AsyncSession, viewer: Viewer, body: ProposeBody) -> ChangeView:
     """A new proposal; nothing is in force by it. BrokenRule, NoChange, BadForm."""
     require_role(viewer, *CHANGES)
-    if body.file not in policies.texts() or body.file in WORDS:
+    if body.file not in policies.files() or body.file in WORDS:
         text = Text(zh="没有这个规则文件。", en="There is no such file of rules.")
         raise BadForm(text, faults=[("/file", "unknown", text)])
     if body.file == DEADLINES and body.kind is ChangeKind.FIELDS and not body.new.get("valid_from"):
@@ -121,6 +121,8 @@ def actions(viewer: Viewer, row: PolicyChangeRow) -> list[str]:
     """What the viewer can do with a change now."""
     if not viewer.has(*CHANGES):
         return []
+    if row.state == ChangeState.APPLIED:
+        return ["revoke"] if any(c.id == row.id for c in policies.in_force()) else []
     own, through = row.proposed_by == viewer.username, row.proposed_by in viewer.names
     allowed = {"approve": not through, "reject": not through, "withdraw": own, "apply": True}
     return [verb for verb in _actions_in(row.state) if allowed[verb]]
@@ -190,6 +192,23 @@ async def apply(s: AsyncSession, viewer: Viewer, change_id: int) -> ChangeView:
     return view_of(viewer, row)
 
 
+async def revoke(s: AsyncSession, viewer: Viewer, change_id: int, body: DecisionBody) -> ChangeView:
+    """Proposes to take an applied change back; a second person approves it like any other. NotFound, Decided, BadForm,
+    BrokenRule."""
+    row = await get(s, viewer, change_id)
+    require_role(viewer, *CHANGES)
+    if not body.note:
+        text = Text(zh="请写明撤销的理由。", en="Say why it is taken back.")
+        raise BadForm(text, faults=[("/note", "missing", text)])
+    await policies.refresh(s)
+    if "revoke" not in actions(viewer, row):
+        raise Decided
+    wanted = ProposeBody(
+        file=row.file, kind=ChangeKind.REVOKE, key=str(row.id), new={}, reason=body.note, source=row.source
+    )
+    return await propose(s, viewer, wanted)
+
+
 def _unmoved(row: PolicyChangeRow, rules: Changed) -> None:
     if rules.old != row.old:
         raise ValueMoved
@@ -199,7 +218,7 @@ def _because(row: PolicyChangeRow) -> Text:
     if row.kind == ChangeKind.YEAR:
         doc = str(row.new.get("doc") or row.source)
         return Text(zh=f"{row.key}年放假安排公布（{doc}）", en=f"the holidays of {row.key} are published ({doc})")
-    return policy_orders.PUBLISHED
+    return policy_orders.PUBLISHED if row.kind != ChangeKind.REVOKE else _which(row)
 
 
 def title_of(name: str) -> Text:
@@ -209,6 +228,8 @@ def title_of(name: str) -> Text:
 
 def _which(row: PolicyChangeRow) -> Text:
     """What of a file a change is about, in words: 基本养老保险 2026-01-01, not `pension all 2026-01-01`."""
+    if row.kind == ChangeKind.REVOKE:
+        return Text(zh=f"撤销第 {row.key} 号变更", en=f"take back change {row.key}")
     if row.kind != ChangeKind.ROW:
         return Text(zh=row.key, en=row.key)
     lines = rule_tables.load().contributions.lines
@@ -299,9 +320,18 @@ async def post_withdraw(viewer: CurrentViewer, change_id: int, body: DecisionBod
         return await decide(s, viewer, change_id, "withdraw", body or DecisionBody())
 
 
+@router.post(
+    "/changes/{change_id}/revoke", status_code=201, summary="Propose to take an applied change back, with a note"
+)
+async def post_revoke(viewer: CurrentViewer, change_id: int, body: DecisionBody) -> ChangeView:
+    async with session() as s:
+        return await revoke(s, viewer, change_id, body)
+
+
 @router.post("/changes/{change_id}/apply", summary="Put an approved change in force")
 async def post_apply(viewer: CurrentViewer, change_id: int) -> ChangeView:
     async with session() as s:
-        view = await apply(s, viewer, change_id)
+        await apply(s, viewer, change_id)
     await policies.refresh()
-    return view
+    async with reading() as s:  # by the rules as they are now
+        return view_of(viewer, await get(s, viewer, change_id))

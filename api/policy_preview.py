@@ -28,6 +28,7 @@ from domain.policy_impact import (
     RetirementChange,
     RetirementTables,
 )
+from domain.policy_series import Finding
 from runtime import clock
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
@@ -80,38 +81,97 @@ async def changed(change: PolicyChange) -> Changed:
 
 
 def _changed(change: PolicyChange, today: date) -> Changed:
-    before = policies.texts()
     try:
-        policy_changes.refuse_unfit(before, change)
-        old = policy_changes.current(before, change)
+        place = _taken_back(change) if change.kind is ChangeKind.REVOKE else change
         texts = changes.texts_with(change)
-        _refuse(change, texts)
+        before = _before(change, texts)
+        policy_changes.refuse_unfit(before, change)
+        _refuse(change, before, texts)
+        same = before is texts  # nothing can be compared with rules that cannot be read
+        after, tables_after = policy.snapshot(texts, policies.modes()), rule_tables.parse(texts)
         return Changed(
             texts=texts,
-            before=policies.snapshot(),
-            after=policy.snapshot(texts, policies.modes()),
-            tables_before=rule_tables.load(),
-            tables_after=rule_tables.parse(texts),
-            old=old,
-            new=policy_changes.current(texts, change),
+            before=after if same else policies.snapshot(),
+            after=after,
+            tables_before=tables_after if same else rule_tables.load(),
+            tables_after=tables_after,
+            old=place.new if same else policy_changes.current(before, place),
+            new=policy_changes.current(texts, place),
             findings=_new_findings(change.file, before, texts, today),
         )
     except PolicyError as error:
-        pointer = "/kind" if error.field == "kind" else f"/new/{error.field}" if error.field else "/new"
+        inside = "" if error.field in ("kind", "key") else "/new"
+        pointer = f"{inside}/{error.field}" if error.field else inside
         raise BrokenRule(error.text, faults=[(pointer, "broken_rule", error.text)]) from error
 
 
-def _refuse(change: PolicyChange, texts: Mapping[str, str]) -> None:
-    """BrokenRule with the fields at fault where the fault is one of the change's fields, PolicyError otherwise."""
-    faults = _fields_at_fault(change, texts)
+def _taken_back(change: PolicyChange) -> PolicyChange:
+    """The applied change that is to be taken back. PolicyError where there is none of that number in force."""
+    for applied in policies.in_force():
+        if (str(applied.id), applied.file) == (change.key, change.file):
+            return applied
+    raise PolicyError(
+        f"没有生效中的第 {change.key} 号变更，无可撤销。", f"No change {change.key} is in force: nothing to take back.",
+        field="key",
+    )  # fmt: skip
+
+
+def _before(change: PolicyChange, texts: Mapping[str, str]) -> Mapping[str, str]:
+    """The rules in force; those to come where an applied change no longer fits the files and one is taken back."""
+    try:
+        return policies.texts()
+    except PolicyError:
+        if change.kind is not ChangeKind.REVOKE:
+            raise
+        return texts
+
+
+def _refuse(change: PolicyChange, before: Mapping[str, str], texts: Mapping[str, str]) -> None:
+    """BrokenRule with the fields at fault where the fault is one of the change's fields, PolicyError otherwise. A fault
+    that is there already is said as one; it stands in nobody's way who takes a change back."""
+    errors = policy_findings.errors(texts)
+    if not errors:
+        return
+    there = {(f.file, f.text.en) for f in policy_findings.errors(before)}
+    new = [f for f in errors if (f.file, f.text.en) not in there]
+    if change.kind is ChangeKind.REVOKE and not new:
+        return
+    if not new:
+        raise _there_already(errors[0])
+    faults = [] if change.kind is ChangeKind.REVOKE else _fields_at_fault(change, texts)
     if faults:
         pointer, _, text = faults[0]
         where = f"{change.file} {pointer.rpartition('/')[2]}"
         raise BrokenRule(Text(zh=f"{where}：{text.zh}", en=f"{where}: {text.en}"), faults=faults)
-    for finding in policy_findings.errors(texts)[:1]:
-        if finding.kind == "overlap":
-            raise BrokenRule(finding.text, faults=[("/new/valid_from", "overlap", finding.text)])
-        raise PolicyError(f"{finding.place} {finding.text.zh}", f"{finding.place}: {finding.text.en}")
+    if new[0].kind == "overlap":
+        raise BrokenRule(new[0].text, faults=[("/new/valid_from", "overlap", new[0].text)])
+    raise PolicyError(f"{new[0].place} {new[0].text.zh}", f"{new[0].place}: {new[0].text.en}")
+
+
+def _there_already(finding: Finding) -> PolicyError:
+    """The sentence for a fault of the rules in force, with the change that has brought it and how to get rid of it."""
+    of_file = [c for c in reversed(policies.in_force()) if c.file == finding.file]
+    change = next((c for c in of_file if not _stands_without(c, finding)), None)
+    whose = (f"由已生效的第 {change.id} 号变更引起", f"comes from change {change.id}") if change else (
+        "在随系统发布的文件中", "stands in the shipped files",
+    )  # fmt: skip
+    advice = ("请先撤销该变更", "take that change back first") if change else (
+        "请先更正该值", "correct that value first",
+    )  # fmt: skip
+    return PolicyError(
+        f"现行规则已有错误，{whose[0]}，与本次变更无关：{finding.place} {finding.text.zh}。{advice[0]}，再提出本变更。",
+        f"The rules in force have a fault already, not of this change; it {whose[1]}: {finding.place}: "
+        f"{finding.text.en}. Please {advice[1]}, then propose this one.",
+    )
+
+
+def _stands_without(change: PolicyChange, finding: Finding) -> bool:
+    """Whether the fault would be there also without an applied change."""
+    try:
+        left = policy_findings.errors(changes.texts_without(change))
+    except PolicyError:  # another change needs this one
+        return True
+    return any((f.file, f.text.en) == (finding.file, finding.text.en) for f in left)
 
 
 def _fields_at_fault(change: PolicyChange, texts: Mapping[str, str]) -> list[tuple[str, str, Text]]:

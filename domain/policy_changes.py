@@ -9,7 +9,8 @@ published later wins); changes are laid on in the order in which they were appli
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, cast
 
@@ -28,20 +29,43 @@ WORDS = ("countries.csv", "provinces.csv", "glossary.csv", "sources.csv", "impor
 _STEP = re.compile(r"([a-z_A-Z0-9]+)(?:\[([^\[\]]+)\])?")
 
 
+def effective(changes: Sequence[PolicyChange]) -> list[PolicyChange]:
+    """The changes that are laid on: without those that were taken back, and without those that take back."""
+    gone = {c.key for c in changes if c.kind is ChangeKind.REVOKE}
+    return [c for c in changes if c.kind is not ChangeKind.REVOKE and str(c.id) not in gone]
+
+
 def overlay(texts: Texts, changes: Sequence[PolicyChange]) -> dict[str, str]:
     """The texts with the changes laid on. Each file is read and written once, however many changes it has."""
     found = dict(texts)
+    changes = effective(changes)
     for name in dict.fromkeys(c.file for c in changes):
         mine = [c for c in changes if c.file == name]
         if name.endswith(".csv"):
             for change in mine:
-                found[name] = _table(name, text_of(found, name), change)
+                with _named(change):
+                    found[name] = _table(name, text_of(found, name), change)
         else:
             loaded = _own(load_mapping(found, name))
             for change in mine:
-                _edit(name, loaded, change)
+                with _named(change):
+                    _edit(name, loaded, change)
             found[name] = yaml.safe_dump(loaded, allow_unicode=True, sort_keys=False, width=1000)
     return found
+
+
+@contextmanager
+def _named(change: PolicyChange) -> Generator[None]:
+    """A fault of an applied change says which one it is: the files may have been replaced by others since."""
+    try:
+        yield
+    except PolicyError as error:
+        if change.applied_at is None:
+            raise
+        raise PolicyError(
+            f"已生效的第 {change.id} 号变更与规则文件不再相符：{error.text.zh}请撤销该变更。",
+            f"Change {change.id}, which is applied, fits the files of the rules no more: {error.text.en} Take it back.",
+        ) from error
 
 
 def current(texts: Texts, change: PolicyChange) -> dict[str, Any] | None:

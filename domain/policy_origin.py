@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from domain.contributions import Limit, Rate
-from domain.policy_changes import CALENDAR, ident, key_columns
+from domain.policy_changes import CALENDAR, effective, ident, key_columns
 from domain.policy_findings import Value, stem
 from schemas.policy import ChangeKind, PolicyChange
 
@@ -38,7 +38,7 @@ def _of_row(change: PolicyChange, value: Value) -> bool:
 
 def origin(value: Value, applied: Sequence[PolicyChange]) -> PolicyChange | None:
     """The last applied change that brought the value; None when it was shipped."""
-    return next((c for c in reversed(applied) if brought(c, value)), None)
+    return next((c for c in reversed(effective(applied)) if brought(c, value)), None)
 
 
 def of_row(row: Limit | Rate, file: str, applied: Sequence[PolicyChange]) -> int | None:

@@ -22,6 +22,7 @@ class ChangeKind(StrEnum):
     FIELDS = "fields"  # fields of one entry of a YAML file
     YEAR = "year"  # the whole arrangement of a calendar year: its publication
     DAY = "day"  # one day of a published year
+    REVOKE = "revoke"  # takes an applied change back, as if it had never been applied
 
 
 class ChangeState(StrEnum):
@@ -36,8 +37,8 @@ class PolicyChange(BaseModel):
     """What the overlay needs of a change (`domain/policy_changes.py`).
 
     `key`: rows: empty, or the list of a YAML file ("rates"); fields: the way to the entry ("rules[DL-REG-FOR]"); year:
-    "2027"; day: "2027-02-04". `new`: the row's columns, the fields, {doc, rest, work, names}, or {kind: rest | work |
-    plain, zh, en}. Amounts, rates and days are strings.
+    "2027"; day: "2027-02-04"; revoke: the id of the change. `new`: the row's columns, the fields, {doc, rest, work,
+    names}, {kind: rest | work | plain, zh, en}, or nothing. Amounts, rates and days are strings.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -41,6 +41,11 @@ def stamp() -> Stamp:
     return ((CHANGES, len(_applied), _checksum), *sorted((name, f.st_size, f.st_mtime_ns) for name, f in files))
 
 
+def files() -> set[str]:
+    """The names of the files of the rules, also when they cannot be read."""
+    return {name for name, *_ in stamp()} - {CHANGES}
+
+
 async def refresh(s: AsyncSession | None = None) -> None:
     """Brings the applied changes of the database into this process; costs one small query when nothing is new."""
     if s is None:
@@ -72,8 +77,8 @@ def use(changes: Sequence[PolicyChange]) -> None:
 
 
 def in_force() -> Sequence[PolicyChange]:
-    """The changes that this process works by."""
-    return _applied
+    """The changes that this process works by, without those that were taken back."""
+    return policy_changes.effective(_applied)
 
 
 def texts() -> Mapping[str, str]:

@@ -67,6 +67,11 @@ def texts_with(change: PolicyChange) -> Mapping[str, str]:
     return policy_changes.overlay(shipped.read_all(), [*policies.in_force(), change])
 
 
+def texts_without(change: PolicyChange) -> Mapping[str, str]:
+    """The rules in force with one applied change less. PolicyError when another one needs it."""
+    return policy_changes.overlay(shipped.read_all(), [c for c in policies.in_force() if c.id != change.id])
+
+
 async def lock_numbers(session: AsyncSession) -> None:
     """One change is applied at a time, and by the rules as they then are."""
     await session.execute(select(func.pg_advisory_xact_lock(_NUMBERING)))

@@ -80,6 +80,8 @@ class Difference:
 def differences(change: ChangeView, lang: str) -> list[Difference]:
     """What a change says, beside what was in force."""
     old = change.old or {}
+    if change.kind == "revoke":
+        return [Difference(label(n, lang), words(n, v, lang), "") for n, v in old.items() if n != "names"]
     if change.kind == "day":
         return [Difference(label(n, lang), "", words(n, v, lang)) for n, v in change.new.items()]
     return [

@@ -139,7 +139,7 @@ async def test_a_rate_from_the_proposal_to_its_history(site: Site, lang: str) ->
     await second.wait_for_selector("#decide button[formaction$=apply]")
     await other.at("approved")
     await second.click("#decide button[formaction$=apply]")
-    await second.wait_for_selector("#decide", state="detached")
+    await second.wait_for_selector("#decide button[formaction$=revoke]")
     applied = await other.at("applied")
     assert "0.001" in applied and [str(c.new["daily_rate"]) for c in policies.in_force()] == ["0.001"]
     await second.click("a[href='/policy/versions/1']")
@@ -150,6 +150,14 @@ async def test_a_rate_from_the_proposal_to_its_history(site: Site, lang: str) ->
     assert await first.locator(f"main a[href='{path}']").count() >= 2
     await look.at("changes", "/policy/changes?state=applied")
     await look.at("take-over", "/policy/take-over")
+    await second.goto(path)
+    await second.click("#decide button")  # without a word of why
+    await second.wait_for_selector("#f-note-fault")
+    await second.fill("#f-note", "录入错误")
+    await second.click("#decide button")
+    await second.wait_for_url(lambda url: change_of(url) != path)
+    taking_back = await other.at("taking back")
+    assert path.rpartition("/")[2] in taking_back and "0.001" in taking_back
     assert not look.wrong + other.wrong, "\n".join(look.wrong + other.wrong)
 
 
@@ -182,7 +190,7 @@ async def test_a_year_is_entered_from_its_notice(site: Site) -> None:
     await other.at("year-change", path)
     await second.click("#decide .btn-primary")
     await second.click("#decide button[formaction$=apply]")
-    await second.wait_for_selector("#decide", state="detached")
+    await second.wait_for_selector("#decide button[formaction$=revoke]")
     [year] = [y for y in policies.snapshot().calendar("school").years if y.year == 2027]
     assert not year.provisional and "2027-02-05/2027-02-12" in year.rest and year.names["2027-06-09"].en
     await other.at("calendar", "/policy/files/calendar.yaml")

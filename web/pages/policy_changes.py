@@ -327,14 +327,19 @@ def _value_key(view: ChangeView) -> str | None:
 
 
 @router.post("/policy/changes/{change_id}/{verb}")
-async def act(visit: Guest, change_id: int, verb: Literal["approve", "reject", "withdraw", "apply"]) -> Response:
-    """Approves, rejects, withdraws or applies."""
+async def act(
+    visit: Guest, change_id: int, verb: Literal["approve", "reject", "withdraw", "apply", "revoke"]
+) -> Response:
+    """Approves, rejects, withdraws, applies, or proposes to take back."""
     form = await posted(visit)
     note = str(form.get("note") or "").strip()
     try:
         async with session() as s:
             if verb == "apply":
                 await room.apply(s, visit.viewer, change_id)
+            elif verb == "revoke":
+                body = DecisionBody(note=note[:2000])
+                change_id = (await room.revoke(s, visit.viewer, change_id, body)).id
             else:
                 await room.decide(s, visit.viewer, change_id, verb, DecisionBody(note=note[:2000]))
     except Problem as problem:
