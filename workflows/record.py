@@ -28,6 +28,7 @@ class Record:
     def __init__(self, case: "Enrolment") -> None:
         self._case = case
         self._rounds = 0
+        self._submitted_by = ""  # who submitted the materials as they stand; the same person does not verify them
         self._readings = 0
         self._writing = asyncio.Lock()
 
@@ -115,6 +116,7 @@ class Record:
                     former=back.former if back else None,
                 )
             )
+        self._submitted_by = result.actor
         await self.apply(result.submission_id, f"materials/{n}")
 
     async def _verification(self, back: Returned | None, agency: str | None) -> TaskResult:
@@ -132,6 +134,7 @@ class Record:
                     stage="verification",
                     step="verification",
                     outcomes=["approve", "return"],
+                    excluded=[self._submitted_by],  # four eyes, also where a clerk did the college's task for it
                     deadlines=[statutory, case.internal("verification")],
                     data={"findings": case.facts.findings, **why(back)},
                     after=case.desk.latest("materials"),

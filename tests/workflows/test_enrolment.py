@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from schemas.calls import AppliedForm, PollAnswer
 from schemas.enrolment import EnrolmentFacts
 from schemas.process import ProcessCommand, Stage, Wake
+from schemas.tasks import Refusal
 from tests.workflows.office import Office, complete, shanghai
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -82,8 +83,13 @@ async def test_verification_returns_once_with_all_defects_and_the_college_answer
         again = await office.task("enrolment.materials")
         assert again.spec.key == "materials/2"
         assert again.spec.data["defects"] == defects
-        await complete(handle, again, actor="college")
-        assert (await office.task("enrolment.verification")).spec.key == "verification/2"
+        await complete(handle, again, actor="clerk2")  # on behalf of the college
+        second = await office.task("enrolment.verification")
+        assert second.spec.key == "verification/2" and second.spec.excluded == ["clerk2"]
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await complete(handle, second, actor="clerk2")
+        assert isinstance(refused.value.cause, ApplicationError) and refused.value.cause.type == Refusal.FOUR_EYES
+        await complete(handle, second, actor="clerk", key="2")
 
 
 @pytest.mark.parametrize("mode", ["http", "portal"])
