@@ -7,8 +7,8 @@ returned: the result is a document's id.
 import uuid
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
+from activities.final import final
 from runtime import clock
 from schemas.base import Text
 from schemas.calls import RegistrationArg
@@ -30,11 +30,11 @@ async def fill_application(arg: RegistrationArg) -> str:
             record = await applications.file_record_of(s, arg.process_id, arg.agency)
         except people.UnknownHire:
             text = Text(zh="该业务没有人员信息，无法填写申请表。", en="This case has no person's record to fill in.")
-            raise ApplicationError(f"{text.zh} {text.en}", type="UnknownHire", non_retryable=True) from None
+            raise final("UnknownHire", text) from None
         try:
             content = workbook(form, [record])
         except IncompleteRecord as error:
-            raise ApplicationError(str(error), type="IncompleteRecord", non_retryable=True) from None
+            raise final("IncompleteRecord", error.text) from None
         document = await documents.store(
             s,
             content,

@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 from activities import bureau_books as books
 from activities.agency_client import Agency, AgencyRefused, AgencyUnavailable
 from activities.bill_files import UnreadableBill
+from activities.final import final
 from runtime.settings import get_settings
 from schemas.base import Text
 from schemas.bureaus import (
@@ -115,7 +116,7 @@ async def poll_application(arg: RegistrationArg) -> PollAnswer:
     known = await books.attempt(arg)
     if known is None or not (known.receipt_no or known.refused_code):
         text = Text(zh="该申请尚无受理回执，请先提交申请。", en="This application has no receipt; hand it in first.")
-        raise ApplicationError(f"{text.zh} {text.en}", type="NoReceipt", non_retryable=True)
+        raise final("NoReceipt", text)
     if known.refused_code:
         return PollAnswer(state="refused", code=known.refused_code)
     if known.approved:
@@ -217,11 +218,11 @@ async def fetch_bill(arg: BillArg) -> None:
         if await books.store_uploaded_bill(bill):
             return
     except UnreadableBill as error:
-        raise ApplicationError(str(error), type="UnreadableBill", non_retryable=True) from None
+        raise final("UnreadableBill", error.text) from None
     items = [_bill_item(p) for p in bill.persons if p.number]
     if len(items) < len(bill.persons):
         text = Text(zh="有人员尚无参保编号，无法取征集单。", en="Someone on the bill has no number yet.")
-        raise ApplicationError(f"{text.zh} {text.en}", type="NumberMissing", non_retryable=True)
+        raise final("NumberMissing", text)
     body = {"unit": bill.unit, "levy": bill.levy, "kind": bill.kind, "items": items}
     async with failures_sorted():
         try:
@@ -237,7 +238,7 @@ async def fetch_bill(arg: BillArg) -> None:
     try:
         await books.store_bill(bill, answer)
     except UnreadableBill as error:
-        raise ApplicationError(str(error), type="UnreadableBill", non_retryable=True) from None
+        raise final("UnreadableBill", error.text) from None
 
 
 def _bill_item(person: books.PersonOnBill) -> dict[str, object]:
@@ -254,7 +255,7 @@ async def pay_bill(arg: BillArg) -> None:
         return
     if not bill.agency_bill_no or bill.agency_total is None:
         text = Text(zh="尚未取得税务征集单，不能缴费。", en="There is no bill of the tax office yet; fetch it first.")
-        raise ApplicationError(f"{text.zh} {text.en}", type="NoBill", non_retryable=True)
+        raise final("NoBill", text)
     client = gateway(TAX_OFFICE, bill.offset_seconds)
     body = {"bill_no": bill.agency_bill_no, "amount": str(bill.agency_total)}
     async with failures_sorted():

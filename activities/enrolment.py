@@ -9,10 +9,11 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
+from activities.final import final
 from domain import enrolment_checks
 from domain.exemptions import TreatyTable
+from schemas.base import Text
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.enrolment import Certificate, EnrolmentFacts, ForeignHire, HireKind
 from store import case_rules, people, projection, retirement_tracks, rule_tables, submissions, watch_dates
@@ -68,11 +69,10 @@ async def apply_record(arg: AppliedForm) -> EnrolmentFacts:
         try:
             row = await people.save_hire(s, arg.process_id, arg.person_id, hire, source=arg.submission_id, now=now)
         except people.NumberTaken:
-            raise ApplicationError(
-                "证件号码已属于另一人员，请核对后由管理员处理。 The document number belongs to another person.",
-                type="NumberTaken",
-                non_retryable=True,
-            ) from None
+            text = Text(
+                zh="证件号码已属于另一人员，请核对后由管理员处理。", en="The document number belongs to another person."
+            )
+            raise final("NumberTaken", text) from None
         return await _facts(s, row)
 
 

@@ -1,26 +1,10 @@
 """What the incident desk says of a fault: what could not be done, why in plain words, and what to do."""
 
 from schemas.base import Text
+from schemas.incident_faults import why_of
 from schemas.incident_steps import Way, step_of
 from store.tables.incidents import Incident
 
-WHY: dict[str, Text] = {
-    "AgencyUnavailable": Text(
-        zh="经办机构的系统暂时无法访问或尚未准备好数据。",
-        en="The authority's system cannot be reached, or does not have the data yet.",
-    ),
-    "AgencyRefused": Text(zh="经办机构的系统不接受这一请求。", en="The authority's system refuses the request."),
-    "NoAnswer": Text(
-        zh="上一次尝试没有在时限内结束，或工作进程中断。",
-        en="The last attempt did not end in its time, or its worker was interrupted.",
-    ),
-    "DatabaseAway": Text(zh="数据库暂时无法访问。", en="The database cannot be reached."),
-    "PolicyGap": Text(zh="政策数据缺少所需的规定或数值。", en="The policy data lack a rule or value that is needed."),
-    "PolicyError": Text(zh="政策数据有误。", en="The policy data have a fault."),
-    "UnreadableBill": Text(zh="征集单无法识别。", en="The bill cannot be read."),
-    "NumberMissing": Text(zh="有人员尚无参保编号。", en="Somebody has no number at the agency yet."),
-}
-UNEXPECTED = Text(zh="程序出现了未预期的错误。", en="The program met an error that it does not know.")
 BROKEN = Text(
     zh="流程程序出错，案件停在原处，系统会不断重试；资料没有丢失。",
     en="The program of the process fails; the case stands where it is, and is tried again. Nothing is lost.",
@@ -56,7 +40,7 @@ def why(row: Incident) -> Text:
     """Why, in plain words."""
     if row.kind == "stuck":
         return BROKEN
-    return WHY.get(row.error, UNEXPECTED)
+    return why_of(row.error)
 
 
 def advice(row: Incident) -> Text:

@@ -26,10 +26,10 @@ class IncompleteRecord(Exception):
 
     def __init__(self, form: AgencyForm, headings: Sequence[str]) -> None:
         self.headings = list(headings)
-        names = "、".join(headings)
+        names, quoted = "、".join(headings), ", ".join(f"“{h}”" for h in headings)
         self.text = Text(
             zh=f"无法生成{form.title.zh}：缺少 {names}。请在材料或更正环节补全后再提交。",
-            en=f"The {form.title.en} cannot be filled: {', '.join(headings)} missing. Complete the record first.",
+            en=f"The {form.title.en} cannot be filled: {quoted} missing. Complete the record first.",
         )
         super().__init__(f"{self.text.zh} {self.text.en}")
 

@@ -148,7 +148,7 @@ def _record(context: Context, choices: Choices, lang: str) -> Block | None:
     for view in fields_of(SCHEMA, record, choices, lang):
         if view.value and view.name in record:
             words = {c.code: c.label for c in view.choices}
-            value = words.get(str(view.value), str(view.value))
+            value = words.get(str(view.value), preset(view.name, str(view.value), lang))
             mark = f" {translate(lang, 'ctx_changed')}" if view.name in changed else ""
             facts.append((view.label, value + mark, view.name in changed))
     return Block("ctx-record", translate(lang, "ctx_record"), "record", facts=facts)

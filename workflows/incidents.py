@@ -14,6 +14,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from schemas.base import Text
+from schemas.incident_faults import kind_of, of_error
 from schemas.incident_steps import WAY_TITLE, Way, step_of
 from schemas.incidents import TASK_KIND, StepDecision
 from schemas.process import StageState
@@ -68,11 +69,11 @@ class Incidents(CaseFile):
     async def _incident(
         self, what: Text, error: BaseException, stage: str, name: str = "", activity_id: str = ""
     ) -> Way:
-        kind = str(getattr(error, "type", None) or type(error).__name__)
+        kind, why = kind_of(error), of_error(error)
         step = step_of(name)
         self.note(
             "incident",
-            Text(zh=f"自动步骤失败：{what.zh}（{kind}）", en=f"An automatic step failed: {what.en} ({kind})"),
+            Text(zh=f"自动步骤失败：{what.zh}。{why.zh}", en=f"An automatic step failed: {what.en}. {why.en}"),
             data={"error": kind, "step": name},
         )
         result = await self.desk.ask(
@@ -84,7 +85,13 @@ class Incidents(CaseFile):
                 stage=stage,
                 outcomes=[way.value for way in step.ways],
                 deadlines=[d for d in self.deadlines.values() if d.met_at is None],
-                data={"error": kind, "message": str(error)[:500], "step": name, "activity_id": activity_id},
+                data={
+                    "cause": why.model_dump(),
+                    "error": kind,
+                    "message": str(error)[:500],
+                    "step": name,
+                    "activity_id": activity_id,
+                },
             )
         )
         way = Way(result.outcome)

@@ -109,10 +109,17 @@ def test_the_base_grows_with_the_wage(wages: list[D], cap: D) -> None:
     assert D(low["base"]) <= D(high["base"])
 
 
-@given(MONEY, st.sampled_from(["active", "stopped 2023-05-31", "retired through the unit 2023-06"]))
-@settings(max_examples=60)
-def test_old_bill_plus_difference_is_the_new_bill_to_the_cent(declared: D, status: str) -> None:
-    old, new, rates = ["4071", "20355"], ["4246", "21228"], {"pension": ["0.16", "0.08"]}
+@given(
+    MONEY,
+    st.integers(4072, 4400),
+    st.sampled_from(["0.16", "0.006", "0.0032", "0.069"]),
+    st.sampled_from(["0.08", "0.004", "0.0032", "0.02"]),
+    st.sampled_from(["active", "stopped 2023-05-31", "retired through the unit 2023-06"]),
+)
+def test_old_bill_plus_difference_is_the_new_bill_to_the_cent(
+    declared: D, floor: int, unit: str, own: str, status: str
+) -> None:
+    old, new, rates = ["4071", "20355"], [str(floor), str(5 * floor)], {"pension": [unit, own]}
     found = compute(
         "difference", limits_old=old, limits_new=new, rates=rates, windows={"pension": ["2023-01", "2023-07"]},
         batch_run="2023-08-18",

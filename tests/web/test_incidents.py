@@ -4,9 +4,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from runtime import clock
 from schemas.base import Text
+from schemas.incident_faults import of_error
 from schemas.process import Transition
 from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
 from store import incidents, projection
@@ -40,7 +42,8 @@ async def failed(case: str) -> str:
         spec = TaskSpec(
             key="incident/1", kind="incident.resolve", title=Text(zh="处理故障", en="Resolve incident"),
             roles=["admin", "clerk", "head", "supervisor"], stage="notice", outcomes=["retry", "skip"],
-            data={"error": "BadRow", "message": "坏行", "step": "send_notice", "activity_id": "send_notice"},
+            data={"error": "BadRow", "message": "坏行", "step": "send_notice", "activity_id": "send_notice",
+                  "cause": of_error(ApplicationError("坏行", type="BadRow")).model_dump()},
         )  # fmt: skip
         task = TaskSnapshot(
             id=str(uuid4()), process_id=case, revision=revision, spec=spec, state=TaskState.READY, version=1,
@@ -70,6 +73,12 @@ async def test_the_desk_is_translated_accessible_and_found_from_the_board(site: 
     for incident in (first, decision):
         await page.goto(f"/incidents/{incident}")
         wrong += await check(page, lang)
+    boss = await site.visitor("supervisor", lang)
+    await boss.goto(f"/incidents/{decision}")
+    await boss.click("#incident-facts a[href^='/tasks/']")
+    why = "程序出现了未预期的错误" if lang == "zh" else "an error that it does not know"
+    assert why in await boss.inner_text("section:has(#ctx-facts)")
+    wrong += await check(boss, lang)
     assert not await page.locator("text=Temporal").count()
     await page.goto("/incidents?kind=stuck&state=all")
     wrong += await check(page, lang)

@@ -298,7 +298,8 @@ async def test_late_at_birth_shows_the_breach_once_and_asks_for_the_month(stage:
 
 async def test_a_step_that_failed_for_good_is_an_administrators_task_and_nothing_is_asked_twice(stage: Open) -> None:
     office = Office()
-    office.fail["apply_record"] = [ApplicationError("broken row", type="BadRow", non_retryable=True)]
+    taken = {"zh": "第 7 行的号码已属于他人。", "en": "The number in row 7 is somebody else's."}
+    office.fail["apply_record"] = [ApplicationError("broken row", taken, type="BadRow", non_retryable=True)]
     async with stage(office) as s:
         handle = await s.begin(at=START)
         await complete(handle, await office.task("enrolment.materials"), actor="college")
@@ -307,6 +308,9 @@ async def test_a_step_that_failed_for_good_is_an_administrators_task_and_nothing
         incident = await office.task("incident.resolve")
         assert incident.spec.roles == ["admin"]
         assert incident.spec.data["error"] == "BadRow"
+        assert incident.spec.data["cause"] == taken
+        said = next(e.text for t in office.transitions for e in t.timeline if e.kind == "incident")
+        assert taken["zh"] in said.zh and taken["en"] in said.en and "BadRow" not in said.zh + said.en
         opened = next(t for t in office.transitions if incident.id in {x.id for x in t.tasks})
         assert closed.process.revision < opened.process.revision
         assert office.transitions.index(closed) < office.transitions.index(opened)
