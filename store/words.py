@@ -1,8 +1,8 @@
-"""What is typed into a search box, as words: which of them name cases, and which may stand in the titles of tasks.
+"""What is typed into a search box, as words: which of them name cases, and which stand in the titles of tasks.
 
-Invariant: a task or case is found exactly when each word stands in its `search`; the index of pieces (`case_words`)
-only says where to look. A word of a title is looked for by reading the list in its order, which is quick, because
-titles are common.
+Invariant: a task or case is found exactly when each word stands in its `search`; the index of pieces (`case_words`) and
+that of titles only say where to look. Only a word that stands in a title and in some case's words is looked for by
+reading the list.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,12 @@ from store.tables.words import LONGEST, CaseWords, TitleWords
 
 @dataclass(frozen=True)
 class Word:
-    """One word, lower case. `in_titles`: it stands in the title of some task."""
+    """One word, lower case. `titles`: those in which it stands, lower case; `in_cases`: it stands in some case's words
+    as well."""
 
     text: str
-    in_titles: bool
+    titles: tuple[str, ...] = ()
+    in_cases: bool = True
 
 
 def split(text: str | None) -> list[str]:
@@ -30,19 +32,24 @@ def split(text: str | None) -> list[str]:
 
 
 async def read(session: AsyncSession, text: str | None) -> list[Word]:
-    """The words of a search for tasks; one statement, and none where nothing was typed."""
-    words = split(text)
-    if not words:
-        return []
-    in_titles = [exists().where(TitleWords.words.contains(word, autoescape=True)).select() for word in words]
-    found = (await session.execute(select(*(one.scalar_subquery() for one in in_titles)))).one()
-    return [Word(word, bool(title)) for word, title in zip(words, found, strict=True)]
+    """The words of a search for tasks. Nothing is asked where nothing was typed."""
+    return [await _read(session, word) for word in split(text)]
+
+
+async def _read(session: AsyncSession, word: str) -> Word:
+    titles = select(TitleWords.title).where(TitleWords.words.contains(word, autoescape=True)).distinct()
+    found = tuple(sorted(await session.scalars(titles)))
+    if not found or not _pieces(word):
+        return Word(word, found)
+    named = exists().where(CaseWords.words.contains(word, autoescape=True), _grams([word])).select()
+    return Word(word, found, bool(await session.scalar(named)))
 
 
 def of_task(words: Sequence[Word]) -> list[ColumnElement[bool]]:
     """Tasks with all these words, in their case's words or in their title."""
     found = [Task.search.contains(word.text, autoescape=True) for word in words]
-    return [*found, *_of_cases(Task.process_id, [word.text for word in words if not word.in_titles])]
+    found += [func.lower(Task.title_zh).in_(word.titles) for word in words if word.titles and not word.in_cases]
+    return [*found, *_of_cases(Task.process_id, [word.text for word in words if not word.titles])]
 
 
 def of_process(text: str | None) -> list[ColumnElement[bool]]:
@@ -53,13 +60,15 @@ def of_process(text: str | None) -> list[ColumnElement[bool]]:
 
 def _of_cases(process_id: InstrumentedAttribute[str], words: Sequence[str]) -> list[ColumnElement[bool]]:
     """That the case is one of those with all pieces of these words."""
-    pieces = sorted({piece for word in words for piece in _pieces(word)})
-    if not pieces:
+    if not any(_pieces(word) for word in words):
         return []
-    cases = select(CaseWords.process_id).where(
-        func.search_grams(CaseWords.words).bool_op("@>")(literal(pieces, ARRAY(Text)))
-    )
-    return [process_id.in_(cases)]
+    return [process_id.in_(select(CaseWords.process_id).where(_grams(words)))]
+
+
+def _grams(words: Sequence[str]) -> ColumnElement[bool]:
+    """That a case has all pieces of these words."""
+    pieces = sorted({piece for word in words for piece in _pieces(word)})
+    return func.search_grams(CaseWords.words).bool_op("@>")(literal(pieces, ARRAY(Text)))
 
 
 def _pieces(word: str) -> list[str]:

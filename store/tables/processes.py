@@ -148,6 +148,7 @@ class Task(Base):
         ),
         Index("ix_tasks_held", "holder", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_kind", "kind", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
+        Index("ix_tasks_title", text("lower(title_zh)"), *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_subject", "subject", postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_owner", "owner", postgresql_where=text("owner IS NOT NULL")),
         Index("ix_tasks_done", "completed_by", "closed_at", "id", postgresql_where=text(DONE)),

@@ -43,10 +43,12 @@ event.listen(CaseWords.__table__, "before_create", DDL(GRAMS.replace("%", "%%"))
 
 
 class TitleWords(Base):
-    """The words of task titles, each set once: there are some hundreds, however many tasks there are."""
+    """The words of task titles, each set once: there are some hundreds, however many tasks there are. `title` is the
+    Chinese title in lower case, by which open tasks are found (`ix_tasks_title`)."""
 
     __tablename__ = "title_words"
     words: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(server_default="")
 
 
 _FUNCTIONS = (
@@ -61,9 +63,9 @@ END $$
     """
 CREATE OR REPLACE FUNCTION keep_title_words() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO title_words (words) VALUES (coalesce(
+  INSERT INTO title_words (words, title) VALUES (coalesce(
     (SELECT substr(NEW.search, char_length(p.search) + 2) FROM processes p
-     WHERE p.id = NEW.process_id AND starts_with(NEW.search, p.search || ' ')), NEW.search))
+     WHERE p.id = NEW.process_id AND starts_with(NEW.search, p.search || ' ')), NEW.search), lower(NEW.title_zh))
   ON CONFLICT DO NOTHING;
   RETURN NULL;
 END $$
@@ -82,7 +84,7 @@ INSTALL = (
 )
 FILL = (
     "INSERT INTO case_words (process_id, words) SELECT id, search FROM processes ON CONFLICT DO NOTHING",
-    "INSERT INTO title_words (words) SELECT DISTINCT CASE WHEN starts_with(t.search, p.search || ' ') "
-    "THEN substr(t.search, char_length(p.search) + 2) ELSE t.search END "
+    "INSERT INTO title_words (words, title) SELECT DISTINCT CASE WHEN starts_with(t.search, p.search || ' ') "
+    "THEN substr(t.search, char_length(p.search) + 2) ELSE t.search END, lower(t.title_zh) "
     "FROM tasks t JOIN processes p ON p.id = t.process_id ON CONFLICT DO NOTHING",
 )

@@ -7,11 +7,14 @@ from sqlalchemy import func, select, text
 
 from runtime import clock
 from schemas.api import ProcessQuery, TaskQuery
-from store import cases, inbox, words
-from store.database import session
+from store import cases, inbox, inbox_counts, words
+from store.database import reading, session
+from store.tables.people import User
 from store.tables.processes import Process, Task
 from store.tables.words import CaseWords, TitleWords
+from store.users import seen_as
 from tests.api.conftest import Office
+from tests.api.test_tallies import MANY, rows_read
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 NAMES = (
@@ -105,3 +108,22 @@ async def test_a_rare_name_is_looked_up_by_the_index(office: Office) -> None:
             )
         )
         assert "ix_case_words_grams" in plan, plan
+
+
+async def test_a_word_of_a_title_is_looked_up_by_the_index(office: Office) -> None:
+    """Nine thousand open tasks, one of which has the word in its title: it alone is read, by page and counts."""
+    case = await office.case(id_number="Z7654321")
+    async with session() as s:
+        await s.execute(text(MANY), {"case": case})
+        (await s.get_one(Process, case)).started_by = "system"  # else they are all the clerk's own
+    await office.task(case, key="v/1")
+    async with session() as s:
+        await s.execute(text("ANALYZE"))
+    async with reading() as s:
+        for name, view in (("supervisor", "all"), ("clerk", "group")):
+            viewer = await seen_as(s, await s.get_one(User, name))
+            query, now = TaskQuery.model_validate({"view": view, "q": "审核 verif"}), clock.now()
+            assert len((await inbox.page(s, viewer, query, now)).rows) == 1
+            assert (await inbox_counts.counts(s, viewer, query, now))[0] == 1
+            for work in (inbox.page(s, viewer, query, now), inbox_counts.counts(s, viewer, query, now)):
+                assert await rows_read(s, work) < 20, name
