@@ -255,10 +255,13 @@ def _of_values(name: str, texts: Texts, today: date) -> list[Finding]:
         found.append(Finding("warning", "sample", name, samples[0].line, said))
     if silent:
         keys = _first_keys(silent)
+        zh, en = (
+            ("一直已知", "always known") if name == CALENDAR else ("生效之日起已知", "known from the day they hold")
+        )
         said = Text(
-            zh=f"{len(silent)} 个在用值的来源没有写明公布日期，按生效之日起已知处理：{keys}",
-            en=f"the sources of {len(silent)} values in use name no day of publication, they are taken as known from "
-            f"the day they hold: {keys.replace('、', ', ')}",
+            zh=f"{len(silent)} 个在用值的来源没有写明公布日期，按{zh}处理：{keys}",
+            en=f"the sources of {len(silent)} values in use name no day of publication, they are taken as {en}: "
+            f"{keys.replace('、', ', ')}",
         )
         found.append(Finding("warning", "unpublished", name, silent[0].line, said))
     return found
@@ -269,13 +272,14 @@ def _first_keys(found: list[Value]) -> str:
 
 
 def unpublished(value: Value) -> bool:
-    """Whether the value is one that a notice brings (a limit, a rate, a deadline that is not the school's own) and its
-    source names no day of publication."""
-    noticed = (
-        value.fields.get("legal_kind", LegalKind.INTERNAL) != LegalKind.INTERNAL
-        if value.file == DEADLINES
-        else "published_on" in value.said and value.file.endswith(".csv")
-    )
+    """Whether the value is one that a notice brings (a limit, a rate, a year's holidays, a deadline that is not the
+    school's own) and its source names no day of publication."""
+    if value.file == DEADLINES:
+        noticed = value.fields.get("legal_kind", LegalKind.INTERNAL) != LegalKind.INTERNAL
+    elif value.file == CALENDAR:
+        noticed = not value.fields.get("provisional")
+    else:
+        noticed = "published_on" in value.said and value.file.endswith(".csv")
     return noticed and not value.said.get("published_on")
 
 
