@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from temporalio.exceptions import ApplicationError
 
-from activities.bill_files import UnreadableBill, read_bill
 from runtime import clock
 from schemas.bureaus import ApplicationAnswer, BillAnswer, BillItemAnswer, PaymentAnswer
 from schemas.calls import PaymentScope, RegistrationArg
 from store import applications, documents, people, registrations
 from store import policies as rules
+from store.bill_files import UnreadableBill, read_bill
 from store.database import session
 from store.tables.ledger import AgencyLine, Bill, BillLine, PremiumLine
 from store.tables.processes import Process

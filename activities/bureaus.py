@@ -19,7 +19,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities import bureau_books as books
 from activities.agency_client import Agency, AgencyRefused, AgencyUnavailable
-from activities.bill_files import UnreadableBill
 from activities.final import final
 from runtime.settings import get_settings
 from schemas.base import Text
@@ -34,6 +33,7 @@ from schemas.bureaus import (
     Receipt,
 )
 from schemas.calls import BillArg, PollAnswer, RegistrationArg, SubmitAnswer, Visibility
+from store.bill_files import UnreadableBill
 
 TAX_OFFICE = "tax_office"
 # Which field the interface could not read -> the refusal code a clerk knows (policies/rejection_reasons.yaml).

@@ -4,6 +4,7 @@ The content decides, not the name: a file whose first bytes are not what its suf
 document is written to the audit trail.
 """
 
+import asyncio
 import io
 import re
 import unicodedata
@@ -23,7 +24,8 @@ from runtime.settings import get_settings
 from schemas.api import DocumentView
 from schemas.base import Text
 from schemas.tasks import DocumentRequest, TaskSpec
-from store import audit, documents
+from store import applications, audit, documents
+from store.bill_files import UnreadableBill, read_bill
 from store.database import session
 from store.inbox import process_visible
 from store.tables.office import Document
@@ -134,6 +136,8 @@ async def upload(
     request = _request(tasks.spec_of(task), code)
     filename = clean_name(filename)
     media_type = checked_type(filename, content, request.accept)
+    if task.kind == "tax_payment.bill" and request is not BEHALF:
+        await _readable_bill(filename, content, code)
     row = await documents.store(
         s,
         content,
@@ -160,6 +164,16 @@ async def upload(
         )
     audit.record(s, viewer.username, "document.upload", row.id, task=task.id, code=code)
     return views.document_view(row)
+
+
+async def _readable_bill(filename: str, content: bytes, code: str) -> None:
+    """BadFile with the reader's own sentence. What is no bill would otherwise come to light as a failed step, far from
+    whoever has the right file."""
+    layout = applications.agency_files().bills["tax_office"]
+    try:
+        await asyncio.to_thread(read_bill, content, filename, layout)
+    except UnreadableBill as error:
+        raise BadFile(error.text, faults=[(f"/documents/{code}", "unreadable_bill", error.text)]) from error
 
 
 def _request(spec: TaskSpec, code: str) -> DocumentRequest:

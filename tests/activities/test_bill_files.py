@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 import policies
-from activities.bill_files import UnreadableBill, read_bill
+from store.bill_files import UnreadableBill, read_bill
 from store.import_files import parse_files
 
 LAYOUT = parse_files(policies.read("agency_forms.yaml")).bills["tax_office"]

@@ -200,6 +200,35 @@ async def test_missing_documents_are_named_and_an_upload_mends_it(office: Office
     assert (await college.post(f"/api/v1/tasks/{task}/complete", json=body, headers=key())).status_code == 200
 
 
+async def test_a_file_that_is_no_bill_is_refused_at_the_upload(office: Office) -> None:
+    """Nothing but a file that the comparison can read comes as far as the comparison."""
+    payment = await office.case()
+    wanted = [DocumentRequest(code="bill_b1", title=Text(zh="征集单明细", en="Bill in detail"), accept=["xlsx", "csv"])]
+    task = await office.task(
+        payment, "tax_payment.bill", key="bill/1", outcomes=["uploaded"], org_unit=None, documents=wanted,
+        process={"kind": "tax_payment"},
+    )  # fmt: skip
+    clerk = await office.sign_in("clerk")
+    url, body = f"/api/v1/tasks/{task}", {"outcome": "uploaded", "data": {}, "version": 1}
+    head = "证件号码,险种,费款所属期,单位应缴,个人应缴\n"
+    for content in (b"nonsense", b'"' + b"x" * 200_000, head.encode("gb18030")):
+        for language, why in (("zh-CN", "征集单明细无法读取"), ("en", "The bill cannot be read")):
+            bad = await clerk.post(
+                f"{url}/documents", data={"code": "bill_b1"}, files={"file": ("bill.csv", content)},
+                headers={"Accept-Language": language},
+            )  # fmt: skip
+            assert (bad.status_code, bad.json()["code"]) == (422, "bad_file")
+            (fault,) = bad.json()["errors"]
+            assert (fault["pointer"], fault["code"]) == ("/documents/bill_b1", "unreadable_bill")
+            assert fault["message"] == bad.json()["detail"] and why in fault["message"]
+    refused = await clerk.post(f"{url}/complete", json=body, headers=key())
+    assert refused.json()["errors"][0]["code"] == "document_missing", "a refused file is no upload"
+    bill = (head + "C01X00T47,养老,202611,2880.00,1440.00\n").encode()
+    good = await clerk.post(f"{url}/documents", data={"code": "bill_b1"}, files={"file": ("b.csv", bill)})
+    assert good.status_code == 201, good.text
+    assert (await clerk.post(f"{url}/complete", json=body, headers=key())).status_code == 200
+
+
 async def test_acting_for_a_college_needs_reason_and_scan(office: Office) -> None:
     case = await office.case()
     task = await office.task(case, "enrolment.materials", key="materials/1", roles=["college"], outcomes=["submit"])

@@ -1,5 +1,6 @@
 """Reads a bill that a clerk saved from the tax client (portal mode): .xlsx, .xls or .csv, by a layout that is data.
 
+Read twice: at the upload, so that a file that is no bill is refused while its clerk looks on, and when it is compared.
 Invariants: nothing is guessed. A file without the needed columns, a line whose insurance, month or amount cannot be
 read, are refused with the place and what to do; no line is dropped silently. Pure: no database, no clock.
 """
@@ -65,7 +66,10 @@ def read_bill(content: bytes, filename: str, layout: BillLayout) -> list[BillIte
 def _rows(content: bytes, filename: str) -> list[list[Any]]:
     if filename.lower().endswith(".csv"):
         text = str(from_bytes(content, cp_isolation=["utf_8", "gb18030", "utf_16"]).best() or "")
-        return [list(row) for row in csv.reader(io.StringIO(text))]
+        try:
+            return [list(row) for row in csv.reader(io.StringIO(text))]
+        except csv.Error as error:  # a cell without an end
+            raise UnreadableBill("不是有效的电子表格文件", "it is not a spreadsheet") from error
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         return book.get_sheet_by_index(0).to_python()
