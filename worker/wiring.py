@@ -29,10 +29,10 @@ from workflows.registry import WORKFLOWS
 CLOCK_SECONDS = 5
 POOL_FOR_CHORES = 5
 # How long a step waits for the worker that has its case in memory before any may take it. When thousands of reminders
-# are due at once they queue for longer than a moment, and each that gave up would be read anew from its whole history:
-# half as dear again, and all later for it. The price: after a crash of a worker alone, Temporal needs some seconds to
-# see that it is gone, and a click into one of its cases in these seconds waits this long.
-WAITS_FOR_ITS_WORKER = timedelta(seconds=30)
+# are due at once they queue for longer than a moment, and each that gives up is read anew from its whole history: half
+# as dear again, and all later for it. So it is as long as a reminder may be late. The price: after a crash of a worker
+# alone, Temporal needs some seconds to see that it is gone, and a click into one of its cases in these waits this long.
+WAITS_FOR_ITS_WORKER = timedelta(seconds=60)
 Chore = Callable[[], Awaitable[object]]
 log = logger(__name__)
 
