@@ -17,7 +17,7 @@ from api.sign_in import CurrentViewer
 from domain.calendar import days_of
 from domain.holiday_notice import read_notice
 from domain.policy import DEADLINES, calendar_years
-from domain.policy_changes import FROM_SETTINGS, IDENTITY, PROVENANCE, plain
+from domain.policy_changes import FROM_SETTINGS, PROVENANCE, naming, plain
 from domain.policy_findings import Value
 from schemas.base import Text
 from schemas.policy import ChangeForm, ChangeKind, NoticeBody, NoticeFaultView, NoticeView
@@ -50,7 +50,7 @@ def form(file: str, key: str) -> ChangeForm:
     if file == DEADLINES:
         fields["valid_from"] = ""
     fixed = {*PROVENANCE, *FROM_SETTINGS.get(file, ())}
-    fixed |= set(IDENTITY) if kind is ChangeKind.FIELDS else set()
+    fixed |= set(naming(file)) if kind is ChangeKind.FIELDS else set()
     parts = _model(file, key)
     names = [n for n in fields if n not in fixed]
     schema: Schema = {"type": "object", "properties": {}, "required": []}

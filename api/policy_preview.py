@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import Problem
@@ -44,7 +45,7 @@ from schemas.policy import (
     PolicyChange,
     Preview,
 )
-from schemas.policy_files import FILES, TABLES, AnyFile
+from schemas.policy_files import FILES, TABLES
 from store import people, policies, rule_tables
 from store import policy_changes as changes
 from store.policy_impact import arrears, due_lines, insured, open_deadlines
@@ -180,20 +181,29 @@ def _fields_at_fault(change: PolicyChange, texts: Mapping[str, str]) -> list[tup
     try:
         if name.endswith(".csv"):
             row = list(policy_findings.values(name, texts))[-1]  # it was added last
-            if (table := TABLES.get(name)) is not None:
-                table.model_validate(row.fields | row.said)
+            TABLES[name].model_validate(row.fields | row.said)
         else:
-            FILES.get(name, AnyFile).model_validate(policy.load_mapping(texts, name))
+            FILES[name].model_validate(policy.load_mapping(texts, name))
     except ValidationError as error:
         found: list[tuple[str, str, Text]] = []
         for detail in error.errors():
-            field = next((p for p in reversed(detail["loc"]) if isinstance(p, str)), "")
+            field, said = _field_at_fault(change, detail)
             if field in _OF_PROPOSAL:
-                found.append((f"/{field}", str(detail["type"]), message_of(detail)))
+                found.append((f"/{field}", str(detail["type"]), said))
             elif change.kind is ChangeKind.ROW or field in change.new:
-                found.append((f"/new/{field}", str(detail["type"]), message_of(detail)))
+                found.append((f"/new/{field}", str(detail["type"]), said))
         return found
     return []
+
+
+def _field_at_fault(change: PolicyChange, detail: ErrorDetails) -> tuple[str, Text]:
+    """The field of the change, and the sentence: with the place inside the field where it is a mapping or a list."""
+    where, said = [str(p) for p in detail["loc"] if p != "[key]"], message_of(detail)
+    named = [i for i, p in enumerate(where) if p in change.new]
+    if not named:
+        return next((p for p in reversed(detail["loc"]) if isinstance(p, str) and p != "[key]"), ""), said
+    inside = ".".join(where[named[-1] + 1 :])
+    return where[named[-1]], Text(zh=f"{inside}：{said.zh}", en=f"{inside}: {said.en}") if inside else said
 
 
 def _new_findings(file: str, before: Mapping[str, str], after: Mapping[str, str], today: date) -> list[Text]:

@@ -22,6 +22,7 @@ from domain.times import day_of
 from schemas.policy import ChangeKind, PolicyChange
 
 IDENTITY = ("id", "code", "step", "year", "insurance", "country", "kind")
+NO_NAMES = {"age_limits.yaml": ("step",)}  # there it is a number of births
 PROVENANCE = ("source", "article", "confidence", "sample", "published_on", "review_by")
 FROM_SETTINGS = {"agencies.yaml": ("mode",)}  # decided by the installation's settings, not by the rules
 CALENDAR = "calendar.yaml"
@@ -226,7 +227,7 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
             )
         siblings = _siblings(loaded, change.key)
         known = {k for s in siblings for k in s} | set(PROVENANCE) | {"note", "doc"}
-        forbidden = sorted(set(change.new) & {*FROM_SETTINGS.get(name, ()), *(i for i in IDENTITY if i in entry)})
+        forbidden = sorted(set(change.new) & {*FROM_SETTINGS.get(name, ()), *(i for i in naming(name) if i in entry)})
         if forbidden or not change.new:
             raise PolicyError(
                 f"{name}：{'、'.join(forbidden) or '（空）'} 不能在此修改。",
@@ -286,6 +287,11 @@ def _mappings(node: Any) -> list[dict[str, Any]]:
     """The mappings of a list; none when it is no list."""
     items = cast("list[Any]", node) if isinstance(node, list) else []
     return [cast("dict[str, Any]", i) for i in items if isinstance(i, dict)]
+
+
+def naming(file: str) -> list[str]:
+    """The fields by which an entry of the file is told from others: they stay as they are."""
+    return [i for i in IDENTITY if i not in NO_NAMES.get(file, ())]
 
 
 def ident(item: Mapping[str, Any], index: int) -> str:

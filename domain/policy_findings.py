@@ -24,7 +24,7 @@ from domain.policy_series import Finding, below, lines
 from schemas.base import Text
 from schemas.deadlines import LegalKind
 from schemas.messages_of_fields import message_of
-from schemas.policy_files import FILES, TABLES, AnyFile
+from schemas.policy_files import FILES, TABLES
 
 # So long before the year begins its arrangement should be known.
 AHEAD = timedelta(days=90)  # lint: allow law-number - when a warning begins, no rule
@@ -98,16 +98,20 @@ def values(name: str, texts: Texts) -> list[Value]:
     """Every value of a file: the rows of a table, the entries of a YAML file that hold more than words."""
     if name.endswith(".csv"):
         found: list[Value] = []
+        kinds: list[str] = []
         last: dict[str, str] = {}
         for line, row in lines(texts[name]):
             said = {k: row[k] for k in ("valid_from", "valid_to", *PROVENANCE) if k in row}
             fields = {k: v for k, v in row.items() if k not in said}
             keys = [row[c] for c in key_columns(list(row))]
             dates = [row["valid_from"]] if "valid_from" in row else []
-            kind = " ".join(keys)
-            last[kind] = max([last.get(kind, ""), *dates])
+            kinds.append(" ".join(keys))
+            last[kinds[-1]] = max([last.get(kinds[-1], ""), *dates])
             found.append(Value(name, " ".join(keys + dates), line, fields, said, bool(dates)))
-        return [replace(v, stays=v.dated and last[stem(v)] == v.said["valid_from"]) for v in found]
+        return [
+            replace(v, stays=v.dated and last[kind] == v.said["valid_from"])
+            for v, kind in zip(found, kinds, strict=True)
+        ]
     loaded = load_mapping(texts, name)
     node = yaml.compose(texts[name], Loader=LOADER)
     return list(_entries(name, "", loaded, node, {}, dated=False))
@@ -162,7 +166,7 @@ def _file(name: str, texts: Texts) -> list[Finding]:
     except PolicyError as error:
         return [Finding("error", "schema", name, None, error.text)]
     try:
-        FILES.get(name, AnyFile).model_validate(loaded)
+        FILES[name].model_validate(loaded)
     except ValidationError as error:
         node = yaml.compose(texts[name], Loader=LOADER)
         return [_broken(name, _line_of(node, e["loc"]), e) for e in error.errors()]
@@ -180,19 +184,21 @@ def _line_of(node: Any, where: tuple[Any, ...]) -> int:
 
 
 def _broken(name: str, line: int, error: ErrorDetails) -> Finding:
-    place, said = ".".join(str(p) for p in error["loc"]), message_of(error)
+    place, said = ".".join(str(p) for p in error["loc"] if p != "[key]"), message_of(error)
+    if not place:  # the file or the row as a whole
+        return Finding("error", "schema", name, line, said)
     return Finding("error", "schema", name, line, Text(zh=f"{place} 有误：{said.zh}", en=f"{place}: {said.en}"))
 
 
 def _table(name: str, text: str) -> list[Finding]:
-    model = TABLES.get(name)
+    model = TABLES[name]
     found: list[Finding] = []
     reader = csv.DictReader(io.StringIO(text))
     for row in reader:
         if None in row or None in row.values():
             said = Text(zh="列数与表头不符", en="the number of columns differs from the heading")
             found.append(Finding("error", "schema", name, reader.line_num, said))
-        elif model is not None:
+        else:
             found += _row(name, reader.line_num, model, row)
     if reader.line_num < 2:
         found.append(Finding("error", "schema", name, None, Text(zh="没有数据行", en="there are no rows")))

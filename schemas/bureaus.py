@@ -5,13 +5,14 @@ them is ever an argument or a result of a workflow's activity (those are in `sch
 agency's answer are ignored, because agencies add fields without asking us.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.base import Text
+from schemas.calculations.base import refused
 
 
 class AgencyAnswer(BaseModel):
@@ -103,6 +104,17 @@ class CellFormat(StrEnum):
     INTEGER = "integer"
 
 
+class Layout(BaseModel):
+    """A layout and what a change of the rules says of it."""
+
+    model_config = ConfigDict(extra="forbid")
+    source: str
+    confidence: str
+    sample: bool = False
+    published_on: date | None = None
+    review_by: date | None = None
+
+
 class FormColumn(BaseModel):
     """One column of an agency's import file. Exactly one of `source` (a field of the record) and `const` is set."""
 
@@ -115,28 +127,30 @@ class FormColumn(BaseModel):
     required: bool = False
     width: int = 14
 
+    @model_validator(mode="after")
+    def _one_origin(self) -> "FormColumn":
+        if (self.source is None) == (self.const is None):
+            raise refused(
+                "not_one_origin",
+                f"“{self.heading}”须且只能有 source 或 const 之一。",
+                f"Column {self.heading} needs exactly one of source and const.",
+            )
+        return self
 
-class AgencyForm(BaseModel):
+
+class AgencyForm(Layout):
     """The import layout of one agency (`policies/agency_forms.yaml`)."""
 
-    model_config = ConfigDict(extra="forbid")
     code: str
     title: Text
     sheet: str
     filename: str
-    source: str
-    confidence: str
-    sample: bool = False
     columns: list[FormColumn] = Field(min_length=1)
 
 
-class BillLayout(BaseModel):
+class BillLayout(Layout):
     """How a bill saved from the tax client is read: headings by meaning, and the words for insurances and parts."""
 
-    model_config = ConfigDict(extra="forbid")
-    source: str
-    confidence: str
-    sample: bool = False
     headings: dict[str, list[str]]  # number, month, insurance, unit, person, amount
     insurances: list["InsuranceWord"]
     parts: list["PartWord"]
@@ -155,13 +169,9 @@ class ResultHeadings(BaseModel):
     note: list[str]
 
 
-class ResultLayout(BaseModel):
+class ResultLayout(Layout):
     """How a result file of an agency is read: who, the number given or the code of the refusal, and the day."""
 
-    model_config = ConfigDict(extra="forbid")
-    source: str
-    confidence: str
-    sample: bool = False
     headings: ResultHeadings
 
 

@@ -26,8 +26,8 @@ def _formed(pattern: str) -> Text:
     return Text(zh="格式不对，请对照字段说明填写。", en="Wrong form: fill it in as the field's description says.")
 
 
-def _items(n: int) -> str:
-    return f"{n} item" if n == 1 else f"{n} items"
+def _count(n: int, of: str) -> str:
+    return f"{n} {of}" if n == 1 else f"{n} {of}s"
 
 
 _FORMS = (
@@ -50,21 +50,21 @@ _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "missing": lambda c: Text(zh="必填，请填写。", en="Required: fill it in."),
     "extra_forbidden": lambda c: Text(zh="没有这个字段，请删除。", en="There is no such field: remove it."),
     "string_too_short": lambda c: Text(
-        zh=f"至少 {c['min_length']} 个字符。", en=f"At least {c['min_length']} characters."
+        zh=f"至少 {c['min_length']} 个字符。", en=f"At least {_count(c['min_length'], 'character')}."
     ),
     "string_too_long": lambda c: Text(
-        zh=f"最多 {c['max_length']} 个字符。", en=f"At most {c['max_length']} characters."
+        zh=f"最多 {c['max_length']} 个字符。", en=f"At most {_count(c['max_length'], 'character')}."
     ),
     "string_pattern_mismatch": lambda c: _formed(str(c["pattern"])),
     "string_type": lambda c: Text(zh="应为文字。", en="It must be text."),
-    "too_short": lambda c: Text(zh=f"至少填 {c['min_length']} 项。", en=f"At least {_items(c['min_length'])}."),
-    "too_long": lambda c: Text(zh=f"最多 {c['max_length']} 项。", en=f"At most {_items(c['max_length'])}."),
+    "too_short": lambda c: Text(zh=f"至少填 {c['min_length']} 项。", en=f"At least {_count(c['min_length'], 'item')}."),
+    "too_long": lambda c: Text(zh=f"最多 {c['max_length']} 项。", en=f"At most {_count(c['max_length'], 'item')}."),
     "greater_than": lambda c: Text(zh=f"应大于 {c['gt']}。", en=f"It must be greater than {c['gt']}."),
     "greater_than_equal": lambda c: Text(zh=f"不能小于 {c['ge']}。", en=f"It must be at least {c['ge']}."),
     "less_than": lambda c: Text(zh=f"应小于 {c['lt']}。", en=f"It must be less than {c['lt']}."),
     "less_than_equal": lambda c: Text(zh=f"不能大于 {c['le']}。", en=f"It must be at most {c['le']}."),
     "decimal_max_places": lambda c: Text(
-        zh=f"最多 {c['decimal_places']} 位小数。", en=f"At most {c['decimal_places']} decimal places."
+        zh=f"最多 {c['decimal_places']} 位小数。", en=f"At most {_count(c['decimal_places'], 'decimal place')}."
     ),
     "literal_error": _one_of,
     "enum": _one_of,

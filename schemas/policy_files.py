@@ -1,84 +1,53 @@
 """The shape of every rule file: one model a YAML file, one model for a row of each table.
 
-Unknown fields are refused, so that a misspelt one is not silently without effect. A file without a model of its own is
-held to `AnyFile`: what it says of its values (source, confidence, dates) must be of the right type. What rows mean
-together (overlaps, gaps, unknown codes) is in `domain/policy_findings.py` and in the parsers.
+Unknown fields are refused, so that a misspelt one is not silently without effect. Every file has a model (ages,
+retirement and benefits in `policy_benefit_files`, documents, words and headings in `policy_office_files`). What rows
+mean together (overlaps, gaps, unknown codes) is in `domain/policy_findings.py` and in the parsers.
 """
 
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.base import Text
+from schemas.bureaus import AgencyFiles
 from schemas.calculations.base import refused
 from schemas.deadlines import LegalKind, ShiftPolicy, Unit
-
-Insurance = Literal["pension", "annuity", "unemployment", "work_injury", "medical", "maternity", "large_medical"]
-Scheme = Literal["all", "enterprise", "public_institution"]
-Locality = Literal["CN", "SC", "SC-CD", "CD"]
-Confidence = Annotated[str, Field(pattern=r"^(confirmed|known|uncertain|.*(confirmed|known|uncertain).*)$")]
-Hour = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-Published = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")]  # a year or month where no more is known
-DayOrRange = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}(/\d{4}-\d{2}-\d{2})?$")]
-
-
-def _empty(value: Any) -> Any:
-    return None if value == "" else value
-
-
-def _quoted(value: Any) -> Any:
-    if isinstance(value, float):
-        raise refused(
-            "not_quoted",
-            "数字应加引号，才不会变成近似值。",
-            "Put the number in quotes, or it becomes an approximation.",
-        )
-    return value
-
-
-def _flag(value: Any) -> Any:
-    """true or false, as a table writes them; "yes" or 1 are not taken for either."""
-    if isinstance(value, bool):
-        return value
-    if value not in ("true", "false"):
-        raise refused("not_a_flag", "应为 true 或 false。", "It must be true or false.")
-    return value == "true"
-
-
-def _share(value: Any) -> Any:
-    return _quoted(value)
-
-
-OptionalDay = Annotated[date | None, BeforeValidator(_empty)]
-OptionalNumber = Annotated[Decimal | None, BeforeValidator(_empty)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, lt=1)]
-Yuan = Annotated[Decimal, BeforeValidator(_quoted), Field(gt=0)]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Sourced(Strict):
-    """What may be said of every value."""
-
-    source: str | None = None
-    article: Text | None = None  # the source as a derivation names it, where it is more than names
-    confidence: Confidence | None = None
-    sample: bool | None = None
-    review_by: date | None = None
-    published_on: date | None = None
-    doc: str | None = None
-    note: str | None = None
-
-
-class AnyFile(Sourced):
-    model_config = ConfigDict(extra="allow")
-
+from schemas.policy_benefit_files import AgeFile, BenefitsFile, MedicalYearsFile, RetirementFile
+from schemas.policy_office_files import (
+    CountryRow,
+    HeadingsFile,
+    IdentityFile,
+    MakeUpFile,
+    MaterialsFile,
+    NoticeFile,
+    ProceduresFile,
+    ProvinceRow,
+    SourceRow,
+    TermRow,
+)
+from schemas.policy_values import (
+    Confidence,
+    DayOrRange,
+    Flag,
+    Hour,
+    Insurance,
+    Locality,
+    OptionalDay,
+    OptionalNumber,
+    Published,
+    Scheme,
+    Share,
+    Sourced,
+    Strict,
+    TableLine,
+    Yuan,
+    quoted,
+)
 
 # --- YAML files ------------------------------------------------------------------------------------------------------
 
@@ -234,7 +203,7 @@ class LateFeeFile(Sourced):
 
 class UndeclaredRate(Sourced):
     valid_from: date
-    factor: Annotated[Decimal, BeforeValidator(_quoted), Field(gt=0)]
+    factor: Annotated[Decimal, BeforeValidator(quoted), Field(gt=0)]
 
 
 class UndeclaredFile(Sourced):
@@ -302,18 +271,29 @@ class WatchFile(Sourced):
 
 
 FILES: Mapping[str, type[BaseModel]] = {
+    "age_limits.yaml": AgeFile,
     "agencies.yaml": AgenciesFile,
+    "agency_forms.yaml": AgencyFiles,
     "authority_days.yaml": AuthorityDaysFile,
+    "benefits.yaml": BenefitsFile,
     "billing_lines.yaml": BillingFile,
     "calendar.yaml": CalendarFile,
     "categories.yaml": CategoriesFile,
     "counting_rules.yaml": CountingFile,
     "crosscheck_rules.yaml": CrosscheckFile,
     "deadlines.yaml": DeadlinesFile,
+    "identity.yaml": IdentityFile,
+    "import_columns.yaml": HeadingsFile,
     "ladders.yaml": LaddersFile,
     "late_fee.yaml": LateFeeFile,
+    "make_up_routing.yaml": MakeUpFile,
+    "materials.yaml": MaterialsFile,
+    "medical_years.yaml": MedicalYearsFile,
+    "notice_texts.yaml": NoticeFile,
+    "procedures.yaml": ProceduresFile,
     "process_settings.yaml": SettingsFile,
     "rejection_reasons.yaml": ReasonsFile,
+    "retirement.yaml": RetirementFile,
     "step_durations.yaml": DurationsFile,
     "treaties.yaml": TreatiesFile,
     "undeclared.yaml": UndeclaredFile,
@@ -324,7 +304,7 @@ FILES: Mapping[str, type[BaseModel]] = {
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-class Row(Strict):
+class Row(TableLine):
     """What each row of a table of values says of itself."""
 
     source: Annotated[str, Field(min_length=1)]
@@ -345,10 +325,10 @@ class LimitRow(DatedRow):
     locality: Locality
     floor: Yuan
     cap: Yuan
-    avg_year: OptionalNumber
-    avg_annual: OptionalNumber
-    avg_month: OptionalNumber
-    doc: str
+    avg_year: OptionalNumber = None
+    avg_annual: OptionalNumber = None
+    avg_month: OptionalNumber = None
+    doc: str = ""
 
 
 class RateRow(DatedRow):
@@ -370,9 +350,34 @@ class MonthsRow(Row):
     months: Annotated[int, Field(gt=0)]
 
 
+FilingDay = Annotated[int, Field(ge=1, le=31)]
+
+
 class FilingRow(Row):
-    model_config = ConfigDict(extra="allow")
     year: Annotated[int, Field(ge=2000, le=2100)]
+    nominal_day: Annotated[int, Field(ge=1, le=28)]  # a day that every month has
+    m01: FilingDay
+    m02: FilingDay
+    m03: FilingDay
+    m04: FilingDay
+    m05: FilingDay
+    m06: FilingDay
+    m07: FilingDay
+    m08: FilingDay
+    m09: FilingDay
+    m10: FilingDay
+    m11: FilingDay
+    m12: FilingDay
+
+    @field_validator("m02", "m04", "m06", "m09", "m11")
+    @classmethod
+    def _in_its_month(cls, day: int, info: ValidationInfo) -> int:
+        month, last = int(str(info.field_name)[1:]), 0
+        if "year" in info.data:
+            last = monthrange(info.data["year"], month)[1]
+        if last and day > last:
+            raise refused("no_such_day", f"{month} 月只有 {last} 天。", f"That month has {last} days only.")
+        return day
 
 
 TABLES: Mapping[str, type[BaseModel]] = {
@@ -381,6 +386,10 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "work_injury_rates.csv": InjuryRow,
     "min_contribution_months.csv": MonthsRow,
     "tax_filing_due.csv": FilingRow,
+    "countries.csv": CountryRow,
+    "provinces.csv": ProvinceRow,
+    "glossary.csv": TermRow,
+    "sources.csv": SourceRow,
 }
 
 TITLES: Mapping[str, Text] = {

@@ -10,6 +10,11 @@ from tests.api.test_policy_preview import RATE
 from tests.api.test_policy_published import YEAR
 
 PLACE = {"reason": "测试", "source": "测试文件"}
+AGES = {"file": "age_limits.yaml", "kind": "fields", **PLACE}
+GRANT = {
+    "file": "benefits.yaml", "kind": "row", "key": "injury_grant", **PLACE,
+    "new": {"valid_from": "2027-01-01", "floor_share": "0.6", "cap_share": "3"},
+}  # fmt: skip
 UNDECLARED = {"file": "undeclared.yaml", "kind": "row", "key": "rates", **PLACE}
 
 
@@ -31,6 +36,8 @@ async def keepers(office: Office) -> Office:
             "year",
         ),
         ({**YEAR, "new": {**YEAR["new"], "rest": YEAR["new"]["rest"][:4]}}, "/new/rest", "2027-05-01"),
+        ({**AGES, "key": "male", "new": {"step": 0}}, "/new/step", "不能小于 1"),
+        ({**GRANT, "new": {**GRANT["new"], "months": {"1": 27}}}, "/new/months", "缺少 2、3、4"),
     ],
 )
 async def test_it_is_refused_at_its_field(keepers: Office, body: dict[str, Any], pointer: str, says: str) -> None:
@@ -38,6 +45,15 @@ async def test_it_is_refused_at_its_field(keepers: Office, body: dict[str, Any],
     assert (answer.status_code, answer.json()["code"]) == (422, "broken_rule"), answer.text
     [fault] = answer.json()["errors"]
     assert fault["pointer"] == pointer and says in str(fault)
+
+
+@pytest.mark.parametrize("new", [{}, {"floor": "99999"}])
+async def test_a_row_without_its_fields_is_told_which(keepers: Office, new: dict[str, Any]) -> None:
+    answer = await post(keepers, "policy", "/changes", **{**LIMIT, "new": new})
+    assert (answer.status_code, answer.json()["code"]) == (422, "broken_rule"), answer.text
+    found = {e["pointer"]: e["message"] for e in answer.json()["errors"]}
+    needed = {"insurance", "scheme", "locality", "valid_from", "floor", "cap"} - set(new)
+    assert found == {f"/new/{n}": "必填，请填写。" for n in needed}
 
 
 async def test_a_wrong_row_of_a_list_is_corrected_from_its_own_first_day(keepers: Office) -> None:

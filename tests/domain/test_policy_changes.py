@@ -180,3 +180,11 @@ def test_a_year_with_all_its_holidays_and_other_changes_of_the_calendar_are_take
     refuse_unfit(TEXTS, change("calendar.yaml", "year", "2027", {**YEAR_2027, "rest": HOLIDAYS_2027}))
     refuse_unfit(TEXTS, change("calendar.yaml", "day", "2026-03-03", {"kind": "rest"}))
     refuse_unfit(TEXTS, change("calendar.yaml", "fields", "", {"review_by": "2027-12-31"}))
+
+
+def test_a_step_of_ages_is_a_value_and_its_code_a_name() -> None:
+    texts = laid(change("age_limits.yaml", "fields", "male", {"step": "5"}, sample=True))
+    assert tables.age_limits(texts)["male"].step == 5
+    for file, key, field in (("age_limits.yaml", "male", "code"), ("step_durations.yaml", "steps[materials]", "step")):
+        with pytest.raises(PolicyError, match="不能在此修改"):
+            overlay(TEXTS, [change(file, "fields", key, {field: "x"})])

@@ -9,6 +9,7 @@ import policies
 from domain.policy import PolicyError
 from domain.policy_changes import WORDS
 from domain.policy_findings import Finding, check, errors, refuse, unpublished, values
+from schemas.policy_files import FILES, TABLES
 
 TEXTS = policies.read_all()
 TODAY = date(2026, 11, 25)
@@ -127,3 +128,51 @@ def test_a_missing_file_and_a_row_that_does_not_fit_are_named_once() -> None:
     )
     assert found.place == f"{name}:{line_of(name, 'pension,all,SC,2025')}"
     assert found.text.en == "bad value: floor 22938, cap 4588."
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "field"),
+    [
+        ("age_limits.yaml", '"1965-01", step: 4', '"1965-01", step: 0', "male.step"),
+        ("age_limits.yaml", "code: male60", "code: female55", "female55"),
+        ("age_limits.yaml", "base_years: 60", "base_years: 600", "male.base_years"),
+        ("age_limits.yaml", "max_delay_months: 36", "max_delay_months: -36", "male.max_delay_months"),
+        ("age_limits.yaml", '"1965-01"', "x", "male.first_cohort"),
+        ("age_limits.yaml", "female_worker: {", "femal_worker: {", "female_worker"),
+        ("benefits.yaml", "6: 16, ", "", "months"),
+        ("benefits.yaml", "10: 7}", "10: 7, 11: 5}", "11"),
+        ("benefits.yaml", "divided_by: 365", "divided_by: 0", "divided_by"),
+        ("benefits.yaml", ", resigned: false}", "}", "reasons"),
+        ("benefits.yaml", "resigned: false", 'resigned: "false"', "resigned"),
+        ("benefits.yaml", 'floor_share: "0.6"', 'floor_share: "1.6"', "floor_share"),
+        ("benefits.yaml", 'cap_share: "3"', 'cap_share: "0.5"', "cap_share"),
+        ("benefits.yaml", '      "/30":', '      "/31":', "methods"),
+        ("benefits.yaml", "paid_months: 60", "paid_months: 12", "steps"),
+        ("medical_years.yaml", "continuous_months: 180", "continuous_months: -1", "continuous_months"),
+        ("medical_years.yaml", "valid_from: 2009-01-01", "valid_from: 2009", "valid_from"),
+        ("retirement.yaml", "fixed_years: 60", 'fixed_years: "60"', "fixed_years"),
+        ("retirement.yaml", "{id: senior_title,", "{id: senior_titel,", "tracks"),
+        ("retirement.yaml", "early_months: 36", "early_months: -36", "early_months"),
+        ("make_up_routing.yaml", "otherwise: self_declare}", "otherwise: batch}", "otherwise"),
+        ("make_up_routing.yaml", "    stopped: {batch: [], otherwise: self_declare}\n", "", "stopped"),
+        ("identity.yaml", "^[A-Z0-9]{6,9}$", "^([A-Z0-9]{6,9}$", "passport.pattern"),
+        ("materials.yaml", "accept: [pdf,", "accept: [exe,", "accept"),
+        ("materials.yaml", "{code: M08, required: true}", "{code: M08, required: 1}", "required"),
+        ("procedures.yaml", "insurances: [pension, annuity]", "insurances: [pensions, annuity]", "insurances"),
+        ("procedures.yaml", "{code: M51, required: true}, ", "{code: M51}, ", "required"),
+        ("agency_forms.yaml", "const: 新参保", "const: 新参保, source: name", "columns"),
+        ("notice_texts.yaml", "    steps:", "    step:", "steps"),
+        ("import_columns.yaml", "least: 100", "least: many", "least"),
+        ("countries.csv", "DEU,DE", "deu,DE", "alpha3"),
+        ("tax_filing_due.csv", "2026,15,20,24", "2026,15,20,29", "m02"),
+    ],
+)
+def test_what_calculations_could_not_use_is_refused(name: str, old: str, new: str, field: str) -> None:
+    found = errors(with_change(name, old, new))
+    assert found and {(f.kind, f.file) for f in found} == {("schema", name)}
+    assert any(field in f.text.en for f in found), found
+    assert all(re.search("[\u4e00-\u9fff]", f.text.zh) for f in found)
+
+
+def test_every_shipped_file_has_a_model() -> None:
+    assert set(TEXTS) == {*FILES, *TABLES}
