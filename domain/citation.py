@@ -28,7 +28,7 @@ PHRASES = (
     ("by analogy", "参照适用"),
     ("; days ", "；天数："),
 )
-_NAME = re.compile(r"《[^》]*》|([\u3400-\u9fff]{2}[\u3400-\u9fff〔〕0-9]*(?: \([\u3400-\u9fff][^)]*\))?)")
+_NAME = re.compile(r"《[^》]*》|“[^”]*”|([\u3400-\u9fff]{2}[\u3400-\u9fff〔〕0-9]*(?: \([\u3400-\u9fff][^)]*\))?)")
 _ARTICLES = re.compile(r" ?\barts?\.? ?(\d+(?:(?:, ?|-)\d+)*)")
 SHORT_NAME = r"[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*"  # of `sources.csv`
 _BRACKETED = re.compile(rf" ?\({SHORT_NAME}(?:, ?{SHORT_NAME})*(, [a-z ]+)?\)")

@@ -74,15 +74,19 @@ def subject() -> Text:
 
 
 def message_text(notice: Notice) -> Text:
-    """What message and mail say: that it is done, and where to read the numbers and amounts, which are not in it."""
-    zh = [
-        f"您的社会保险参保手续已办结（{notice.case_no}）。",
-        "社会保障号码、参保险种与缴费金额请登录系统在“我的”页面查看。",
-    ]
+    """What message and mail say: insurances, first month, papers to bring. Numbers and amounts stand in the person's
+    own page only: others may read a mail too."""
+    zh = [f"您的社会保险参保手续已办结（{notice.case_no}）。", *_covers(notice, zh=True)]
     en = [
         f"Your enrolment in social insurance is complete ({notice.case_no}).",
-        "Sign in and open “My record” to see your numbers, insurances and amounts.",
+        *_covers(notice, zh=False),
     ]
+    zh.append(
+        "社会保障号码与缴费金额请登录系统在“我的”页面查看；没有登录账号的，请向所在学院人事秘书或社保经办人索取。"
+    )
+    en.append(
+        "Sign in and open “My record” for your numbers and amounts. Without a login, ask your college or the clerk."
+    )
     zh += _certificate(notice, zh=True) + _card(notice, zh=True)
     en += _certificate(notice, zh=False) + _card(notice, zh=False)
     return Text(zh="\n".join(zh), en="\n".join(en))
@@ -100,6 +104,20 @@ def amended_text(notice: Notice) -> Text:
         en=f"A number or an amount in your notice ({notice.case_no}) was recorded wrongly and has been amended. "
         "Sign in and open “My record”: what stands there is right.",
     )
+
+
+def _covers(n: Notice, *, zh: bool) -> list[str]:
+    """Which insurances, which not, and from when."""
+    found: list[str] = []
+    if n.insurances:
+        words = "、".join(i.zh for i in n.insurances) if zh else ", ".join(i.en for i in n.insurances)
+        found.append(f"参保险种：{words}" if zh else f"Insurances: {words}")
+    if n.exempt:
+        words = "、".join(i.zh for i in n.exempt) if zh else ", ".join(i.en for i in n.exempt)
+        found.append(f"按双边协定免缴：{words}" if zh else f"Exempt under a bilateral agreement: {words}")
+    if n.first_month:
+        found.append(f"缴费起始月：{n.first_month}" if zh else f"First month of premiums: {n.first_month}")
+    return found
 
 
 def _certificate(n: Notice, *, zh: bool) -> list[str]:
@@ -131,12 +149,7 @@ def _zh(n: Notice, masked: bool) -> list[str]:
     lines += [f"{x.title.zh}：{mask(x.number) if masked else x.number}" for x in n.numbers]
     if masked and n.numbers:
         lines.append("完整号码请登录系统在“我的”页面查看。")
-    if n.insurances:
-        lines.append(f"参保险种：{'、'.join(i.zh for i in n.insurances)}")
-    if n.exempt:
-        lines.append(f"按双边协定免缴：{'、'.join(i.zh for i in n.exempt)}")
-    if n.first_month:
-        lines.append(f"缴费起始月：{n.first_month}")
+    lines += _covers(n, zh=True)
     for m in n.months:
         parts = "；".join(f"{a.title.zh} {a.amount}" for a in m.amounts)
         lines.append(f"{m.month} 个人缴纳部分（元）：{parts}；合计 {m.total}")
@@ -152,12 +165,7 @@ def _en(n: Notice, masked: bool) -> list[str]:
     lines += [f"{x.title.en}: {mask(x.number) if masked else x.number}" for x in n.numbers]
     if masked and n.numbers:
         lines.append("Sign in and open “My record” to see the full numbers.")
-    if n.insurances:
-        lines.append(f"Insurances: {', '.join(i.en for i in n.insurances)}")
-    if n.exempt:
-        lines.append(f"Exempt under a bilateral agreement: {', '.join(i.en for i in n.exempt)}")
-    if n.first_month:
-        lines.append(f"First month of premiums: {n.first_month}")
+    lines += _covers(n, zh=False)
     for m in n.months:
         parts = "; ".join(f"{a.title.en} {a.amount}" for a in m.amounts)
         lines.append(f"Your own part for {m.month} (yuan): {parts}; total {m.total}")

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain import delivery
 from domain.calendar import WorkCalendar
 from schemas.base import Text
+from schemas.enrolment import KIND as ENROLMENT
 from schemas.process import ProcessState
 from store import message_settings
 from store.tables.outbox import Outgoing
@@ -126,10 +127,12 @@ def reminder(
     process_id: str | None,
     task_id: str | None,
 ) -> dict[str, Any]:
-    """A reminder to a user, to be queued with others. Its subject names the process, never the person."""
+    """A reminder to a user, to be queued with others. Its subject names the case where it has a number, never the
+    person."""
     subject = REMINDER_SUBJECT
-    if process_id is not None:
-        subject = Text(zh=f"{subject.zh} {process_id}", en=subject.en)
+    kind, _, case_no = (process_id or "").partition("-")
+    if kind == ENROLMENT:
+        subject = Text(zh=f"{subject.zh} {case_no}", en=f"{subject.en} {case_no}")
     return _row(
         key, subject, message,
         now=now, channel=channel, username=username, link=link, process_id=process_id, task_id=task_id, reminder=True,

@@ -40,8 +40,8 @@ class RetirementInput(Input):
         json_schema_extra=label(
             "人员类别",
             "Group",
-            help_zh="女性按岗位：管理、专业技术岗 female55，工人岗 female50",
-            help_en="Women by post: managers and specialists female55, workers female50",
+            help_zh="女性按岗位：管理、专业技术岗原55岁，工人岗原50岁",
+            help_en="Women by post: managers and specialists formerly 55, workers 50",
         )
     )
     birth: Month = Field(json_schema_extra=label("出生年月", "Month of birth"))

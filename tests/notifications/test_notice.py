@@ -123,6 +123,8 @@ async def test_the_mail_is_bilingual_and_holds_no_number_and_no_amount(mail_serv
     assert amounts and not [a for a in amounts if str(a) in text]
     assert "FE2026-0001" in text
     assert "电子社保卡" in text
+    assert "缴费起始月：2026-11" in text and "First month of premiums: 2026-11" in text
+    assert "参保险种：" in text and "Insurances: " in text
     assert "“我的”页面" in text
     assert "My record" in text
     assert f"/cases/{CASE}" in text
