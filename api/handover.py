@@ -29,6 +29,10 @@ router = APIRouter(tags=["tasks"])
 NOT_IN_HAND = Text(
     zh="该任务不在您手上：先认领，再转办或委派。", en="You do not hold this task: claim it first, then pass it on."
 )
+NOT_THE_DELEGATE = Text(
+    zh="该任务委派给了他人，只有受委派人可以交回；委派人可以收回。",
+    en="Somebody else works on this task: only that person gives it back, and who delegated it can recall it.",
+)
 NOT_LENT = Text(zh="该任务没有委派给他人。", en="This task is not delegated to anybody.")
 
 
@@ -59,8 +63,10 @@ async def return_delegated(s: AsyncSession, viewer: Viewer, task_id: str, body: 
     """交回: the delegate gives the task back with a note, which stays as a comment."""
     task, process = await locked_task(s, viewer, task_id)
     require_open(task)
-    if task.owner is None or not permissions.holds(viewer, task):
+    if task.owner is None:
         raise NotAllowedNow(NOT_LENT)
+    if not permissions.holds(viewer, task):
+        raise NotAllowed(NOT_THE_DELEGATE)
     hat = permissions.hat_for(viewer, task) or viewer
     owner = users.viewer_of(await s.get_one(User, task.owner))
     task.owner = None

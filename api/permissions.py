@@ -5,11 +5,14 @@ their own; an administrator runs the system and decides no case; an auditor chan
 person's tasks under that person's name, and nothing that either of the two did before.
 """
 
+from collections.abc import Sequence
+
 from api.problems import Delegated, FourEyes, NotAllowed, TaskHeld
 from schemas.base import Text
 from schemas.deadlines import LegalKind
 from schemas.incident_steps import WAY_ROLES, Way
 from schemas.incidents import TASK_KIND
+from schemas.process import CANCELLING
 from store.inbox import BEHALF_ROLES, MONEY_KINDS, is_candidate
 from store.tables.processes import Task
 from store.users import Viewer
@@ -199,8 +202,11 @@ def _moves(viewer: Viewer, task: Task, mine: bool) -> list[str]:
     return found
 
 
-def process_actions(viewer: Viewer, kind: str, state: str) -> list[str]:
-    """Commands that the viewer may give to a process in this state. What many cases share is not cancelled."""
+def process_actions(viewer: Viewer, kind: str, state: str, flags: Sequence[str]) -> list[str]:
+    """Commands that the viewer may give to a process in this state. What many cases share is not cancelled; one that is
+    being cancelled takes no command any more."""
+    if CANCELLING in flags:
+        return []
     known = {"running": ["suspend", "cancel"], "waiting": ["suspend", "cancel"], "suspended": ["resume", "cancel"]}
     found: list[str] = []
     if viewer.has(*COMMANDERS):

@@ -203,7 +203,7 @@ def process_fields(process: Process, look: Lookup, holders: list[str]) -> dict[s
 
 def commands(process: Process, look: Lookup) -> list[str]:
     """What may be done now: nothing with what is looked back at."""
-    return [] if clock.looked_at() else process_actions(look.viewer, process.kind, process.state)
+    return [] if clock.looked_at() else process_actions(look.viewer, process.kind, process.state, process.flags)
 
 
 def timeline_view(row: Timeline | InboxEvent, look: Lookup, done_for: Mapping[str, str]) -> TimelineView:

@@ -169,6 +169,8 @@ async def test_a_delegated_task_is_worked_on_returned_and_completed_by_its_owner
         assert [t["id"] for t in page["items"]] == [task] and page["counts"]["mine"] == 1
     assert (await do(office, "clerk2", task, "release")).json()["code"] == "delegated"
     assert (await clerk2.put(f"/api/v1/tasks/{task}/draft", json={"data": {"remark": "已核"}})).status_code == 200
+    wrong = await do(office, "clerk", task, "return_delegated", note="收回来")
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "not_allowed") and "受委派人" in wrong.json()["detail"]
     back = await do(office, "clerk2", task, "return_delegated", note="已与社保局核对")
     assert (back.json()["holder"], back.json()["owner"]) == ("clerk", None)
     view = (await clerk.get(f"/api/v1/tasks/{task}")).json()

@@ -4,6 +4,7 @@ import pytest
 
 from api.permissions import process_actions
 from schemas.base import Text
+from schemas.process import CANCELLING
 from store.users import Viewer
 
 
@@ -13,11 +14,17 @@ def viewer(*roles: str) -> Viewer:
 
 @pytest.mark.parametrize("kind", ["tax_payment", "reimbursement"])
 def test_what_many_cases_share_offers_no_cancelling(kind: str) -> None:
-    assert process_actions(viewer("clerk"), kind, "running") == ["suspend", "decide_date"]
-    assert process_actions(viewer("supervisor"), kind, "suspended") == ["resume", "decide_date"]
+    assert process_actions(viewer("clerk"), kind, "running", []) == ["suspend", "decide_date"]
+    assert process_actions(viewer("supervisor"), kind, "suspended", []) == ["resume", "decide_date"]
 
 
 def test_a_case_can_be_cancelled_by_the_office_alone() -> None:
-    assert process_actions(viewer("clerk"), "enrolment", "waiting") == ["suspend", "cancel", "decide_date"]
-    assert process_actions(viewer("college"), "enrolment", "waiting") == []
-    assert process_actions(viewer("clerk"), "enrolment", "closed") == []
+    assert process_actions(viewer("clerk"), "enrolment", "waiting", []) == ["suspend", "cancel", "decide_date"]
+    assert process_actions(viewer("college"), "enrolment", "waiting", []) == []
+    assert process_actions(viewer("clerk"), "enrolment", "closed", []) == []
+
+
+@pytest.mark.parametrize("state", ["running", "waiting", "suspended"])
+def test_a_case_that_is_being_cancelled_takes_no_command(state: str) -> None:
+    for role in ("clerk", "supervisor", "head"):
+        assert process_actions(viewer(role), "enrolment", state, [CANCELLING]) == []

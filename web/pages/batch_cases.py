@@ -71,7 +71,7 @@ async def _show(
     problem: Problem | None = None,
 ) -> Response:
     items = await _items(visit, ids)
-    able = [i for i in items if action in process_actions(visit.viewer, i.kind, i.state)]
+    able = [i for i in items if action in process_actions(visit.viewer, i.kind, i.state, i.flags)]
     return await page(
         visit,
         "batch_cases.html",

@@ -84,7 +84,7 @@ async def cases(visit: Guest, query: Annotated[ProcessQuery, Query()]) -> Respon
 
 def commands_of(visit: Visit, items: list[ProcessItem]) -> list[str]:
     """What the visitor may tell many of these cases at once."""
-    able = {c for item in items for c in process_actions(visit.viewer, item.kind, item.state)}
+    able = {c for item in items for c in process_actions(visit.viewer, item.kind, item.state, item.flags)}
     return [c for c in ("suspend", "resume", "cancel") if c in able]
 
 
