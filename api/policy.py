@@ -117,12 +117,22 @@ def _actions_in(state: str) -> tuple[str, ...]:
     return {"proposed": ("approve", "reject", "withdraw"), "approved": ("apply", "reject", "withdraw")}.get(state, ())
 
 
+def _in_force(row: PolicyChangeRow) -> bool:
+    """Whether an applied change is laid on by this process: it was not taken back."""
+    return any(c.id == row.id for c in policies.in_force())
+
+
+def _taken_back(row: PolicyChangeRow) -> bool:
+    seen = row.number is not None and row.number <= policies.number()  # else this process does not know it yet
+    return seen and row.kind != ChangeKind.REVOKE and not _in_force(row)
+
+
 def actions(viewer: Viewer, row: PolicyChangeRow) -> list[str]:
     """What the viewer can do with a change now."""
     if not viewer.has(*CHANGES):
         return []
     if row.state == ChangeState.APPLIED:
-        return ["revoke"] if any(c.id == row.id for c in policies.in_force()) else []
+        return ["revoke"] if _in_force(row) else []
     own, through = row.proposed_by == viewer.username, row.proposed_by in viewer.names
     allowed = {"approve": not through, "reject": not through, "withdraw": own, "apply": True}
     return [verb for verb in _actions_in(row.state) if allowed[verb]]
@@ -257,8 +267,9 @@ def view_of(viewer: Viewer, row: PolicyChangeRow) -> ChangeView:
     title, which = title_of(row.file), _which(row)
     return ChangeView.model_validate(
         {
-            **{f: getattr(row, f) for f in ChangeView.model_fields if f not in ("title", "actions")},
+            **{f: getattr(row, f) for f in ChangeView.model_fields if f not in ("title", "taken_back", "actions")},
             "title": Text(zh=f"{title.zh} {which.zh}".strip(), en=f"{title.en} {which.en}".strip()),
+            "taken_back": _taken_back(row),
             "actions": actions(viewer, row),
         }
     )

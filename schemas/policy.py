@@ -100,7 +100,8 @@ class Impact(BaseModel):
 
 
 class ChangeView(BaseModel):
-    """A change as people see it. `old`: what was in force before (at the proposal, or when it was applied)."""
+    """A change as people see it. `old`: what was in force before (at the proposal, or when it was applied).
+    `taken_back`: it was applied, and another change has taken it back."""
 
     id: int
     file: str
@@ -126,6 +127,7 @@ class ChangeView(BaseModel):
     number: int | None
     version: str | None
     impact: Impact | None
+    taken_back: bool = False
     actions: list[str] = []
 
 

@@ -81,6 +81,11 @@ def in_force() -> Sequence[PolicyChange]:
     return policy_changes.effective(_applied)
 
 
+def number() -> int:
+    """How many changes were applied when this process last looked."""
+    return len(_applied)
+
+
 def texts() -> Mapping[str, str]:
     """The texts of all rules in force. PolicyError when a change cannot be laid on."""
     return _texts(stamp())

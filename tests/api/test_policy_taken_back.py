@@ -71,6 +71,7 @@ async def test_what_was_applied_wrongly_is_taken_back_and_stays_on_record(keeper
     assert await fee() == "50.00"
     seen = (await get(keepers, "policy", f"/changes/{number}")).json()
     assert (seen["state"], seen["actions"], seen["new"]["daily_rate"]) == ("applied", [], "0.001")
+    assert seen["taken_back"] is True and change["taken_back"] is False
     for again in (number, change["id"]):  # neither twice, nor what takes back
         assert (await post(keepers, "policy", f"/changes/{again}/revoke", note="x")).status_code == 409
     body = {"file": "late_fee.yaml", "kind": "revoke", "key": "999", "new": {}, "reason": "x", "source": "x"}
