@@ -19,10 +19,12 @@ from temporalio.exceptions import ApplicationError
 from runtime import clock
 from schemas.bureaus import ApplicationAnswer, BillAnswer, BillItemAnswer, PaymentAnswer
 from schemas.calls import PaymentScope, RegistrationArg
-from store import applications, documents, people, registrations
+from store import applications, documents, number_search, people, registrations
 from store import policies as rules
-from store.bill_files import UnreadableBill, read_bill
+from store.bill_files import read_bill
 from store.database import session
+from store.premium_lines import ZERO
+from store.sealed import number_hash, seal
 from store.tables.ledger import AgencyLine, Bill, BillLine, PremiumLine
 from store.tables.processes import Process
 
@@ -201,35 +203,38 @@ async def store_uploaded_bill(book: BillBook) -> bool:
     if document is None:
         return False
     lines = read_bill(documents.read_file(document), document.filename, applications.agency_files().bills["tax_office"])
-    total = sum((line.unit_amount + line.person_amount for line in lines), Decimal("0.00"))
+    total = sum((line.unit_amount + line.person_amount for line in lines), ZERO)
     await _store_lines(book, lines, None, total)
     return True
 
 
 async def _store_lines(book: BillBook, items: list[BillItemAnswer], bill_no: str | None, total: Decimal) -> None:
-    """Replaces the agency's lines as a whole. UnreadableBill when someone on it is not on our list: the list was
-    frozen, so such a bill is not the one that was asked for."""
+    """Replaces the agency's lines as a whole. Who is on its bill and not on our list has lines as well, by person where
+    we know the number: the comparison names them."""
     by_number: dict[str, str] = {}
     for person in book.persons:
         by_number |= {number: person.person_id for number in (person.number, person.id_number) if number}
-    strangers = {item.number for item in items} - set(by_number)
-    if strangers:
-        raise UnreadableBill(
-            f"其中 {len(strangers)} 人不在已锁定的名单内", f"{len(strangers)} persons on it are not on the frozen list"
-        )
     async with session() as s:
+        others = {item.number for item in items} - by_number.keys()
+        by_number |= await number_search.persons_of(s, others)
+        lines: dict[tuple[str, str, str], AgencyLine] = {}
+        for item in items:
+            known = by_number.get(item.number)
+            key = (known or number_hash(item.number), item.month, item.insurance)
+            if key not in lines:
+                lines[key] = AgencyLine(
+                    bill_id=book.bill_id,
+                    person_id=key[0],
+                    premium_month=item.month,
+                    insurance=item.insurance,
+                    unit_amount=ZERO,
+                    person_amount=ZERO,
+                    number=None if known else seal(item.number),
+                )
+            lines[key].unit_amount += item.unit_amount  # one person may stand there under two numbers
+            lines[key].person_amount += item.person_amount
         await s.execute(delete(AgencyLine).where(AgencyLine.bill_id == book.bill_id))
-        s.add_all(
-            AgencyLine(
-                bill_id=book.bill_id,
-                person_id=by_number[item.number],
-                premium_month=item.month,
-                insurance=item.insurance,
-                unit_amount=item.unit_amount,
-                person_amount=item.person_amount,
-            )
-            for item in items
-        )
+        s.add_all(lines.values())
         row = await s.get_one(Bill, book.bill_id)
         row.agency_bill_no, row.agency_total = bill_no, total
 

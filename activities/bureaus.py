@@ -235,10 +235,7 @@ async def fetch_bill(arg: BillArg) -> None:
             if refused.code == "not_paid_yet":  # the bill that is made up is another payment, still on its way
                 raise AgencyUnavailable(TAX_OFFICE, "原征集单尚未缴款 the bill made up is not paid yet") from None
             raise
-    try:
-        await books.store_bill(bill, answer)
-    except UnreadableBill as error:
-        raise final("UnreadableBill", error.text) from None
+    await books.store_bill(bill, answer)
 
 
 def _bill_item(person: books.PersonOnBill) -> dict[str, object]:

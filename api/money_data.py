@@ -12,8 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.calls import PaymentScope
 from schemas.tasks import TaskSpec
-from schemas.tax_payment import CASE_CANCELLED, NO_NUMBER, NOT_VISIBLE, TO_A_LATER_BILL, WAS_REVERSED
+from schemas.tax_payment import (
+    CASE_CANCELLED,
+    NO_NUMBER,
+    NOT_ON_LIST,
+    NOT_VISIBLE,
+    TAKEN_OFF_BY_US,
+    TO_A_LATER_BILL,
+    WAS_REVERSED,
+    to_remove,
+)
 from store import documents, ledger, people, policies, registrations, taking_off, vouchers
+from store.sealed import unseal
 from store.tables.ledger import Bill
 
 ZERO = Decimal("0.00")
@@ -90,7 +100,18 @@ async def bill(session: AsyncSession, bill_id: str) -> dict[str, Any]:
     }
     found |= await _gone(session, row)
     if row.agency_total is not None:
-        found["comparison"] = [
+        found |= await _comparison(session, row, pairs, names)
+    return found
+
+
+async def _comparison(session: AsyncSession, row: Bill, pairs: ledger.Pairs, names: dict[str, str]) -> dict[str, Any]:
+    """Our lines beside the agency's. Who is on the agency's bill alone is marked, by name or by the number on it."""
+    others = await ledger.strangers(session, row.id)
+    off = {x.person_id for x in await taking_off.taken_off(session, row.id)}
+    numbers = {person: str(unseal(number)) for person, number in others.items() if number is not None}
+    lines: list[dict[str, Any]] = []
+    for (person, month, insurance), (ours, theirs) in pairs.items():
+        lines.append(
             {
                 "person_name": names.get(person, ""),
                 "premium_month": month,
@@ -100,11 +121,13 @@ async def bill(session: AsyncSession, bill_id: str) -> dict[str, Any]:
                 "ours_person": str(ours.person),
                 "theirs_person": str(theirs.person),
                 "difference": str(theirs.unit + theirs.person - ours.unit - ours.person),
-                "equal": ours == theirs,
+                "equal": ours == theirs and person not in others,
             }
-            for (person, month, insurance), (ours, theirs) in pairs.items()
-        ]
-    return found
+        )
+        if person in others:
+            mark = TAKEN_OFF_BY_US if person in off else NOT_ON_LIST
+            lines[-1] |= {"number_on_bill": numbers.get(person), "mark": mark.model_dump()}
+    return {"comparison": lines} | ({"not_on_list": to_remove(len(others)).model_dump()} if others else {})
 
 
 async def _gone(session: AsyncSession, row: Bill) -> dict[str, Any]:

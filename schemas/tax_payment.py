@@ -19,7 +19,20 @@ CASE_CANCELLED = Text(zh="参保已撤销", en="the enrolment was cancelled")
 NO_NUMBER = Text(zh="尚无参保编号", en="no number yet")
 NOT_VISIBLE = Text(zh="税务端未见", en="not visible at the tax client")
 WAS_REVERSED = Text(zh="已冲销，不再缴纳", en="reversed, no longer due")
+NOT_ON_LIST = Text(zh="税务端已征集，不在本单名单内", en="billed, but not on our list")
+TAKEN_OFF_BY_US = Text(zh="税务端已征集，已由我方移出", en="billed, but taken off by us")
 TO_A_LATER_BILL = Text(zh="转后续征集单缴纳", en="due with a later bill")
+
+
+def to_remove(persons: int) -> Text:
+    """What is done about people on the tax office's bill who are not on our list."""
+    return Text(
+        zh=f"征集单上有 {persons} 人不在本单名单内。请在税务客户端将其移出，再选“重新取数核对”取新的征集单；"
+        "由人工上传的，上传重新导出的明细。更正台账不能消除此差异。",
+        en=f"Persons on the tax office's bill who are not on our list: {persons}. Remove them at the tax client, then "
+        "choose “Fetch and compare again”; where the bill is uploaded, upload the one exported anew. Correcting our "
+        "lines does not remove this difference.",
+    )
 
 
 class BillKind:

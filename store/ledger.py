@@ -184,9 +184,10 @@ async def _now(session: AsyncSession, bill: Bill) -> datetime:
 
 
 Key = tuple[str, str, str]
+Pairs = dict[Key, tuple[Amounts, Amounts]]
 
 
-async def beside_agency(session: AsyncSession, of_id: str) -> dict[Key, tuple[Amounts, Amounts]]:
+async def beside_agency(session: AsyncSession, of_id: str) -> Pairs:
     """(person, month, insurance) -> our amounts and the agency's; what one side lacks is zero there."""
     ours: dict[Key, Amounts] = {}
     for line in await lines_of_bill(session, of_id):
@@ -200,10 +201,23 @@ async def beside_agency(session: AsyncSession, of_id: str) -> dict[Key, tuple[Am
     return {k: (ours.get(k, NOTHING), theirs.get(k, NOTHING)) for k in sorted(ours.keys() | theirs.keys())}
 
 
+async def strangers(session: AsyncSession, of_id: str) -> dict[str, bytes | None]:
+    """Who stands on the agency's bill and not on ours, with the encrypted number of those whom we do not know."""
+    ours = select(PremiumLine.person_id).join(BillLine, BillLine.line_id == PremiumLine.id)
+    rows = await session.execute(
+        select(AgencyLine.person_id, AgencyLine.number).where(
+            AgencyLine.bill_id == of_id, AgencyLine.person_id.not_in(ours.where(BillLine.bill_id == of_id))
+        )
+    )
+    return {row.person_id: row.number for row in rows}
+
+
 async def compare_bill(session: AsyncSession, of_id: str) -> BillComparison:
-    """Tolerance is zero. `difference` adds up the gaps without their signs, so that two faults never cancel out."""
-    pairs = (await beside_agency(session, of_id)).values()
-    differing = [(a, b) for a, b in pairs if a != b]
+    """Tolerance is zero. `difference` adds up the gaps without their signs, so that two faults never cancel out. Who is
+    on the agency's bill alone differs, also with amounts of zero."""
+    found, others = await beside_agency(session, of_id), await strangers(session, of_id)
+    pairs = found.values()
+    differing = [(a, b) for (person, _, _), (a, b) in found.items() if a != b or person in others]
     gap = sum((abs(b.unit - a.unit) + abs(b.person - a.person) for a, b in differing), ZERO)
     return BillComparison(
         bill_id=of_id,

@@ -6,9 +6,11 @@ case's id. Whoever asks must not put the number into an address, a log or an err
 
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Text, any_, cast, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store import words
@@ -44,17 +46,27 @@ def looks_like_number(text: str) -> bool:
     return len(number) >= MIN_LENGTH and digits >= MIN_DIGITS and _NUMBER.fullmatch(number) is not None
 
 
+async def persons_of(session: AsyncSession, numbers: Collection[str]) -> dict[str, str]:
+    """Number -> person, of those that are somebody's: of the document, or at an agency, in force or not any more."""
+    digests = {number: number_hash(number) for number in numbers}
+    among = any_(cast(list(digests.values()), ARRAY(Text)))
+    registered = await session.execute(
+        select(Registration.number_hash, Registration.person_id)
+        .where(Registration.number_hash == among)
+        .order_by(Registration.id)
+    )
+    owners = {str(row.number_hash): row.person_id for row in registered}
+    documents = await session.execute(select(Person.id_hash, Person.id).where(Person.id_hash == among))
+    owners |= {row.id_hash: row.id for row in documents}
+    return {number: owners[digest] for number, digest in digests.items() if digest in owners}
+
+
 async def meaning(session: AsyncSession, text: str) -> Meaning:
     """What the text is. An empty meaning: no number, search for it as words."""
     if not looks_like_number(text):
         return Meaning()
     number = clean(text)
-    digest = number_hash(number)
-    subject = await session.scalar(select(Person.id).where(Person.id_hash == digest))
-    if subject is None:
-        subject = await session.scalar(
-            select(Registration.person_id).where(Registration.number_hash == digest).limit(1)
-        )
+    subject = (await persons_of(session, [number])).get(number)
     if subject is not None:
         return Meaning(subject=subject, personal=True)
     receipt = await session.scalar(

@@ -194,6 +194,8 @@ def _tables(context: Context, choices: Choices, lang: str) -> list[Block]:
         differing = sum(1 for _, differs in rows if differs)
         if key == "comparison":
             block.notes.append(_compared(len(rows), differing, lang))
+            if context.get("not_on_list"):
+                block.notes.append(Note(pick(lang, context["not_on_list"]), "bad"))
         if len(rows) > FOLD_ABOVE and not differing:
             block.summary = translate(lang, "ctx_show_lines", n=len(rows))
         found.append(block)

@@ -8,7 +8,7 @@ period, explanation, source).
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import DDL, ForeignKey, Index, Numeric, Text, UniqueConstraint, event, text
+from sqlalchemy import DDL, ForeignKey, Index, LargeBinary, Numeric, Text, UniqueConstraint, event, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -119,7 +119,8 @@ class TakenOff(Base):
 
 
 class AgencyLine(Base):
-    """The agency's bill per person, month and insurance, as fetched or uploaded last."""
+    """The agency's bill per person, month and insurance, as fetched or uploaded last. Somebody whom we do not know
+    stands here under the keyed hash of the `number` on that bill, which is encrypted; all others have none."""
 
     __tablename__ = "agency_lines"
     bill_id: Mapped[str] = mapped_column(ForeignKey("bills.id"), primary_key=True)
@@ -128,6 +129,7 @@ class AgencyLine(Base):
     insurance: Mapped[str] = mapped_column(primary_key=True)
     unit_amount: Mapped[Decimal] = mapped_column(Money)
     person_amount: Mapped[Decimal] = mapped_column(Money)
+    number: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class Withholding(Base):

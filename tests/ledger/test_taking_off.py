@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from sqlalchemy import select
 
+from activities.bureaus import fetch_bill
 from activities.ledger import (
     adjust_bill,
     case_books,
@@ -18,16 +19,18 @@ from activities.ledger import (
     write_lines,
 )
 from activities.withholding import withholding_list
+from api import money_data
 from runtime import clock
 from schemas.calls import BillArg, BillDecision, CaseArg, FreezeArg, PaymentArg
 from schemas.forms import ReasonForm
 from schemas.process import CANCELLING
-from schemas.tax_payment import BillKind, BillRef, PaymentForm, TakeOffForm
+from schemas.tax_payment import NOT_ON_LIST, TAKEN_OFF_BY_US, BillKind, BillRef, PaymentForm, TakeOffForm
 from store import database as db
-from store import ledger, premium_lines, taking_off, vouchers
+from store import documents, ledger, people, premium_lines, taking_off, vouchers
 from store.tables.ledger import Bill
 from store.tables.processes import Process
 from tests.ledger.conftest import SCOPE, Office, run, twice
+from web.context_view import blocks
 
 LATER = FreezeArg(scope=SCOPE, kind=BillKind.SUPPLEMENTARY, round=2)
 WHY = "税务端查无此人，待核实"
@@ -77,6 +80,16 @@ async def pay(office: Office, bill: BillRef) -> None:
     form = PaymentForm(paid_on=date(2026, 11, 18), certificate_no="351016261100000001", amount=bill.total)
     submission = await office.submit("tax_payment.payment", "paid", form)
     await run(record_payment, PaymentArg(bill_id=bill.bill_id, submission_id=submission, actor="clerk"))
+
+
+async def upload_bill(bill_id: str, lines: list[str]) -> None:
+    """The tax client's bill as a clerk uploads it."""
+    content = "\n".join(["证件号码,险种,费款所属期,单位应缴,个人应缴", *lines]).encode()
+    async with db.session() as s:
+        await documents.store(
+            s, content, filename="bill.csv", media_type="text/csv", code=f"bill_{bill_id}", uploaded_by="clerk",
+            now=clock.now(), process_id=SCOPE.process_id, replaces=True,
+        )  # fmt: skip
 
 
 async def test_a_cancelled_case_leaves_the_bill_and_adds_up_to_nothing(office: Office) -> None:
@@ -197,3 +210,42 @@ async def test_a_cancelled_case_writes_no_lines_any_more(office: Office) -> None
     await cancelled(case)
     assert (await twice(write_lines, office.request(case))).written == {}
     assert (await run(open_lines, SCOPE)).current == 0
+
+
+async def test_who_is_on_the_agencys_bill_alone_is_a_difference_with_a_name(office: Office) -> None:
+    """Somebody taken off, somebody of ours who never stood on the bill, and somebody whom nobody knows: no failed step,
+    and nobody else waits."""
+    stays, gone = await office.case(), await office.case(name="Berta Beispiel", name_zh=None)
+    await office.case(name="Carla Beispiel", name_zh=None, id_number="C7700001")
+    bill = await office.billed(stays, gone)
+    await take(office, bill, gone)
+    arg = BillArg(bill_id=bill.bill_id)
+    async with db.session() as s:
+        of = [(await people.hire_of(s, case.process_id)).id_number for case in (stays, gone)]
+        due = [(x.insurance, x.unit_amount, x.person_amount) for x in await ledger.lines_of_bill(s, bill.bill_id)]
+    ours = [f"{of[0]},{i},202611,{unit},{person}" for i, unit, person in due]
+    others = [f"{number},pension,202611,{yuan},0" for number, yuan in ((of[1], 9), ("C7700001", 8), ("C7700002", 0))]
+    await upload_bill(bill.bill_id, [*ours, *others])
+    await run(fetch_bill, arg)
+    found = await run(compare_bill, arg)
+    assert (found.equal, found.differing_lines, found.difference) == (False, 3, "17.00")
+    submission = await office.submit("tax_payment.confirm", "adjust", ReasonForm(reason="按征集单"))
+    adjusted = await run(adjust_bill, BillDecision(bill_id=bill.bill_id, submission_id=submission, actor="clerk"))
+    assert not adjusted.equal, "our lines are right as they are"
+    async with db.session() as s:
+        context = await money_data.bill(s, bill.bill_id)
+    marked = {x["person_name"] or x["number_on_bill"]: x["mark"] for x in context["comparison"] if not x["equal"]}
+    assert marked == {
+        "Berta Beispiel": TAKEN_OFF_BY_US.model_dump(),
+        "Carla Beispiel": NOT_ON_LIST.model_dump(),
+        "C7700002": NOT_ON_LIST.model_dump(),
+    }
+    for lang, words in (("zh", "请在税务客户端将其移出"), ("en", "Remove them at the tax client")):
+        (block,) = [b for b in blocks(context, {}, lang) if b.id == "ctx-comparison"]
+        assert any(words in note.text and note.tone == "bad" for note in block.notes)
+        assert "C7700002" in [cell.text for cells, _ in block.rows for cell in cells]
+    await upload_bill(bill.bill_id, ours)
+    await run(fetch_bill, arg)
+    assert (await run(compare_bill, arg)).equal
+    async with db.session() as s:
+        assert "not_on_list" not in await money_data.bill(s, bill.bill_id)
