@@ -92,7 +92,10 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if not roomy:
         yield tmp_path_factory.mktemp("memory")
         return
-    with tempfile.TemporaryDirectory(prefix="baoqi-tests-", dir=SHARED_MEMORY) as folder:
+    for left in SHARED_MEMORY.glob("baoqi-tests-*-*"):  # a killed run cannot clear up
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"baoqi-tests-{os.getpid()}-", dir=SHARED_MEMORY) as folder:
         yield Path(folder)
 
 
