@@ -129,6 +129,7 @@ async def _in_hand(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task,
     task, process = await locked_task(s, viewer, task_id)
     require_open(task)
     if not permissions.holds(viewer, task):
+        permissions.require_work(viewer, task)  # "claim it first" is no help to who may not
         permissions.require_free(viewer, task, await users.names(s))
         raise NotAllowedNow(NOT_IN_HAND)
     if task.owner is not None:
