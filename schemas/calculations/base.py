@@ -120,12 +120,25 @@ def _plain(value: Decimal) -> str:
     return f"{value.normalize():f}" if value else "0"
 
 
-Day = Annotated[
-    date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-24"]})
-]
+# For the JSON Schema: pydantic leaves out a pattern behind a validator of ours, and lets other keys of a mapping pass.
+YEAR_PATTERN = r"^(19|20|21)[0-9]{2}$"
+_YEAR_MONTH = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])"
+MONTH_PATTERN = f"^{_YEAR_MONTH}$"
+_DAY_SCHEMA = {
+    "type": "string",
+    "format": "date",
+    "pattern": rf"^{_YEAR_MONTH}-(0[1-9]|[12][0-9]|3[01])$",
+    "examples": ["2026-11-24"],
+}
+
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(_DAY_SCHEMA)]
 """A day "YYYY-MM-DD"."""
 
-Month = Annotated[str, BeforeValidator(_month), Field(pattern=f"^{_MONTH.pattern}$", examples=["2026-11"])]
+Month = Annotated[
+    str,
+    BeforeValidator(_month),
+    WithJsonSchema({"type": "string", "pattern": MONTH_PATTERN, "examples": ["2026-11"]}),
+]
 """A month "YYYY-MM"."""
 
 AnswerMonth = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]

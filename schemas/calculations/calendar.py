@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from schemas.calculations.base import FIRST_YEAR, LAST_YEAR, Item, label, refused
+from schemas.calculations.base import FIRST_YEAR, LAST_YEAR, YEAR_PATTERN, Item, label, refused
 
 
 class CalendarYearInput(Item):
@@ -26,8 +26,10 @@ def _year(given: Any) -> Any:
     return given
 
 
+_YearKey = Annotated[str, BeforeValidator(_year), WithJsonSchema({"type": "string", "pattern": YEAR_PATTERN})]
 CalendarInput = Annotated[
-    dict[Annotated[str, BeforeValidator(_year), Field(pattern=r"^\d{4}$")], CalendarYearInput], Field(max_length=60)
+    dict[_YearKey, CalendarYearInput],
+    Field(max_length=60, json_schema_extra={"propertyNames": {"pattern": YEAR_PATTERN}}),
 ]
 
 CALENDAR_FIELD: Any = Field(

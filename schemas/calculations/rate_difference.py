@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from schemas.calculations.base import Answer, Input, Money, Month, Rate, Yuan, label
+from schemas.calculations.base import MONTH_PATTERN, Answer, Input, Money, Month, Rate, Yuan, label
 
 
 class RateDifferenceInput(Input):
@@ -21,6 +21,7 @@ class RateDifferenceInput(Input):
             widget="json",
             help_zh="月份 → 全体人员缴费基数之和",
             help_en="Month -> sum of the bases of all staff",
+            propertyNames={"pattern": MONTH_PATTERN},
         )
     )
     old: Rate = Field(json_schema_extra=label("原费率", "Old rate"))

@@ -4,9 +4,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import policies
 from domain.calculations import CALCULATIONS, Context, Rules
@@ -212,3 +214,25 @@ def test_a_value_of_which_only_the_year_of_publication_is_known_says_so() -> Non
 
     assert "是否已公布不能确定" in said("2026-03-15")
     assert "是否已公布不能确定" not in said("2026-11-24")  # the data held it by then
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "good", "wrong"),
+    [
+        ("retirement", "birth", "1970-05", ["abc", "1970-13", "1899-01", "2200-01", "197005"]),
+        ("late-fee", "due", "2026-10-25", ["abc", "1899-12-31", "2200-01-01", "2026-13-01"]),
+        ("rate-difference", "base_totals", {"2025-01": "1"}, [{"abc": "1"}, {"2025-13": "1"}, {"2025-01": "x"}]),
+        ("add-days", "calendar", {"2026": {}}, [{"26": {}}, {"1899": {}}]),
+    ],
+)
+def test_the_schema_of_an_input_refuses_what_the_input_refuses(
+    name: str, field: str, good: Any, wrong: list[Any]
+) -> None:
+    calculation = CALCULATIONS[name]
+    schema = jsonschema_rs.validator_for(calculation.input.model_json_schema())
+    given = {**calculation.examples[0], field: good}
+    assert schema.is_valid(given) and calculation.input.model_validate(given)
+    for value in wrong:
+        with pytest.raises(ValidationError):
+            calculation.input.model_validate({**given, field: value})
+        assert not schema.is_valid({**given, field: value}), value
