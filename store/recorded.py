@@ -63,9 +63,11 @@ IN_HAND = Text(
     en="The record is being filled in, verified or corrected: change it in that task, or send the task back.",
 )
 BILLED_TOO_HIGH = Text(
-    zh="按更正后的工资，已列入征集单的保费多缴：请先向税务机关申请退费（差额可用“上下限与工资更正补差”计算），不能在此减少。",
-    en="By this wage too much was billed already: claim the refund at the tax office first (the calculator of make-up "
-    "differences gives the amount); it cannot be lowered here.",
+    zh="按更正后的工资，已列入征集单的保费多缴，不能在此减少：请按税务机关的退费程序申请退还多缴部分"
+    "（差额可用“上下限与工资更正补差”计算）；台账和本资料仍为原工资。",
+    en="By this wage too much was billed already, which cannot be lowered here: claim the excess by the refund "
+    "procedure of the tax office (the calculator of make-up differences gives the amount); the books and this record "
+    "keep the wage that was billed.",
 )
 CANCELLED = Text(zh="个案已撤销，其资料不再更正。", en="The case was cancelled: its record is not amended any more.")
 NUMBER_OF_ANOTHER = Text(
