@@ -22,7 +22,7 @@ from domain.policy import (
 )
 from domain.procedures import Procedure, ProcedureDocument, ProcedureTables
 from domain.retirement import ElasticRule, RetirementRules, Track
-from domain.table_files import guard, rows_of
+from domain.table_files import BadValue, guard, rows_of
 from domain.tables import (
     age_limits,
     article_of,
@@ -45,7 +45,11 @@ def retirement_rules(texts: Texts) -> RetirementRules:
     def elastic(row: dict[str, Any]) -> ElasticRule:
         notice, agreement = months.get(row["early_rule"]), months.get(row["late_rule"])
         if notice is None or agreement is None:
-            raise ValueError(f"{row['early_rule']}, {row['late_rule']}: rules in months (应为以月计的期限规则)")
+            both = row["early_rule"], row["late_rule"]
+            raise BadValue(
+                f"early_rule、late_rule（{'、'.join(both)}）应为以月计的期限规则。",
+                f"early_rule and late_rule ({', '.join(both)}) must be deadlines in months.",
+            )
         first_day(row["valid_from"])
         return ElasticRule(
             row["valid_from"], int(row["early_months"]), int(row["late_months"]), notice, agreement, row["source"],
@@ -55,7 +59,8 @@ def retirement_rules(texts: Texts) -> RetirementRules:
     def track(row: dict[str, Any]) -> Track:
         unknown = {row.get("group"), row.get("choose_from")} - {None, *groups}
         if unknown:
-            raise ValueError(f"unknown group (不存在的组) {sorted(map(str, unknown))}")
+            names = sorted(map(str, unknown))
+            raise BadValue(f"没有 {'、'.join(names)} 这一组。", f"There is no group {', '.join(names)}.")
         return Track(
             row["id"],
             _text(row["title"]),
@@ -131,7 +136,7 @@ def procedure_tables(texts: Texts) -> ProcedureTables:
     def refuse_unknown(named: list[str], known: Mapping[str, object] | set[str]) -> None:
         unknown = sorted(set(named) - set(known))
         if unknown:
-            raise ValueError(f"unknown (不存在) {', '.join(unknown)}")
+            raise BadValue(f"{'、'.join(unknown)} 不存在。", f"There is no {', '.join(unknown)}.")
 
     def document(row: dict[str, Any]) -> ProcedureDocument:
         of = cast("list[str]", row.get("categories") or [])
@@ -173,7 +178,10 @@ def _injury(row: dict[str, Any]) -> InjuryGrantRule:
     months = {int(k): int(v) for k, v in cast("dict[int, int]", row["months"]).items()}
     floor, cap = _exact(row["floor_share"]), _exact(row["cap_share"])
     if not 0 < floor < cap:
-        raise ValueError(f"floor_share {floor}, cap_share {cap}")
+        raise BadValue(
+            f"floor_share {floor} 应大于 0 且低于 cap_share {cap}。",
+            f"floor_share {floor} must be above 0 and below cap_share {cap}.",
+        )
     return InjuryGrantRule(
         _date(row["valid_from"]), months, floor, cap, row["source"], _flag(row), article_of(row), published_of(row)
     )
@@ -185,7 +193,10 @@ def _maternity(row: dict[str, Any]) -> MaternityRule:
         for k, v in cast("dict[str, dict[str, Any]]", row["methods"]).items()
     }
     if row["local_method"] not in methods:
-        raise ValueError(f"local_method {row['local_method']}")
+        raise BadValue(
+            f"local_method {row['local_method']} 不在 methods 中。",
+            f"local_method {row['local_method']} is not among the methods.",
+        )
     return MaternityRule(
         _date(row["valid_from"]),
         int(row["leave_days"]),
@@ -216,19 +227,19 @@ def _months(row: dict[str, str]) -> int:
 
 def _flag(row: Mapping[str, Any]) -> bool:
     if not isinstance(row["sample"], bool):
-        raise ValueError("sample: true or false")
+        raise BadValue("sample 应为 true 或 false。", "sample must be true or false.")
     return row["sample"]
 
 
 def _date(value: object) -> date:
     if not isinstance(value, date):
-        raise ValueError(f"{value!r} is not a date (不是日期)")
+        raise BadValue(f"{value} 应为日期，如 2026-11-24。", f"{value} must be a date, like 2026-11-24.")
     return value
 
 
 def _exact(value: object) -> Decimal:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} must be quoted (应加引号)")
+        raise BadValue(f"{value} 应加引号。", f"{value} must be in quotes.")
     return Decimal(value)
 
 

@@ -74,14 +74,20 @@ def text_of(texts: Texts, name: str) -> str:
 
 def load_mapping(texts: Texts, name: str) -> dict[str, Any]:
     """The top mapping of a YAML file."""
+    text = text_of(texts, name)
     try:
-        loaded: object = yaml.load(text_of(texts, name), Loader=LOADER)  # noqa: S506 - a safe loader
+        loaded: object = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else "?"
         raise PolicyError(
             f"{name} 第 {line} 行不是合法的 YAML，请检查缩进和引号。",
             f"{name}, line {line}: not valid YAML; check indentation and quotes.",
+        ) from error
+    except ValueError as error:  # a date that YAML takes for one and that does not exist
+        raise PolicyError(
+            f"{name} 中有不存在的日期，请按 2026-11-24 的格式核对。",
+            f"{name}: there is a date that does not exist; check them, like 2026-11-24.",
         ) from error
     if not isinstance(loaded, dict):
         raise PolicyError(f"{name} 的最外层应为键值映射。", f"{name}: the top level must be a mapping.")
@@ -127,7 +133,10 @@ def calendar_years(texts: Texts) -> list[CalendarYear]:
             rest = [d for e in [*year.rest, *year.public_holidays] for d in days_of(e)]
             work = [d for e in year.work for d in days_of(e)]
         except ValueError as error:
-            raise PolicyError(f"{name} {year.year} 年含有错误日期：{error}", f"{name}, {year.year}: {error}") from error
+            raise PolicyError(
+                f"{name} {year.year} 年含有不存在的日期或止日早于起日的区间，请核对。",
+                f"{name}, {year.year}: there is no such date, or a range ends before it begins; check the year.",
+            ) from error
         wrong = [d for d in [*rest, *work] if d.year != year.year] or sorted(set(rest) & set(work))
         if wrong:
             raise PolicyError(
@@ -320,8 +329,10 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
             tax_payment_countersign_above=settings.get("tax_payment_countersign_above"),
         )
     except (KeyError, ValidationError) as error:
+        named = error.args[0] if isinstance(error, KeyError) else str(error.errors()[0]["loc"][0])
         raise PolicyError(
-            f"process_settings.yaml 不完整：{error}", f"process_settings.yaml is incomplete: {error}"
+            f"process_settings.yaml 的 {named} 缺少或有误，请更正。",
+            f"process_settings.yaml: {named} is missing or wrong; correct it.",
         ) from error
 
 

@@ -11,9 +11,24 @@ from decimal import InvalidOperation
 from typing import Any, TypeVar
 
 from domain.policy import PolicyError, Texts, text_of
+from schemas.base import Text
 
 T = TypeVar("T")
 Row = dict[str, str]
+
+
+class BadValue(ValueError):
+    """What is wrong with a value, in both languages; `guard` says where."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh} {en}")
+        self.text = Text(zh=zh, en=en)
+
+
+UNREADABLE = Text(
+    zh="有一个值无法读取，请对照同一文件的其他各项检查数字、日期和引号。",
+    en="A value cannot be read: compare its numbers, dates and quotes with the other entries of the file.",
+)
 
 
 def rows_of(texts: Texts, name: str) -> list[tuple[int, Row]]:
@@ -39,6 +54,9 @@ def guard(place: str, row: Any, make: Callable[[Any], T]) -> T:
     except PolicyError:
         raise
     except KeyError as error:
-        raise PolicyError(f"{place} 缺少字段 {error}。", f"{place}: {error} is missing.") from error
+        missing = error.args[0]
+        raise PolicyError(f"{place} 缺少 {missing}，请补上。", f"{place}: {missing} is missing: add it.") from error
+    except BadValue as error:
+        raise PolicyError(f"{place}：{error.text.zh}", f"{place}: {error.text.en}") from error
     except (ValueError, TypeError, AttributeError, InvalidOperation, re.error) as error:
-        raise PolicyError(f"{place} 数据有误：{error}。", f"{place}: bad value: {error}.") from error
+        raise PolicyError(f"{place}：{UNREADABLE.zh}", f"{place}: {UNREADABLE.en}") from error

@@ -17,7 +17,7 @@ from domain.late_fee import LateFeeRate
 from domain.materials import RejectionReason
 from domain.policy import PolicyError, Texts, deadline_rules, load_list, load_mapping
 from domain.retirement import RetirementGroup
-from domain.table_files import Row
+from domain.table_files import BadValue, Row
 from domain.table_files import guard as _guard
 from domain.table_files import rows_of as _rows
 from schemas.base import Text
@@ -140,7 +140,10 @@ def countries(texts: Texts) -> dict[str, Country]:
 
     def country(row: Row) -> Country:
         if not re.fullmatch(r"[A-Z]{3}", row["alpha3"]) or row["foreign"] not in ("true", "false"):
-            raise ValueError(f"{row['alpha3']} / {row['foreign']}")
+            raise BadValue(
+                f"国家代码 {row['alpha3']} 应为三位大写字母，foreign 应为 true 或 false。",
+                f"The country's code {row['alpha3']} must be three capital letters, foreign true or false.",
+            )
         return Country(row["alpha3"], Text(zh=row["zh"], en=row["en"]), row["foreign"] == "true")
 
     return {c.alpha3: c for c in _each(texts, "countries.csv", country)}
@@ -217,20 +220,20 @@ def _known_from(published: str, valid_from: date) -> date:
 def _share(text: str) -> Decimal:
     value = Decimal(text)
     if not 0 <= value < 1:
-        raise ValueError(f"{text} is not a share between 0 and 1 (应为0到1之间的小数)")
+        raise BadValue(f"{text} 应为 0 到 1 之间的小数。", f"{text} must be a share between 0 and 1.")
     return value
 
 
 def _period(row: Row) -> tuple[date, date | None]:
     start, end = date.fromisoformat(row["valid_from"]), _day(row["valid_to"])
     if end is not None and end < start:
-        raise ValueError(f"valid_to {end} < valid_from {start}")
+        raise BadValue(f"止日 {end} 早于起日 {start}。", f"It ends on {end}, before it begins on {start}.")
     return start, end
 
 
 def _bool(text: str) -> bool:
     if text not in ("true", "false"):
-        raise ValueError(f"{text!r}: true or false")
+        raise BadValue(f"{text} 应为 true 或 false。", f"{text} must be true or false.")
     return text == "true"
 
 
@@ -238,7 +241,7 @@ def _limit(row: Row) -> Limit:
     start, end = _period(row)
     floor, cap = Decimal(row["floor"]), Decimal(row["cap"])
     if not 0 < floor < cap:
-        raise ValueError(f"floor {floor}, cap {cap}")
+        raise BadValue(f"下限 {floor} 应低于上限 {cap}。", f"The floor {floor} must be below the cap {cap}.")
     return Limit(
         insurance=row["insurance"],
         scheme=row["scheme"],
@@ -304,8 +307,8 @@ def published_of(row: Mapping[str, Any]) -> date | None:
 def _fee_rate(row: dict[str, Any]) -> LateFeeRate:
     start = row["valid_from"]
     if not isinstance(start, date) or not isinstance(row["daily_rate"], str):
-        raise ValueError(
-            "valid_from must be a date, daily_rate a quoted number (valid_from 应为日期，daily_rate 应加引号)"
+        raise BadValue(
+            "valid_from 应为日期，daily_rate 应加引号。", "valid_from must be a date, daily_rate a number in quotes."
         )
     return LateFeeRate(
         start,
@@ -319,7 +322,7 @@ def _fee_rate(row: dict[str, Any]) -> LateFeeRate:
 
 def _yaml_date(value: object) -> date:
     if not isinstance(value, date):
-        raise ValueError(f"{value!r}: a date like 2020-01-01 (应为日期)")
+        raise BadValue(f"{value} 应为日期，如 2026-11-24。", f"{value} must be a date, like 2026-11-24.")
     return value
 
 
@@ -348,7 +351,7 @@ def _longest(row: dict[str, Any]) -> int | None:
 
 def _code(code: str) -> str:
     if not re.fullmatch(r"R\d{2}", code):
-        raise ValueError(f"{code!r}: R and two digits")
+        raise BadValue(f"{code} 应为 R 加两位数字。", f"{code} must be R and two digits.")
     return code
 
 

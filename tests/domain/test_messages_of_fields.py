@@ -19,6 +19,7 @@ class Sample(BaseModel):
     n: Annotated[int, Field(strict=True)] = 1
     items: Annotated[list[str], Field(min_length=1)] = ["x"]
     day: Day | None = None
+    said: Annotated[str, Field(min_length=1)] = "x"
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ class Sample(BaseModel):
         ({"pair": "5000"}, "列表", "list"),
         ({"n": 1.5}, "整数", "whole number"),
         ({"items": []}, "至少填 1 项", "At least 1 item."),
+        ({"said": ""}, "至少 1 个字符", "At least 1 character."),
         ({"day": "1800-01-01"}, "1900 至 2199", "between 1900 and 2199"),
     ],
 )

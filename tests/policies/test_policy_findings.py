@@ -127,7 +127,7 @@ def test_a_missing_file_and_a_row_that_does_not_fit_are_named_once() -> None:
         with_change(name, "12-31,4588,22938,2024,,7646.00,2025-09-22", "12-31,22938,4588,2024,,7646.00,2025-09-22")
     )
     assert found.place == f"{name}:{line_of(name, 'pension,all,SC,2025')}"
-    assert found.text.en == "bad value: floor 22938, cap 4588."
+    assert found.text.en == "The floor 22938 must be below the cap 4588."
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,8 @@ def test_a_missing_file_and_a_row_that_does_not_fit_are_named_once() -> None:
         ("import_columns.yaml", "least: 100", "least: many", "least"),
         ("countries.csv", "DEU,DE", "deu,DE", "alpha3"),
         ("tax_filing_due.csv", "2026,15,20,24", "2026,15,20,29", "m02"),
+        ("tax_filing_due.csv", "2026,15,20,24", "2026,15,20,", "m02"),
+        ("treaties.yaml", "in_force: 2002-04-04", "in_force: 2002-04-31", "date that does not exist"),
     ],
 )
 def test_what_calculations_could_not_use_is_refused(name: str, old: str, new: str, field: str) -> None:
