@@ -40,11 +40,15 @@ def retirement_rules(texts: Texts) -> RetirementRules:
     """Groups, elastic retirement, minimum months, tracks."""
     name = "retirement.yaml"
     groups = age_limits(texts)
-    months = {r.id: r.n for r in deadline_rules(texts) if r.unit is Unit.MONTHS}
+    rules = sorted(deadline_rules(texts), key=lambda r: (r.valid_from or date.min, r.published_on or date.min))
+
+    def months(rule_id: str) -> list[tuple[str, int]]:
+        dated = [(r.valid_from, r.n) for r in rules if r.id == rule_id and r.unit is Unit.MONTHS]
+        return [(since.isoformat()[:7] if since else "", n) for since, n in dated if n is not None]
 
     def elastic(row: dict[str, Any]) -> ElasticRule:
-        notice, agreement = months.get(row["early_rule"]), months.get(row["late_rule"])
-        if notice is None or agreement is None:
+        notice, agreement = months(row["early_rule"]), months(row["late_rule"])
+        if not notice or not agreement:
             both = row["early_rule"], row["late_rule"]
             raise BadValue(
                 f"early_rule、late_rule（{'、'.join(both)}）应为以月计的期限规则。",

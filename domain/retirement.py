@@ -47,15 +47,22 @@ class RetirementGroup:
     code: str = ""
 
 
+# Months of a deadline rule by the first month in which it holds ("" where that is not known), the oldest first.
+DatedMonths = Sequence[tuple[str, int]]
+
+
 @dataclass(frozen=True)
 class ElasticRule:
-    """The choice around the statutory month, for retirements from `valid_from` ("YYYY-MM") on; all in months. ELAS."""
+    """The choice around the statutory month, for retirements from `valid_from` ("YYYY-MM") on; all in months. ELAS.
+
+    How long before the retirement notice and agreement must be there are deadline rules of their own, with own dates.
+    """
 
     valid_from: str
     early_months: int
     late_months: int
-    notice_months: int
-    agreement_months: int
+    notice_months: DatedMonths
+    agreement_months: DatedMonths
     source: str
     published_on: date | None = None
 
@@ -196,15 +203,20 @@ def choose(
         if chosen > found.elastic[1]:
             return Choice(False, TOO_LATE)
     if late and found.rule:
-        by = add_to_month(found.month, found.rule.agreement_months)
+        by = add_to_month(found.month, _months_on(found.rule.agreement_months, found.month))
         return Choice(bool(agreement), None if agreement else NO_AGREEMENT, written_agreement_no_later_than=by)
-    notice = add_to_month(chosen, found.rule.notice_months) if early and found.rule else None
+    notice = add_to_month(chosen, _months_on(found.rule.notice_months, chosen)) if early and found.rule else None
     minimum = minimum_months(chosen, rules)
     if contribution_months is None:
         return Choice(True, needed=minimum, notice_no_later_than=notice)
     if contribution_months < minimum:
         return Choice(False, TOO_FEW_MONTHS, minimum, notice)
     return Choice(True, notice_no_later_than=notice)
+
+
+def _months_on(dated: DatedMonths, month: str) -> int:
+    """What holds in a month; before all that the data hold, the oldest."""
+    return next((n for since, n in reversed(dated) if since <= month), dated[0][1])
 
 
 def month_number(month: str) -> int:

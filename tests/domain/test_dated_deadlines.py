@@ -6,10 +6,12 @@ import pytest
 
 import policies
 from domain import policy, policy_findings
+from domain.benefit_tables import retirement_rules
 from domain.deadlines import compute
 from domain.policy import PolicyError
 from domain.policy_changes import overlay
 from domain.recount import recounted
+from domain.retirement import choose, retirement
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
 from schemas.policy import ChangeKind, PolicyChange
@@ -100,3 +102,14 @@ def test_a_gap_is_said() -> None:
     found = [f for f in policy_findings.warnings(texts, date(2026, 11, 24), ["deadlines.yaml"]) if f.kind == "gap"]
     assert ["2028-01-01–2028-01-31" in f.text.en for f in found] == [True]
     assert not [f for f in policy_findings.warnings(TEXTS, date(2026, 11, 24), ["deadlines.yaml"]) if f.kind == "gap"]
+
+
+def test_the_notice_of_early_retirement_goes_by_the_month_chosen() -> None:
+    longer = PolicyChange(
+        file="deadlines.yaml", kind=ChangeKind.FIELDS, key="rules[DL-RET-EARLY]",
+        new={"n": "-6", "valid_from": "2028-01-01"}, source="试验文件", published_on=date(2026, 11, 20),
+    )  # fmt: skip
+    rules = retirement_rules(laid(longer))
+    found = retirement("1967-06", rules.groups["male60"], rules)
+    notice = {m: choose(found, m, rules).notice_no_later_than for m in ("2027-12", "2028-01")}
+    assert notice == {"2027-12": "2027-09", "2028-01": "2027-07"}
