@@ -5,7 +5,8 @@ was asked for, else the school's; a year without a published arrangement says so
 """
 
 import re
-from datetime import date, timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -28,6 +29,7 @@ router = APIRouter(tags=["board"])
 MOST = 200  # of one page
 LOOK_BACK = timedelta(days=3650)  # lint: allow law-number - how far a page looks, no rule
 LOOK_AHEAD = timedelta(days=60)  # lint: allow law-number - how far a page looks, no rule
+YEARS = (1900, 2199)  # lint: allow law-number - as dates have them everywhere else, no rule
 _DAY = timedelta(days=1)
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 Authority = Annotated[str | None, Query(max_length=60)]
@@ -49,16 +51,28 @@ async def deadlines(
 ) -> DeadlinePage:
     """Unmet deadlines of open cases whose due day lies in first..last (both included), earliest first, page by page.
 
-    By default from ten years back to sixty days ahead of today. BadCursor.
+    By default from ten years back to sixty days ahead of today. BadCursor, InvalidPeriod.
     """
     now = clock.now()
-    first, last = first or clock.today() - LOOK_BACK, last or clock.today() + LOOK_AHEAD
-    period = dates.Period(first, last, kind, authority or None)
+    period = _period(first, last, kind, authority)
     try:
         page = await dates.page(s, viewer, period, cursor, limit)
     except CursorUnreadable as error:
         raise BadCursor from error
-    items = [
+    total = sum((await dates.counts(s, viewer, period)).values())
+    return DeadlinePage(items=_items(page, now), total=total, next_cursor=page.next_cursor)
+
+
+def _period(first: date | None, last: date | None, kind: LegalKind | None, authority: str | None) -> dates.Period:
+    """InvalidPeriod for years in which no date of ours can lie."""
+    first, last = first or clock.today() - LOOK_BACK, last or clock.today() + LOOK_AHEAD
+    if first.year < YEARS[0] or last.year > YEARS[1]:
+        raise InvalidPeriod
+    return dates.Period(first, last, kind, authority or None)
+
+
+def _items(page: dates.Page, now: datetime) -> list[DeadlineItem]:
+    return [
         DeadlineItem(
             **views.deadline_view(deadline, now + timedelta(seconds=process.clock_offset_seconds)).model_dump(),
             process_id=process.id,
@@ -70,8 +84,6 @@ async def deadlines(
         )
         for deadline, process in page.rows
     ]
-    total = sum((await dates.counts(s, viewer, period)).values())
-    return DeadlinePage(items=items, total=total, next_cursor=page.next_cursor)
 
 
 async def calendar(s: AsyncSession, viewer: Viewer, month: str | None, authority: str | None) -> CalendarMonth:
@@ -128,11 +140,11 @@ def _address(first: date, last: date, kind: LegalKind, authority: str | None) ->
     return {"from": first.isoformat(), "to": last.isoformat(), "kind": kind.value, **more}
 
 
-def ics(page: DeadlinePage, english: bool) -> str:
+def ics(items: Iterable[DeadlineItem], english: bool) -> str:
     """An all-day event for each deadline (RFC 5545): lines end in CRLF and are folded at 75 bytes."""
     stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Baoqi//deadlines//ZH", "CALSCALE:GREGORIAN"]
-    for item in page.items:
+    for item in items:
         title = item.title.en if english else item.title.zh
         lines += [
             "BEGIN:VEVENT",
@@ -189,12 +201,16 @@ async def get_ics(
     lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
 ) -> Response:
     async with reading() as s:
-        page = await deadlines(s, viewer, first, last, kind, authority)
-        while page.next_cursor:
-            more = await deadlines(s, viewer, first, last, kind, authority, cursor=page.next_cursor)
-            page = more.model_copy(update={"items": [*page.items, *more.items]})
+        period, now, cursor = _period(first, last, kind, authority), clock.now(), None
+        items: list[DeadlineItem] = []
+        while True:
+            page = await dates.page(s, viewer, period, cursor, MOST)
+            items += _items(page, now)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
     return Response(
-        ics(page, lang == "en"),
+        ics(items, lang == "en"),
         media_type="text/calendar; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="deadlines.ics"'},
     )

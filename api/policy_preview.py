@@ -88,6 +88,7 @@ def _changed(change: PolicyChange, today: date) -> Changed:
         before = _before(change, texts)
         policy_changes.refuse_unfit(before, change)
         _refuse(change, before, texts)
+        whole_row = place is not change and place.kind is ChangeKind.ROW  # what goes is the row that it had brought
         same = before is texts  # nothing can be compared with rules that cannot be read
         after, tables_after = policy.snapshot(texts, policies.modes()), rule_tables.parse(texts)
         return Changed(
@@ -96,7 +97,7 @@ def _changed(change: PolicyChange, today: date) -> Changed:
             after=after,
             tables_before=tables_after if same else rule_tables.load(),
             tables_after=tables_after,
-            old=place.new if same else policy_changes.current(before, place),
+            old=place.new if same or whole_row else policy_changes.current(before, place),
             new=policy_changes.current(texts, place),
             findings=_new_findings(change.file, before, texts, today),
         )

@@ -255,8 +255,9 @@ class TooLarge(Problem):
 class InvalidPeriod(Problem):
     status, code = 422, "invalid_period"
     text = Text(
-        zh="月份或机构无效：月份请写作 2026-11，机构请从列表中选择。",
-        en="No such month or authority: write a month as 2026-11, and choose an authority from the list.",
+        zh="月份、日期或机构无效：月份请写作 2026-11，日期应在 1900 至 2199 年之间，机构请从列表中选择。",
+        en="No such month, date or authority: write a month as 2026-11, a date in the years 1900 to 2199, and choose "
+        "an authority from the list.",
     )
 
 

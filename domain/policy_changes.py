@@ -73,7 +73,7 @@ def current(texts: Texts, change: PolicyChange) -> dict[str, Any] | None:
     """What stands now where the change goes: the entry, or the row that would be ended or replaced. JSON values."""
     if change.file.endswith(".csv"):
         rows = [r for r in _rows(text_of(texts, change.file)) if _same_row(change.file, r, change.new)]
-        return max(rows, key=lambda r: r.get("valid_from", "")) if rows else None
+        return max(rows, key=lambda r: (r.get("valid_from", ""), r.get("published_on", ""))) if rows else None
     loaded = _own(load_mapping(texts, change.file))
     if change.kind in (ChangeKind.YEAR, ChangeKind.DAY):
         year = int(change.key[:4])

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.base import Text
 from schemas.calculations.base import refused
+from schemas.policy_values import Sourced
 
 
 class AgencyAnswer(BaseModel):
@@ -175,14 +176,12 @@ class ResultLayout(Layout):
     headings: ResultHeadings
 
 
-class InsuranceWord(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class InsuranceWord(Sourced):
     word: str
     insurance: str
 
 
-class PartWord(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class PartWord(Sourced):
     word: str
     part: str  # unit | person
 

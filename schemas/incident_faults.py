@@ -1,7 +1,8 @@
 """Why an automatic step failed, in plain words for clerks: by the type of its failure.
 
-Timeline, task, incident desk and API say the same. The type itself and the program's own sentence are for
-administrators only. A failure that knows more (which row of a file) brings its sentence along: `of_error`.
+Timeline and task say what `of_error` says: a failure that knows more (which row of a file) brings its sentence along.
+The incident desk keeps the type only and says what `why_of` says. The type itself and the program's own sentence are
+for administrators only.
 """
 
 from schemas.base import Text

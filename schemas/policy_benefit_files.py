@@ -14,7 +14,7 @@ from schemas.calculations.base import Month, refused
 from schemas.calculations.maternity_allowance import AllowanceMethodName
 from schemas.calculations.retirement import Group, RetirementTrack
 from schemas.calculations.unemployment_months import LeavingReason
-from schemas.policy_values import Exact, Locality, Sourced, StartDay, Strict, Told, Truth, Whole, complete, differing
+from schemas.policy_values import Exact, Locality, Sourced, StartDay, Told, Truth, Whole, complete, differing
 
 GRADES = range(1, 11)  # lint: allow law-number - the scale of disability
 Age = Annotated[Whole, Field(ge=40, le=80)]
@@ -122,7 +122,7 @@ class MaternityAllowance(Told):
     local_method: AllowanceMethodName
 
 
-class BenefitStep(Strict):
+class BenefitStep(Sourced):
     paid_months: Months
     benefit_months: Months
 

@@ -72,7 +72,7 @@ def _required(given: Any) -> Any:
     return given
 
 
-class Asked(Strict):
+class Asked(Sourced):
     code: DocumentCode
     required: Annotated[Any, BeforeValidator(_required)]
 

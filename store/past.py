@@ -42,7 +42,7 @@ async def kept_since(s: AsyncSession) -> datetime:
 
 def common(now: Viewer, then: Viewer) -> Viewer:
     """What one person may see today and could see then: nobody sees by looking back what the roles of today do not
-    show, nor in the own inbox what was not there."""
+    show, nor in the own inbox what was not there. What was in one's own hands then stays one's own."""
     absent = {hat.username: hat for hat in then.absent}
     return replace(
         now,

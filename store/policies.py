@@ -126,7 +126,7 @@ def snapshot() -> PolicySnapshot:
 def snapshot_known(known_on: date) -> PolicySnapshot:
     """The same with the calendars as they were known on a day: a year published later is provisional, as it was, and
     a day of an authority's own that was published later is not known."""
-    mine = [c for c in _applied if c.file == policy_changes.CALENDAR]
+    mine = [c for c in in_force() if c.file == policy_changes.CALENDAR]
     known = policy_changes.calendar_known(mine, known_on)
     found = snapshot().calendars
     if len(known) != len(mine):

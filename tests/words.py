@@ -12,7 +12,7 @@ NAMES = re.compile(r"（[^（）]*）|Source: 《[^》]*》|“[^”]*”|\"[^\"
 WRITTEN = re.compile("(?:Process cancelled|Suspended|Resumed|Reason): ")  # then come people's own words
 # Latin words among Chinese ones: codes with a small letter. Ids, forms and file names have capitals, digits or a point.
 CODE = re.compile(r"(?<![\w./@-])(?:[a-z]+_[a-z_]+|[a-z]{3,})(?![\w./@-])")
-LATIN_WORDS = {"xlsx", "pdf", "csv", "png", "jpg", "jpeg"}
+LATIN_WORDS = {"xlsx", "xls", "docx", "doc", "pdf", "csv", "png", "jpg", "jpeg"}  # kinds of files
 QUOTED = re.compile(r"“[^”]*”")
 SWITCH = "中文"  # the other language calls itself by its own name
 

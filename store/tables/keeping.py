@@ -1,7 +1,7 @@
 """What rows were before they changed, from which a case and an inbox are shown as they were at a past minute.
 
 A trigger on each followed table keeps the old version of a row that changes, goes or comes (`was` is empty where there
-was no row before). Views of the same names in the schema `past` show the rows as they were at the instant in the
+was no row before). Views of the same names in the schema `baoqi_past` show the rows as they were at the instant in the
 setting `baoqi.at`; `store/past.py` reads through them.
 
 Invariants: all rows of one transaction change at one instant, which is taken when it commits, while it still has its
@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base
 
-SCHEMA = "past"
+SCHEMA = "baoqi_past"
 AT = "current_setting('baoqi.at')::timestamptz"
 SINCE = "kept_since"  # the setting that says from when on old rows are kept
 
@@ -58,7 +58,7 @@ class Followed:
 
 
 FOLLOWED = (
-    Followed("processes", case="id"),
+    Followed("processes", case="id", left_out=("forecast_revision", "late_from")),  # computed anew at any time
     Followed("tasks", emptied=("draft",), left_out=("draft_at",)),
     Followed("timeline", key=("process_id", "seq")),
     Followed("inbox_events"),

@@ -142,6 +142,14 @@ async def test_what_is_no_month_is_refused_with_a_sentence(office: Office, query
     assert answer.status_code == 422 and "2026-11" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("query", [{"to": "9999-12-31"}, {"from": "0001-01-01"}])
+async def test_years_in_which_nothing_can_be_due_are_refused(office: Office, query: dict[str, str]) -> None:
+    client = await office.sign_in("supervisor")
+    for path in ("/api/v1/deadlines", "/api/v1/deadlines.ics"):
+        answer = await client.get(path, params=query)
+        assert answer.status_code == 422 and "2199" in answer.json()["detail"], path
+
+
 async def test_file_for_a_calendar_program(office: Office) -> None:
     await filled(office)
     client = await office.sign_in("college")
@@ -154,13 +162,13 @@ async def test_file_for_a_calendar_program(office: Office) -> None:
 
 
 def test_long_and_odd_words_survive_the_file() -> None:
-    from schemas.board import DeadlineItem, DeadlinePage
+    from schemas.board import DeadlineItem
 
     one = deadline(date(2026, 11, 30)).model_dump() | {"title": {"zh": "甲；乙，丙;丁,戊\\己" * 9, "en": "x"}}
     item = DeadlineItem.model_validate(
         one | {"process_id": "p", "process_title": "t", "process_kind": "enrolment", "case_no": "FE1", "authority": "a"}
     )
-    text = ics(DeadlinePage(items=[item], total=1), english=False)
+    text = ics([item], english=False)
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
     (summary,) = [x for x in text.replace("\r\n ", "").split("\r\n") if x.startswith("SUMMARY:")]
     assert summary == "SUMMARY:" + "甲；乙，丙\\;丁\\,戊\\\\己" * 9 + " FE1"

@@ -9,7 +9,7 @@ from domain import policy, policy_findings
 from domain.benefit_tables import retirement_rules
 from domain.deadlines import compute
 from domain.policy import PolicyError
-from domain.policy_changes import overlay
+from domain.policy_changes import current, overlay
 from domain.recount import recounted
 from domain.retirement import choose, retirement
 from schemas.base import Text
@@ -113,3 +113,36 @@ def test_the_notice_of_early_retirement_goes_by_the_month_chosen() -> None:
     found = retirement("1967-06", rules.groups["male60"], rules)
     notice = {m: choose(found, m, rules).notice_no_later_than for m in ("2027-12", "2028-01")}
     assert notice == {"2027-12": "2027-09", "2028-01": "2027-07"}
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "key", "new"),
+    [
+        ("materials.yaml", "fields", "checklists.FOREIGN_WORK_PERMIT[M06]", {"required": True}),
+        ("materials.yaml", "row", "checklists.FOREIGN_WORK_PERMIT", {"code": "M31", "required": "true"}),
+        ("procedures.yaml", "row", "procedures[work_injury].documents", {"code": "M31", "required": "true"}),
+        ("agency_forms.yaml", "row", "bills.tax_office.insurances", {"word": "年金", "insurance": "annuity"}),
+    ],
+)
+def test_a_change_of_a_list_brings_its_source(file: str, kind: str, key: str, new: dict[str, object]) -> None:
+    change = PolicyChange(
+        file=file, kind=ChangeKind(kind), key=key, new=new, source="试验文件", published_on=date(2026, 11, 20)
+    )
+    assert "试验文件" in laid(change)[file]
+
+
+def test_of_two_corrections_of_one_limit_the_later_one_stands() -> None:
+    row = {
+        "scheme": "enterprise",
+        "insurance": "pension",
+        "locality": "SC",
+        "valid_from": "2026-01-01",
+        "floor": "4600",
+    }
+    older = PolicyChange(
+        file="contribution_limits.csv", kind=ChangeKind.ROW, key="", new=row, source="a", published_on=date(2026, 11, 1)
+    )
+    newer = older.model_copy(update={"new": {**row, "floor": "4500"}, "published_on": date(2026, 11, 20)})
+    texts = {**TEXTS, "contribution_limits.csv": TEXTS["contribution_limits.csv"].splitlines()[0] + "\n"}
+    found = current(overlay(texts, [older, newer]), newer)
+    assert found is not None and found["floor"] == "4500"
