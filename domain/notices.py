@@ -74,8 +74,7 @@ def subject() -> Text:
 
 
 def message_text(notice: Notice) -> Text:
-    """What message and mail say: insurances, first month, papers to bring. Numbers and amounts stand in the person's
-    own page only: others may read a mail too."""
+    """What the message says: insurances, first month, papers to bring. Numbers and amounts stand in the notice."""
     zh = [f"您的社会保险参保手续已办结（{notice.case_no}）。", *_covers(notice, zh=True)]
     en = [
         f"Your enrolment in social insurance is complete ({notice.case_no}).",

@@ -1,8 +1,8 @@
 """The notice to a person whose case is done: what it says, where it goes, who may read it.
 
-Invariants: one notice a case, however often it is asked for; its body is encrypted, the message and the mail about
-it hold no number and no amount; only the person reads the full numbers. A person without a usable address gets it
-in the pages only, and the notice says so.
+Invariants: one notice a case, however often it is asked for; its body is encrypted; the message about it holds no
+number and no amount, the mail is the notice with masked numbers; only the person reads the full numbers, in the pages.
+A person without a usable address gets it in the pages only, and the notice says so.
 """
 
 from collections import defaultdict
@@ -144,8 +144,8 @@ async def send(session: AsyncSession, process_id: str, person_id: str, now: date
         await messages.in_pages(session, user.username, said, key=key, link=link, process_id=process_id, now=now)
     if address:
         await outbox.queue(
-            session, mail_key(process_id), words.subject(), said,
-            recipient=address, now=now, link=link, process_id=process_id,
+            session, mail_key(process_id), words.subject(), words.notice_text(notice, masked=True),
+            recipient=address, now=now, link=link, process_id=process_id, own=True,
         )  # fmt: skip
     return True
 

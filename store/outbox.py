@@ -3,8 +3,8 @@
 Invariants: a row is taken by a short transaction that counts the attempt and sets the next one (FOR UPDATE SKIP
 LOCKED), so no transaction is open while a channel is asked and a worker that dies loses nothing; a row is marked
 sent only after the channel took it; before it leaves it is asked again whether its task is still open and its
-reader still wants it; subject and body hold no number of a person and no amount. Quiet hours, digest and rest days
-are decided when a message is about to leave, by the wishes of that moment.
+reader still wants it; subject and body hold no number of a person, and no amount but in a person's own notice. Quiet
+hours, digest and rest days are decided when a message is about to leave, by the wishes of that moment.
 """
 
 from dataclasses import dataclass
@@ -69,8 +69,10 @@ async def queue(
     process_id: str | None = None,
     task_id: str | None = None,
     reminder: bool = False,
+    own: bool = False,
 ) -> bool:
     """Puts a message into the outbox; False when its key is known in this channel. `link` is a path of API or pages.
+    `own`: a person's own notice, which says their amounts; its author has masked the numbers.
 
     To a user (the address is looked up when it leaves), or to a `recipient` on record.
     """
@@ -79,7 +81,7 @@ async def queue(
     row = _row(
         key, subject, body,
         now=now, channel=channel, recipient=recipient, username=username,
-        link=link, process_id=process_id, task_id=task_id, reminder=reminder,
+        link=link, process_id=process_id, task_id=task_id, reminder=reminder, own=own,
     )  # fmt: skip
     return (await session.execute(_QUEUE.returning(Outgoing.id), row)).scalar_one_or_none() is not None
 
@@ -97,8 +99,9 @@ def _row(
     process_id: str | None,
     task_id: str | None,
     reminder: bool,
+    own: bool = False,
 ) -> dict[str, Any]:
-    subject, body = delivery.discreet(subject), delivery.discreet(body)
+    subject, body = delivery.discreet(subject), body if own else delivery.discreet(body)
     return {
         "key": key,
         "channel": channel,
