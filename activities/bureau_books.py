@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
-from temporalio.exceptions import ApplicationError
 
+from activities.final import final
 from runtime import clock
+from schemas.base import Text
 from schemas.bureaus import ApplicationAnswer, BillAnswer, BillItemAnswer, PaymentAnswer
 from schemas.calls import PaymentScope, RegistrationArg
 from store import applications, documents, number_search, people, registrations
@@ -99,8 +100,8 @@ async def application(arg: RegistrationArg) -> Application:
         try:
             hire, insurances = await applications.hire_and_insurances(s, arg.process_id, arg.agency)
         except people.UnknownHire:
-            message = "该业务没有人员信息，无法申报。This case has no person's record to apply with."
-            raise ApplicationError(message, type="UnknownHire", non_retryable=True) from None
+            text = Text(zh="该业务没有人员信息，无法申报。", en="This case has no person's record to apply with.")
+            raise final("UnknownHire", text) from None
     body = applications.interface_body(hire, insurances)
     return Application(body=body, offset_seconds=await offset_of(arg.process_id))
 
@@ -141,8 +142,7 @@ async def bill(bill_id: str) -> BillBook:
     async with session() as s:
         found = await s.get(Bill, bill_id)
         if found is None:
-            message = f"没有这张征集单：{bill_id}。There is no bill {bill_id}."
-            raise ApplicationError(message, type="UnknownBill", non_retryable=True)
+            raise final("UnknownBill", Text(zh=f"没有这张征集单：{bill_id}。", en=f"There is no bill {bill_id}."))
         agency = next(a.id for a in rules.snapshot().agencies if a.levy == found.levy)
         corrected = aliased(BillLine)
         lines = await s.execute(

@@ -6,6 +6,8 @@ Invariant: the voucher's person part equals what is withheld, to the cent; where
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.final import final
+from schemas.base import Text
 from schemas.calls import BillDecision
 from schemas.reimbursement import SettlementForm, VoucherForm, VoucherRef
 from store import ledger, submissions, vouchers
@@ -25,11 +27,11 @@ async def prepare_voucher(arg: BillDecision) -> VoucherRef:
                 s, arg.bill_id, voucher_no=form.voucher_no, budget_line=form.budget_line, actor=arg.actor, now=now
             )
         except vouchers.PartsDiffer as error:
-            raise ApplicationError(
-                f"报账单个人部分与代扣合计不一致（{error}）。 The voucher's person part differs from what is withheld.",
-                type="PartsDiffer",
-                non_retryable=True,
-            ) from None
+            text = Text(
+                zh=f"报账单个人部分与代扣合计不一致（{error}）。",
+                en=f"The voucher's person part differs from what is withheld ({error}).",
+            )
+            raise final("PartsDiffer", text) from None
         amounts = await vouchers.split(s, arg.bill_id)
         taken = sum((await vouchers.withheld(s, arg.bill_id)).values(), ledger.ZERO)
         return VoucherRef(
