@@ -30,7 +30,7 @@ from embedded.ports import Ports
 from embedded.postgres import ROLE, Postgres, embedded_postgres
 from embedded.processes import Child
 from embedded.temporal import TIME_SKIPPING, find_program
-from runtime import clock
+from runtime import clock, collector
 from runtime.settings import Settings, use_settings
 from runtime.temporal import SEARCH_ATTRIBUTES, connect
 from store import policies
@@ -243,6 +243,12 @@ class ByFile(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     """Which worker takes which tests, when there are several (`-n`)."""
     return ByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """A worker of `-n` holds what it loaded to its end, as a server does."""
+    collector.settle()
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:

@@ -22,6 +22,7 @@ from runtime.logging import logger
 from runtime.settings import Settings
 from store import demo_clock, policies
 from store.database import engine
+from worker.activations import OneAtATime
 from worker.failures import FailuresSorted
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
@@ -45,6 +46,7 @@ def build_worker(client: Client, settings: Settings) -> Worker:
         workflows=WORKFLOWS,
         activities=all_activities(),
         workflow_runner=workflow_runner(),
+        workflow_task_executor=OneAtATime(),
         interceptors=[FailuresSorted()],
         # Fewer than the database pool gives, chores need some too: who waits for a connection waits in its time-out.
         max_concurrent_activities=max(1, settings.database_pool_size - POOL_FOR_CHORES),

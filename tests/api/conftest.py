@@ -284,6 +284,7 @@ async def school(office: Office, client: Client, database: Settings, agencies: R
     async with Worker(
         own, task_queue=database.temporal_task_queue, workflows=WORKFLOWS, activities=all_activities(),
         workflow_runner=workflow_runner(), interceptors=[FailuresSorted()],
+        debug_mode=True,  # a busy machine is no deadlock
     ):  # fmt: skip
         yield office
         engine.use_client(None)

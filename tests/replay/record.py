@@ -393,6 +393,7 @@ async def main(names: list[str]) -> None:
             workflows=WORKFLOWS,
             activities=office.activities(),
             workflow_runner=workflow_runner(),
+            debug_mode=True,  # a busy machine is no deadlock
         ):
             handle = await case(Stage(environment, office, queue), office)
         target.write_text((await handle.fetch_history()).to_json(), encoding="utf-8")

@@ -93,6 +93,7 @@ def stage(skipping: WorkflowEnvironment) -> Callable[..., AbstractAsyncContextMa
             workflows=[*WORKFLOWS, Signing],
             activities=office.activities(),
             workflow_runner=workflow_runner(),
+            debug_mode=True,  # on a busy machine two seconds without a processor are no deadlock
             **options,
         ):
             yield Stage(skipping, office, queue)
