@@ -2,7 +2,7 @@
 
 Invariant: a task or case is found exactly when each word stands in its `search`; the index of pieces (`case_words`) and
 that of titles only say where to look. Only a word that stands in a title and in some case's words is looked for by
-reading the list.
+reading the list. Both indexes are of today: whoever looks back reads the list, where names may have been others.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from runtime import clock
 from store.tables.processes import Process, Task
 from store.tables.words import LONGEST, CaseWords, TitleWords
 
@@ -37,6 +38,8 @@ async def read(session: AsyncSession, text: str | None) -> list[Word]:
 
 
 async def _read(session: AsyncSession, word: str) -> Word:
+    if clock.looked_at():
+        return Word(word)
     titles = select(TitleWords.title).where(TitleWords.words.contains(word, autoescape=True)).distinct()
     found = tuple(sorted(await session.scalars(titles)))
     if not found or not _pieces(word):
@@ -60,7 +63,7 @@ def of_process(text: str | None) -> list[ColumnElement[bool]]:
 
 def _of_cases(process_id: InstrumentedAttribute[str], words: Sequence[str]) -> list[ColumnElement[bool]]:
     """That the case is one of those with all pieces of these words."""
-    if not any(_pieces(word) for word in words):
+    if clock.looked_at() or not any(_pieces(word) for word in words):
         return []
     return [process_id.in_(select(CaseWords.process_id).where(_grams(words)))]
 

@@ -17,7 +17,7 @@ from store.database import reading, session
 from store.tables.keeping import FOLLOWED, Kept
 from store.tables.office import Setting
 from store.tables.people import Hire, Person, User
-from store.tables.processes import Process
+from store.tables.processes import Process, Task
 from store.users import create_user, seen_as
 from tests.api.conftest import PASSWORD, Office, days, deadline
 from tests.api.test_substitutes import away
@@ -181,6 +181,28 @@ async def test_the_api_looks_back(office: Office) -> None:
     assert await mine("supervisor", at=claimed, as_user="clerk") == [task]
     assert await mine("supervisor", at=claimed.replace("+", " "), as_user="clerk") == [task]  # an address's lost plus
     assert await mine("supervisor", at=claimed) == []
+
+
+async def test_a_search_in_the_past_knows_the_words_of_then(office: Office) -> None:
+    case = await office.case(name="Anna Muster", name_zh="穆安娜")
+    task = await office.task(case)
+    before = clock.now().isoformat()
+    async with session() as s:
+        process, row = await s.get_one(Process, case), await s.get_one(Task, task)
+        process.search = process.search.replace("穆安娜", "易新名")
+        row.search = row.search.replace("穆安娜", "易新名").replace("审核参保材料", "复核证件")
+        row.title_zh = "复核证件"
+
+    async def found(q: str, **params: Any) -> list[str]:
+        page = (await look(office, "clerk", "tasks", view="group", q=q, **params)).json()
+        assert page["total"] == len(page["items"])
+        return [t["id"] for t in page["items"]]
+
+    for then, now in (("穆安娜", "易新名"), ("审核参保", "复核证件"), ("审核 穆安", "复核 易新"), ("娜", "易")):
+        assert (await found(then, at=before), await found(then)) == ([task], []), then
+        assert (await found(now, at=before), await found(now)) == ([], [task]), now
+    assert await found("verify", at=before) == await found("verify") == [task]
+    assert await found("muster", at=before) == await found("muster") == [task]
 
 
 async def test_what_cannot_be_looked_back_at_says_why(office: Office) -> None:
