@@ -62,10 +62,11 @@ async def looking(at: str) -> AsyncIterator[AsyncSession]:
     async with past.reading_at(moment) as s:
         since = await past.kept_since(s)
         if moment < since:
-            first = (since + timedelta(seconds=59)).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+            whole_minute = since + timedelta(minutes=1) - timedelta.resolution
+            first = whole_minute.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
             raise BadMoment(
                 Text(
-                    zh=f"这一时刻还没有留存：自 {first} 起才有可回看的记录，请选择之后的时刻。",
+                    zh=f"这一时刻没有留存：自 {first} 起才有可回看的记录，请选择之后的时刻。",
                     en=f"Nothing is kept of that moment: the record begins at {first}, choose a later one.",
                 )
             )

@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     sms_secret: SecretStr = Field(default=SecretStr(""), description="Shared with the gateway; signs each request.")
     secret_key: SecretStr = Field(default=SecretStr(""), description="32 bytes as base64; empty: DATA/keys/baoqi.key.")
 
+    look_back_days: int = Field(
+        default=3650, ge=1, le=36500, description="How far back a case and an inbox can be looked at as they were."
+    )
     session_idle_minutes: int = Field(default=30, ge=1)
     update_timeout_seconds: float = Field(
         default=8.0, gt=0, description="How long a click waits before it is answered 202."

@@ -9,6 +9,7 @@ from api.completion import resend_pending_submissions
 from api.policy_orders import send_policy_orders
 from api.starts import start_pending
 from store.forecast import measure, sweep
+from store.past import forget
 from store.tallies import fold
 from worker.delivery import deliver
 from worker.halted import sweep_incidents
@@ -24,4 +25,5 @@ CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (30, sweep_incidents),
     (600, measure),
     (60, tell_watched_dates),
+    (3600, forget),
 ]

@@ -11,6 +11,9 @@ a second time. Triggers and views are made from the columns that the database ha
 and are away while one runs (`lift`), so a migration needs not think of them; only a new column that may not be empty
 and has no default must be filled in `kept.was` as well. Whatever erases data of a person must empty `kept.was` of these
 rows too.
+
+Versions that ended before the first moment that may be asked for are dropped (`store/past.py`). The next one of such a
+row then begins at no known time, which is right for every moment that may be asked for.
 """
 
 from dataclasses import dataclass
@@ -26,7 +29,7 @@ from store.tables.base import Base
 
 SCHEMA = "baoqi_past"
 AT = "current_setting('baoqi.at')::timestamptz"
-SINCE = "kept_since"  # the setting that says from when on old rows are kept
+SINCE = "kept_since"  # the setting that says from when on old rows are kept: the first moment that may be asked for
 
 
 class Kept(Base):

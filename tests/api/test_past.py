@@ -1,14 +1,17 @@
 """Looking back: what a case and an inbox showed at any moment is what they are said to have shown."""
 
 import random
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select, update
 
 from api.processes import get_process
 from api.tasks import list_tasks
 from runtime import clock
+from runtime.settings import get_settings
 from schemas.api import TaskQuery, TaskViewName
 from schemas.base import Text
 from schemas.process import TimelineEntry
@@ -85,7 +88,7 @@ async def shown(s: Any, what: tuple[str, str, str]) -> dict[str, Any]:
     return page.model_dump(mode="json")
 
 
-async def test_every_moment_is_shown_as_it_was(office: Office) -> None:
+async def test_every_moment_is_shown_as_it_was(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(20261120)
     cases = [await office.case(id_number=f"C01X00T4{n}", org_unit="physics" if n else "business") for n in range(3)]
     async with session() as s:
@@ -95,21 +98,41 @@ async def test_every_moment_is_shown_as_it_was(office: Office) -> None:
         await office.task(case)
         await one_change(rng, cases, number)
     seen: list[tuple[datetime, tuple[str, str, str], dict[str, Any]]] = []
-    for number in range(2, 2 + 3 * len(ACTS)):
-        await act(office, rng, cases, number)
-        at = clock.now()
-        wanted = ("case", rng.choice(cases), "admin"), ("inbox", rng.choice(VIEWS), rng.choice(READERS))
-        with clock.looking_back(at):
-            async with reading() as s:
-                seen += [(at, what, await shown(s, what)) for what in wanted]
+
+    async def live(numbers: range) -> None:
+        for number in numbers:
+            await act(office, rng, cases, number)
+            at = clock.now()
+            wanted = ("case", rng.choice(cases), "admin"), ("inbox", rng.choice(VIEWS), rng.choice(READERS))
+            with clock.looking_back(at):
+                async with reading() as s:
+                    seen.extend([(at, what, await shown(s, what)) for what in wanted])
+
+    async def check(first: datetime) -> None:
+        for at, what, answer in seen:
+            if at >= first:
+                async with past.reading_at(at) as s:
+                    assert await shown(s, what) == answer, (at, what)
+
+    await live(range(2, 2 + 3 * len(ACTS)))
     assert len({str(answer) for _, what, answer in seen if what[0] == "case"}) > 20
     assert sum(bool(answer["items"]) for _, what, answer in seen if what[0] == "inbox") > 5
-    for at, what, answer in seen:
-        async with past.reading_at(at) as s:
-            assert await shown(s, what) == answer, (at, what)
+    await check(seen[0][0])
     async with session() as s:
         followed = set(await s.scalars(select(Kept.about).distinct()))
         assert followed >= {f.table for f in FOLLOWED} - {"documents", "step_speeds"}
+    # What is too old is dropped in several small pieces; every later moment is shown as before, with what comes then.
+    first = seen[len(seen) // 2][0]
+    monkeypatch.setattr(past, "BATCH", 7)
+    async with session() as s:
+        old = await s.scalar(select(func.count()).select_from(Kept).where(Kept.until <= first))
+        assert old and old > 3 * past.BATCH
+    assert await past.forget_before(first) == old
+    await live(range(200, 200 + len(ACTS)))
+    await check(first)
+    assert await past.forget_before(first - timedelta(minutes=1)) == 0
+    async with reading() as s:
+        assert await past.kept_since(s) == first
 
 
 async def test_a_transaction_is_shown_whole_and_in_the_order_of_its_end(office: Office) -> None:
@@ -225,6 +248,31 @@ async def test_what_cannot_be_looked_back_at_says_why(office: Office) -> None:
         assert words in answer.json()["detail"]
     answer = await look(office, "supervisor", "tasks", at=clock.now().isoformat(), as_user="nobody")
     assert answer.status_code == 404 and "用户" in answer.json()["detail"]
+
+
+async def test_only_as_many_days_as_are_kept_can_be_looked_back(office: Office) -> None:
+    """Ninety days later an installation that keeps thirty has dropped what was before, of open cases as well."""
+    case = await office.case()
+    async with session() as s:
+        (await s.get_one(Process, case)).title = "first"
+    early = clock.now()
+    async with session() as s:
+        (await s.get_one(Process, case)).title = "second"
+    get_settings().look_back_days = 30
+    assert await past.forget() == 0
+    assert (await look(office, "clerk", f"processes/{case}", at=early.isoformat())).json()["title"] == "first"
+    async with session() as s:
+        await s.merge(Setting(key=demo_clock.KEY, value=90 * 86400))
+    await demo_clock.refresh()
+    assert await past.forget() > 0
+    refused = await look(office, "clerk", f"processes/{case}", at=early.isoformat())
+    assert refused.status_code == 422 and "起才有可回看的记录" in refused.json()["detail"]
+    named = re.search(r"自 (\S+ \S+) 起", refused.json()["detail"])
+    assert named is not None
+    answer = await look(office, "clerk", f"processes/{case}", at=named[1])
+    assert answer.status_code == 200 and answer.json()["title"] == "second"
+    async with session() as s:
+        assert await s.scalar(select(func.count()).select_from(Kept)) == 0
 
 
 async def test_the_past_shows_nobody_more_than_the_roles_of_today(office: Office) -> None:
