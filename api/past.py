@@ -1,4 +1,4 @@
-"""Looking back (回看): a case and an inbox as they were at a past moment, for the API and the pages alike.
+"""Looking back (回看): a case, a task and an inbox as they were at a past moment, for the API and the pages alike.
 
 Permission: what may be seen is decided by the viewer's roles of today. The own inbox shows what the roles of then and
 of today have in common; somebody else's is for those who may read every task anyway. Nothing can be done from here.
@@ -21,8 +21,9 @@ from schemas.api import LOOK_BACK
 from schemas.base import Text
 from store import cases, past
 from store.database import reading
+from store.inbox import find as find_task
 from store.tables.people import User
-from store.tables.processes import Process
+from store.tables.processes import Process, Task
 from store.users import Viewer, seen_as
 
 At = Annotated[
@@ -40,6 +41,10 @@ ONLY_BACK = Text(
 NOT_YET = Text(
     zh="这一时刻还没有这个个案，请选择它发起之后的时刻。",
     en="This case did not exist at that moment: choose one after it was started.",
+)
+NO_TASK_YET = Text(
+    zh="这一时刻还没有这项任务，请选择它产生之后的时刻。",
+    en="This task did not exist at that moment: choose one after it was opened.",
 )
 NOBODY = Text(zh="没有这个用户，请核对用户名。", en="There is no such user: check the user name.")
 
@@ -104,4 +109,16 @@ async def case(viewer: Viewer, process_id: str, at: str) -> AsyncIterator[AsyncS
     async with looking(at) as s:
         if await s.get(Process, process_id) is None:
             raise BadMoment(NOT_YET)
+        yield s
+
+
+@asynccontextmanager
+async def task(viewer: Viewer, task_id: str, at: str) -> AsyncIterator[AsyncSession]:
+    """A transaction that reads a task as it was, if the viewer may open it today. NotFound, BadMoment."""
+    async with reading() as s:
+        if await find_task(s, viewer, task_id) is None:
+            raise NotFound
+    async with looking(at) as s:
+        if await s.get(Task, task_id) is None:
+            raise BadMoment(NO_TASK_YET)
         yield s

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from api.views import Lookup
+from runtime import clock
 from schemas.countersign import CountersignView, Seat, SeatState, SignerView
 from schemas.tasks import TaskSpec
 from store.tables.processes import Task
@@ -39,6 +40,8 @@ def of_case(tasks: Sequence[Task], look: Lookup) -> list[CountersignView]:
 
 def may_remove(seat: Seat, look: Lookup) -> bool:
     """减签: who added them, or a supervisor, while they have not signed."""
+    if clock.looked_at():
+        return False
     added = seat.added_by is not None and seat.state in UNSIGNED
     return added and (seat.added_by in look.viewer.names or look.viewer.has("supervisor"))
 

@@ -18,6 +18,7 @@ from domain.enrolment_checks import Finding, HireFacts, check
 from domain.enrolment_checks import alike as differs_from_first
 from domain.exemptions import propose
 from domain.times import day_of
+from runtime import clock
 from schemas.amendment import CONFIRM, FIELDS
 from schemas.enrolment import ExemptionProposal, ForeignHire
 from schemas.forms import outcome as form_outcome
@@ -60,6 +61,8 @@ class Ask:
 async def prefill(session: AsyncSession, task: Task, process: Process, spec: TaskSpec, now: datetime) -> Prefill:
     """Data and context of a task on the case's day. Only fields of the first outcome's form stay in `data`."""
     ask = Ask(session, task, process, spec, day_of(now))
+    if clock.looked_at():  # the record, bills and vouchers behind a form are not followed
+        return Prefill(context=spec.data | (await _reason_codes(ask)).context)
     maker = _MAKERS.get(task.kind)
     made = await maker(ask) if maker is not None else Prefill()
     made.context = {**spec.data, **made.context}

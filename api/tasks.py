@@ -72,20 +72,24 @@ def spec_of(task: Task) -> TaskSpec:
 
 
 async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
-    """A task with outcomes and their forms, prefilled data, documents, deadlines and comments. NotFound."""
+    """A task with outcomes and their forms, prefilled data, documents, deadlines and comments. NotFound.
+
+    Looked back at, it has neither draft nor prefilled data: they are not kept.
+    """
     task, process = await find_task(s, viewer, task_id)
     spec = spec_of(task)
     look = await views.lookup(s, viewer, [task.subject])
     prefill = await task_data.prefill(s, task, process, spec, look.moment(process))
     draft: dict[str, Any] | None = None
-    if task.draft is not None and permissions.holds(viewer, task):
+    now = clock.looked_at() is None
+    if now and task.draft is not None and permissions.holds(viewer, task):
         draft = unseal(task.draft)
-    acting_for = permissions.acting_for(viewer, task) if task.closed_at is None else None
+    acting_for = permissions.acting_for(viewer, task) if now and task.closed_at is None else None
     answer: dict[str, Any] | None = None
     if task.submission_id is not None:
         answer = submissions.values_of(await submissions.get(s, task.submission_id))
     fields = views.task_fields(task, process, look)
-    if await withdrawable(s, viewer, task):
+    if now and await withdrawable(s, viewer, task):
         fields["actions"] = [*fields["actions"], "withdraw"]
     return TaskView(
         **fields,
@@ -101,10 +105,11 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
         answer=answer,
         authority=task.authority,
         countersign=signatures.view(spec, look) if spec.sign else None,
-        return_to=spec.return_to if task.closed_at is None else [],
-        behalf_of=permissions.behalf_of(viewer, task),
+        return_to=spec.return_to if now and task.closed_at is None else [],
+        behalf_of=permissions.behalf_of(viewer, task) if now else [],
         acting_for=acting_for,
         acting_for_name=look.users.get(acting_for or ""),
+        as_of=clock.looked_at(),
     )
 
 
@@ -226,8 +231,8 @@ async def get_tasks(viewer: CurrentViewer, query: Annotated[InboxQuery, Query()]
 
 
 @router.get("/tasks/{task_id}", summary="One task with everything needed to finish it")
-async def get_one(viewer: CurrentViewer, task_id: str) -> TaskView:
-    async with session() as s:
+async def get_one(viewer: CurrentViewer, task_id: str, at: past.At = None) -> TaskView:
+    async with session() if at is None else past.task(viewer, task_id, at) as s:
         return await get_task(s, viewer, task_id)
 
 

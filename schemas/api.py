@@ -274,6 +274,7 @@ class TaskView(TaskItem):
     behalf_of: list[str] = []  # roles for whom this user would act (代办); empty when acting for oneself
     acting_for: str | None = None  # the absent person whose substitute this user is for the task
     acting_for_name: Text | None = None
+    as_of: datetime | None = Field(default=None, description="the past moment that is shown; null: now")
 
 
 class OnBehalf(Body):

@@ -229,6 +229,7 @@ async def page(
         "unread": unread,
         "here": visit.here,
         "looked_at": looked_at,
+        "then": f"?{urlencode({'at': looked_at.isoformat()})}" if looked_at is not None else "",  # links stay in it
         "latest": show.at_input(clock.now()),
         "can_search": visit.viewer.has(*_OFFICE),
         "said": {"tone": "good", "text": visit.t(f"said_{said}")} if has(f"said_{said}") else None,

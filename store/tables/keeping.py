@@ -66,6 +66,7 @@ FOLLOWED = (
     Followed("timeline", key=("process_id", "seq")),
     Followed("inbox_events"),
     Followed("documents"),
+    Followed("comments"),
     Followed("copies"),
     Followed("hires", emptied=("record",)),
     Followed("persons", case="", emptied=("secrets",), left_out=("updated_at",)),

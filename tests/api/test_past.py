@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from api.processes import get_process
-from api.tasks import list_tasks
+from api.tasks import get_task, list_tasks
 from runtime import clock
 from runtime.settings import get_settings
 from schemas.api import TaskQuery, TaskViewName
@@ -27,7 +27,7 @@ from tests.api.test_substitutes import away
 from tests.api.test_tallies import one_change
 
 VIEWS: tuple[TaskViewName, ...] = ("mine", "mine", "group", "group", "behalf", "done", "started", "cc", "all")
-ACTS = ("row", "step", "click", "row", "copy", "draft", "record", "click", "role", "row", "away", "read")
+ACTS = ("row", "step", "click", "row", "copy", "draft", "record", "click", "role", "row", "away", "read", "comment")
 READERS = ("clerk", "clerk", "clerk2", "supervisor", "college", "college2", "employee")
 
 
@@ -64,6 +64,11 @@ async def act(office: Office, rng: random.Random, cases: list[str], number: int)
     elif what == "read":
         async with session() as s:
             await copies.mark_read(s, "clerk", case, None, clock.now())
+    elif what == "comment":
+        client = await office.sign_in("supervisor")
+        for task in (await client.get("/api/v1/tasks", params={"view": "all", "process_id": case})).json()["items"][:1]:
+            answer = await client.post(f"/api/v1/tasks/{task['id']}/comment", json={"text": f"第{number}条"})
+            assert answer.status_code == 201, answer.text
     elif what == "record":
         async with session() as s:
             row = await s.scalar(select(Hire).where(Hire.process_id == case, Hire.valid))
@@ -79,11 +84,14 @@ async def act(office: Office, rng: random.Random, cases: list[str], number: int)
 
 
 async def shown(s: Any, what: tuple[str, str, str]) -> dict[str, Any]:
-    """A case, or a view of somebody's inbox, as they are in this transaction."""
+    """A case with the pages of its tasks, or a view of somebody's inbox, as they are in this transaction."""
     about, name, whose = what
     viewer = await seen_as(s, await s.get_one(User, whose))
     if about == "case":
-        return (await get_process(s, viewer, name)).model_dump(mode="json")
+        case = await get_process(s, viewer, name)
+        whole = [t.id for t in case.tasks if (await s.get_one(Task, t.id)).spec]  # `one_change` makes rows only
+        tasks = [(await get_task(s, viewer, task_id)).model_dump(mode="json") for task_id in whole]
+        return {**case.model_dump(mode="json"), "pages": tasks}
     page = await list_tasks(s, viewer, TaskQuery.model_validate({"view": name, "limit": 200}))
     return page.model_dump(mode="json")
 
@@ -117,6 +125,8 @@ async def test_every_moment_is_shown_as_it_was(office: Office, monkeypatch: pyte
     await live(range(2, 2 + 3 * len(ACTS)))
     assert len({str(answer) for _, what, answer in seen if what[0] == "case"}) > 20
     assert sum(bool(answer["items"]) for _, what, answer in seen if what[0] == "inbox") > 5
+    pages = [page for _, what, answer in seen if what[0] == "case" for page in answer["pages"]]
+    assert {len(page["comments"]) for page in pages} >= {0, 1} and any(page["holder"] for page in pages)
     await check(seen[0][0])
     async with session() as s:
         followed = set(await s.scalars(select(Kept.about).distinct()))
@@ -250,6 +260,35 @@ async def test_what_cannot_be_looked_back_at_says_why(office: Office) -> None:
     assert answer.status_code == 404 and "用户" in answer.json()["detail"]
 
 
+async def test_a_task_is_shown_as_it_was(office: Office) -> None:
+    """Taken, filled in, talked about and answered: each moment shows what was, and offers nothing."""
+    case = await office.case()
+    early = clock.now().isoformat()
+    task = await office.task(case, deadlines=[deadline(days(9))])
+    client = await office.sign_in("clerk")
+    moments = [clock.now().isoformat()]
+    draft = {"data": {"certificate": "no", "exempt": []}}
+    assert (await client.put(f"/api/v1/tasks/{task}/draft", json=draft)).status_code == 200
+    moments.append(clock.now().isoformat())
+    assert (await client.post(f"/api/v1/tasks/{task}/comment", json={"text": "已电话联系学院"})).status_code == 201
+    body = {"outcome": "return", "version": 1, "data": {"defects": [{"code": "R06", "note": "看不清"}]}}
+    answer = await client.post(f"/api/v1/tasks/{task}/complete", json=body, headers={"Idempotency-Key": "1"})
+    assert answer.status_code == 200, answer.text
+    moments.append(clock.now().isoformat())
+    then = [(await look(office, "clerk", f"tasks/{task}", at=at)).json() for at in moments]
+    assert [t["state"] for t in then] == ["ready", "in_progress", "completed"]
+    assert [(t["holder"], len(t["comments"]), bool(t["answer"])) for t in then] == [
+        (None, 0, False), ("clerk", 0, False), ("clerk", 1, True),
+    ]  # fmt: skip
+    assert all(t["actions"] == [] and t["draft"] is None and t["data"] == {} and t["as_of"] for t in then)
+    now = (await look(office, "clerk", f"tasks/{task}")).json()
+    assert now["as_of"] is None and now["answer"] == then[2]["answer"] and now["context"]["record"]
+    refused = await look(office, "clerk", f"tasks/{task}", at=early)
+    assert refused.status_code == 422 and "还没有这项任务" in refused.json()["detail"]
+    for name in ("payroll", "college2"):
+        assert (await look(office, name, f"tasks/{task}", at=moments[0])).status_code == 404, name
+
+
 async def test_only_as_many_days_as_are_kept_can_be_looked_back(office: Office) -> None:
     """Ninety days later an installation that keeps thirty has dropped what was before, of open cases as well."""
     case = await office.case()
@@ -270,7 +309,7 @@ async def test_only_as_many_days_as_are_kept_can_be_looked_back(office: Office) 
     named = re.search(r"自 (\S+ \S+) 起", refused.json()["detail"])
     assert named is not None
     answer = await look(office, "clerk", f"processes/{case}", at=named[1])
-    assert answer.status_code == 200 and answer.json()["title"] == "second"
+    assert answer.status_code == 200 and answer.json()["title"] == "second", answer.text
     async with session() as s:
         assert await s.scalar(select(func.count()).select_from(Kept)) == 0
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -17,6 +18,7 @@ from store.database import session
 from store.tables.processes import Task
 from tests.web.office import open_case, task_id
 from tests.words import faults
+from web.language import translate
 from web.pages.sign_in import DEMO_PASSWORD
 from web.show import at_input, show_moment
 
@@ -73,6 +75,16 @@ async def test_pages_of_the_past(door: Any, lang: str) -> None:
     assert f'value="{at_input(before)}"' in then
     shown = re.sub(r"<[^>]*>", " ", main_of(then))
     assert not faults(shown, lang)
+    kept = {"at": before.astimezone(clock.SHANGHAI).isoformat()}
+    assert f'href="/tasks/{task}?{urlencode(kept)}"' in main_of(then)
+
+    now = (await clerk.get(f"/tasks/{task}", params={"lang": lang})).text
+    then = (await clerk.get(f"/tasks/{task}", params=look)).text
+    assert words not in now and acts(now) and words in then and acts(then) == []
+    assert translate(lang, "past_task") in then and translate(lang, "past_task") not in now
+    assert f'href="/cases/{case}?{urlencode(kept)}"' in then
+    assert "C01X00T4" in now and "C01X00T4" not in then
+    assert not faults(re.sub(r"<[^>]*>", " ", main_of(then)), lang)
 
     async def inbox(client: Any, **params: str) -> str:
         answer = await client.get("/inbox", params={"view": "mine", "lang": lang} | params)
@@ -81,6 +93,7 @@ async def test_pages_of_the_past(door: Any, lang: str) -> None:
 
     link = f'href="/tasks/{task}"'
     assert link in await inbox(clerk)
+    link = f'href="/tasks/{task}?at='
     then = await inbox(clerk, **look)
     assert link not in then and words in then and acts(then) == []
     then = await inbox(clerk, **look, view="group")
@@ -98,6 +111,7 @@ async def test_a_page_of_no_past_says_why(door: Any) -> None:
     for path, params, status, words in (
         (f"/cases/{case}", {"at": "2999-01-01T00:00"}, 422, "只能回看过去"),
         (f"/cases/{case}", {"at": "1999-01-01T00:00"}, 422, "起才有可回看的记录"),
+        (f"/tasks/{task_id(case, 'verification')}", {"at": "2999-01-01T00:00"}, 422, "只能回看过去"),
         ("/inbox", {"at": "x"}, 422, "2026-11-20T09:15"),
         ("/inbox", {"at": clock.now().isoformat(), "as_user": "supervisor"}, 403, "不能进行此操作"),
     ):

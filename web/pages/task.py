@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from api import comments, completion, copies, countersign, dates, escalations, handover, uploads, views
+from api import comments, completion, copies, countersign, dates, escalations, handover, past, uploads, views
 from api import tasks as room
 from api.problems import BadFile, NotFound, Problem
 from api.uploads import clean_name
@@ -60,8 +60,10 @@ class Attempt:
 
 
 @router.get("/tasks/{task_id}")
-async def task(visit: Guest, task_id: str, outcome: str = "") -> Response:
-    """The task, with the form of the outcome asked for (the first one leads forward)."""
+async def task(visit: Guest, task_id: str, outcome: str = "", at: past.At = None) -> Response:
+    """The task, with the form of the outcome asked for (the first one leads forward); or as it was."""
+    if at:
+        return await show(visit, task_id, at=at)
     async with session() as s:
         found = await room.find_task(s, visit.viewer, task_id)
         await copies.mark_read(s, visit.viewer, found[1].id, task_id)
@@ -146,13 +148,14 @@ async def show(
     comment: tuple[str, str] = ("", ""),
     refused: Problem | None = None,
     status: int = 200,
+    at: str | None = None,
 ) -> Response:
-    """The task's page; with what was typed and refused, where something was."""
-    async with session() as s:
+    """The task's page; with what was typed and refused, where something was. `at`: as it was then, for reading only."""
+    async with session() if at is None else past.task(visit.viewer, task_id, at) as s:
         view = await room.get_task(s, visit.viewer, task_id)
         offered = {**await choices.for_forms(s, visit.lang), "persons": choices.on_bill(visit.lang, view.context)}
         history = await _history(s, visit, view)
-        rungs = await escalations.ladder(s, visit.viewer, view.process_id, task_id)
+        rungs = await escalations.ladder(s, visit.viewer, view.process_id, task_id) if at is None else []
         signers = await countersign.choices(s, view)
         scan = await _scan(s, view)
         gives = {"transfer", "delegate", "reassign"} & set(view.actions)
@@ -180,6 +183,7 @@ async def show(
         visit,
         "task.html",
         status,
+        looked_at=view.as_of,
         task=view,
         rungs=rungs,
         context=blocks(view.context, offered, lang),

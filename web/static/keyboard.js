@@ -31,13 +31,13 @@
     if (page) {
       const list = JSON.parse(sessionStorage.getItem(KEPT) || "[]");
       const next = list[list.indexOf(page.dataset.taskPage) + by];
-      if (list.includes(page.dataset.taskPage) && next) { sessionStorage.setItem(KEPT + ".at", next); location.assign(`/tasks/${next}`); }
+      if (list.includes(page.dataset.taskPage) && next) { sessionStorage.setItem(KEPT + ".at", next); location.assign(`/tasks/${next}${page.dataset.then}`); }
       return;
     }
     const list = rows(), at = list.indexOf(current());
     select(at < 0 ? (list.find((r) => r.dataset.task === sessionStorage.getItem(KEPT + ".at")) || list[0]) : list[Math.min(Math.max(at + by, 0), list.length - 1)]);
   }
-  function open() { const row = current(); if (row && !onTask()) { location.assign(`/tasks/${row.dataset.task}`); } }
+  function open() { const row = current(); if (row && !onTask()) { click("a[href^='/tasks/']", row); } }
   function answer() {
     const first = document.querySelector("#answer input:not([type=hidden]), #answer select, #answer textarea, #answer .act-bar button");
     if (first) { first.focus(); }
