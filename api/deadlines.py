@@ -5,11 +5,12 @@ was asked for, else the school's; a year without a published arrangement says so
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, views
@@ -140,10 +141,10 @@ def _address(first: date, last: date, kind: LegalKind, authority: str | None) ->
     return {"from": first.isoformat(), "to": last.isoformat(), "kind": kind.value, **more}
 
 
-def ics(items: Iterable[DeadlineItem], english: bool) -> str:
-    """An all-day event for each deadline (RFC 5545): lines end in CRLF and are folded at 75 bytes."""
-    stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Baoqi//deadlines//ZH", "CALSCALE:GREGORIAN"]
+def ics(items: Iterable[DeadlineItem], english: bool, now: datetime) -> str:
+    """An all-day event for each deadline (RFC 5545)."""
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    lines: list[str] = []
     for item in items:
         title = item.title.en if english else item.title.zh
         lines += [
@@ -156,7 +157,26 @@ def ics(items: Iterable[DeadlineItem], english: bool) -> str:
             "TRANSP:TRANSPARENT",
             "END:VEVENT",
         ]
-    return "".join(f"{_folded(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
+    return _written(lines)
+
+
+def _written(lines: Iterable[str]) -> str:
+    """Lines end in CRLF and are folded at 75 bytes."""
+    return "".join(f"{_folded(line)}\r\n" for line in lines)
+
+
+async def _file(viewer: Viewer, period: dates.Period, page: dates.Page, english: bool) -> AsyncIterator[str]:
+    """The file in pieces, from its first page on: no more than a page is held at once, however many deadlines there
+    are, and no transaction waits for a slow reader. Who fetches the file again has what was moved meanwhile."""
+    now = clock.now()
+    yield _written(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Baoqi//deadlines//ZH", "CALSCALE:GREGORIAN"])
+    while True:
+        yield ics(_items(page, now), english, now)
+        if page.next_cursor is None:
+            break
+        async with reading() as s:
+            page = await dates.page(s, viewer, period, page.next_cursor, MOST)
+    yield _written(["END:VCALENDAR"])
 
 
 def _escaped(text: str) -> str:
@@ -200,17 +220,11 @@ async def get_ics(
     authority: Authority = None,
     lang: Annotated[str, Query(pattern="^(zh|en)$")] = "zh",
 ) -> Response:
-    async with reading() as s:
-        period, now, cursor = _period(first, last, kind, authority), clock.now(), None
-        items: list[DeadlineItem] = []
-        while True:
-            page = await dates.page(s, viewer, period, cursor, MOST)
-            items += _items(page, now)
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-    return Response(
-        ics(items, lang == "en"),
+    period = _period(first, last, kind, authority)
+    async with reading() as s:  # what is wrong is said before the file begins
+        page = await dates.page(s, viewer, period, None, MOST)
+    return StreamingResponse(
+        _file(viewer, period, page, lang == "en"),
         media_type="text/calendar; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="deadlines.ics"'},
     )

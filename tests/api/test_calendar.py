@@ -1,11 +1,13 @@
 """The calendar's counts equal their lists, follow the cases, and show rest days and make-up days of the year."""
 
+import re
 from datetime import date
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+import api.deadlines
 from api.deadlines import ics
 from runtime import clock
 from schemas.deadlines import LegalKind
@@ -73,12 +75,13 @@ async def test_a_closed_case_and_a_moved_date_leave_their_day(office: Office) ->
     assert await figures(office, "head") == {}
 
 
-async def test_pages_follow_one_another_without_gap_or_repeat(office: Office) -> None:
+async def test_pages_follow_one_another_without_gap_or_repeat(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(7):
         unit = "physics" if n % 3 == 0 else "business"
         case = await office.case(id_number=f"AA111111{n}", org_unit=unit)
         two = [deadline(days(n // 2), ident=i) for i in ("A", "B")]
         await office.task(case, process={"deadlines": two, "org_unit": unit})
+    everything: list[tuple[str, str]] = []
     for name, number in (("supervisor", 14), ("college", 8), ("payroll", 0)):
         client = await office.sign_in(name)
         seen, query = list[Any](), {"limit": "3"}
@@ -90,8 +93,21 @@ async def test_pages_follow_one_another_without_gap_or_repeat(office: Office) ->
                 break
             query["cursor"] = page["next_cursor"]
         assert len(seen) == number and seen == sorted(set(seen)), name
+        everything = everything or [(process_id, ident) for _, process_id, ident in seen]
     client = await office.sign_in("supervisor")
-    assert (await client.get("/api/v1/deadlines.ics")).text.count("BEGIN:VEVENT") == 14
+    sizes: list[int] = []
+    page_of = dates.page
+
+    async def seen_page(*given: Any) -> dates.Page:
+        found = await page_of(*given)
+        sizes.append(len(found.rows))
+        return found
+
+    monkeypatch.setattr(api.deadlines, "MOST", 3)
+    monkeypatch.setattr(dates, "page", seen_page)
+    file = (await client.get("/api/v1/deadlines.ics")).text
+    assert [file.count(f"{part}:V{what}") for part in ("BEGIN", "END") for what in ("CALENDAR", "EVENT")] == [1, 14] * 2
+    assert re.findall(r"UID:(.*)/(.*)@baoqi", file.replace("\r\n ", "")) == everything and sizes == [3, 3, 3, 3, 2]
     refused = await client.get("/api/v1/deadlines", params={"cursor": "x"})
     assert refused.status_code == 422 and refused.json()["code"] == "bad_cursor"
 
@@ -168,7 +184,7 @@ def test_long_and_odd_words_survive_the_file() -> None:
     item = DeadlineItem.model_validate(
         one | {"process_id": "p", "process_title": "t", "process_kind": "enrolment", "case_no": "FE1", "authority": "a"}
     )
-    text = ics([item], english=False)
+    text = ics([item], False, clock.now())
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
     (summary,) = [x for x in text.replace("\r\n ", "").split("\r\n") if x.startswith("SUMMARY:")]
     assert summary == "SUMMARY:" + "甲；乙，丙\\;丁\\,戊\\\\己" * 9 + " FE1"
