@@ -198,6 +198,12 @@ def fonts() -> Finding:
     return Finding("warning", title, "", mend)
 
 
+_DATABASE = """
+SELECT current_setting('server_version'), has_database_privilege(current_database(), 'CREATE'),
+  format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
+"""
+
+
 async def running_database(settings: Settings) -> Finding:
     import psycopg
 
@@ -207,11 +213,19 @@ async def running_database(settings: Settings) -> Finding:
     try:
         connection = await psycopg.AsyncConnection.connect(dsn, connect_timeout=5)
         async with connection:
-            row = await (await connection.execute("SHOW server_version")).fetchone()
+            row = await (await connection.execute(_DATABASE)).fetchone()
     except psycopg.Error as error:
         mend = "检查 BAOQI_DATABASE_URL 或运行 `baoqi up`。 Check BAOQI_DATABASE_URL, or run `baoqi up`."
         return Finding("fault", "数据库连接 Database", str(error).splitlines()[0][:120], mend)
-    return Finding("ok", "数据库连接 Database", str(row[0]) if row else "")
+    version, may_create, grant = row or ("", True, "")
+    if not may_create:
+        mend = (
+            f"数据库用户不能建立模式（schema），升级和回看需要它：请数据库管理员执行 `{grant}`。 "
+            f"This user may not create a schema, which upgrades and looking back need: have a database "
+            f"administrator run `{grant}`."
+        )
+        return Finding("fault", "数据库连接 Database", str(version), mend)
+    return Finding("ok", "数据库连接 Database", str(version))
 
 
 async def running_temporal(settings: Settings) -> Finding:

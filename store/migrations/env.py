@@ -28,7 +28,9 @@ def run() -> None:
         try:
             context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
             with context.begin_transaction():
-                moves = context.get_context().get_current_revision() != context.get_revision_argument()
+                here = context.get_context()
+                asked = here.opts.get("destination_rev")  # not by commands that only look, as `current`
+                moves = asked is not None and here.get_current_revision() != context.get_revision_argument()
                 if moves:
                     lift(connection)
                 context.run_migrations()

@@ -124,9 +124,10 @@ def lift(connection: sa.Connection) -> None:
 
 
 def lay(connection: sa.Connection) -> None:
-    """Makes triggers and views for the columns that there are; nothing where no rows are kept."""
+    """Makes triggers and views for the columns that there are; nothing where no rows are kept yet (the first version
+    makes all tables of today, the functions come with theirs)."""
     inspector = sa.inspect(connection)
-    if Kept.__tablename__ not in inspector.get_table_names():
+    if connection.exec_driver_sql("SELECT to_regproc('keep')").scalar_one() is None:
         return
     home = str(inspector.default_schema_name)  # where the installation's tables are
     connection.exec_driver_sql(f"CREATE SCHEMA {SCHEMA}")

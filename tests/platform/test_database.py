@@ -1,13 +1,19 @@
-"""A dead idle connection is noticed before it is used; what is read together is of one moment."""
+"""A dead idle connection is noticed before it is used; what is read together is of one moment; steps of its history."""
+
+import asyncio
+import io
 
 import psycopg
 import pytest
+from alembic import command
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from runtime.settings import Settings
 from store import database as store_database
 from store.database import reading, session
+from store.migrations import config
+from store.tables.keeping import FOLLOWED, SCHEMA
 from store.tables.people import OrgUnit
 
 
@@ -39,6 +45,22 @@ async def test_a_connection_just_used_is_trusted_and_recovers_after_one_error(
     with pytest.raises(DBAPIError):
         await _backend()
     assert await _backend() != first
+
+
+async def test_an_empty_database_comes_to_any_version_and_says_which(database: Settings) -> None:
+    alembic = config(database.database_url)
+    async with session() as s:
+        await s.execute(text(f"DROP SCHEMA public, {SCHEMA} CASCADE"))
+        await s.execute(text("CREATE SCHEMA public"))
+    for version in ("0005", "0022", "0023", "head"):
+        await asyncio.to_thread(command.upgrade, alembic, version)
+        alembic.stdout = io.StringIO()
+        await asyncio.to_thread(command.current, alembic)
+        said = alembic.stdout.getvalue()
+        assert said.startswith(version) or (version == "head" and "(head)" in said)
+    async with session() as s:
+        views = await s.scalars(text("SELECT viewname FROM pg_views WHERE schemaname = :past"), {"past": SCHEMA})
+        assert set(views) == {f.table for f in FOLLOWED} | {"tallies"}
 
 
 async def test_a_total_and_its_list_are_of_one_moment(database: Settings) -> None:

@@ -4,9 +4,12 @@ import json
 import socket
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from cli import doctor
+from embedded.postgres import Postgres
 from runtime.settings import Settings
 
 
@@ -69,6 +72,19 @@ async def test_servers_that_do_not_answer_are_faults(settings: Settings) -> None
     database, temporal = await doctor.running_database(settings), await doctor.running_temporal(settings)
     assert database.level == "fault" and "BAOQI_DATABASE_URL" in database.mend and "secret" not in database.detail
     assert temporal.level == "fault" and "BAOQI_TEMPORAL_ADDRESS" in temporal.mend
+
+
+async def test_a_database_user_who_may_not_create_a_schema_is_a_fault_until_the_named_grant(
+    database: Settings, postgres: Postgres
+) -> None:
+    assert (await doctor.running_database(database)).level == "ok"
+    name = sql.Identifier(database.database_url.rpartition("/")[2])
+    async with await psycopg.AsyncConnection.connect(postgres.superuser_dsn(), autocommit=True) as admin:
+        await admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
+        found = await doctor.running_database(database)
+        assert found.level == "fault" and "回看" in found.mend and "looking back" in found.mend
+        await admin.execute(found.mend.split("`")[1])
+    assert (await doctor.running_database(database)).level == "ok"
 
 
 async def test_one_fault_makes_the_exit_code_one(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
