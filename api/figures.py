@@ -27,6 +27,7 @@ from schemas.figures import (
     FinishedTask,
     MonthFigures,
 )
+from schemas.forms import kind_titles
 from store import figures, policies
 from store.database import reading
 from store.import_files import XLSX
@@ -78,7 +79,7 @@ async def _titles(s: AsyncSession, viewer: Viewer, query: FiguresQuery, keys: li
     """What the keys are called."""
     known: dict[str, Text] = {}
     if query.by == "step":
-        known = await figures.task_titles(s, keys)
+        known = kind_titles()
     elif query.by == "authority":
         known = {a.id: a.title for a in policies.snapshot().agencies}
     else:

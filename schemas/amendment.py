@@ -204,6 +204,7 @@ class ConfirmAmendmentForm(EmptyForm):
 
 register(
     CONFIRM,
+    Text(zh="确认更正", en="Confirm an amendment"),
     Outcome("confirm", Text(zh="确认更正", en="Confirm the amendment"), ConfirmAmendmentForm),
     Outcome("reject", Text(zh="不予更正", en="Do not amend"), ReasonForm, tone="danger"),
 )

@@ -71,6 +71,7 @@ class DateDecisionBody(Body):
 
 register(
     "date.confirm",
+    Text(zh="确认经办机构决定", en="Confirm a decision"),
     Outcome("confirm", Text(zh="确认该决定", en="Confirm the decision"), EmptyForm),
     Outcome("reject", Text(zh="不予确认", en="Do not confirm"), ReasonForm, tone="danger"),
 )

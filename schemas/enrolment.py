@@ -185,20 +185,24 @@ class LineRequest(Payload):
 
 register(
     "enrolment.materials",
+    Text(zh="提交参保材料", en="Submit the materials"),
     Outcome("submit", Text(zh="提交材料", en="Submit materials"), MaterialsForm),
 )
 register(
     "enrolment.verification",
+    Text(zh="审核参保材料", en="Verify the materials"),
     Outcome("approve", Text(zh="审核通过", en="Approve"), ApproveForm),
     Outcome("return", Text(zh="一次性退回补正", en="Return with all defects"), ReturnForm, tone="danger"),
 )
 register(
     "enrolment.partial_payment",
+    Text(zh="是否先缴已办结一方", en="Pay the approved side now?"),
     Outcome("pay_approved", Text(zh="先缴已办结一方", en="Pay the approved side now"), EmptyForm),
     Outcome("wait", Text(zh="等待另一方", en="Wait for the other side"), EmptyForm, tone="secondary"),
 )
 register(
     "enrolment.payment_month",
+    Text(zh="选择补缴月份", en="Choose the month"),
     Outcome("pay_now", Text(zh="本月补缴（含滞纳金）", en="Pay now with late fee"), EmptyForm),
     Outcome("next_month", Text(zh="转下月缴纳", en="Pay next month"), EmptyForm, tone="secondary"),
 )

@@ -85,10 +85,12 @@ class Outcome:
 
 
 _FORMS: dict[str, dict[str, Outcome]] = {}
+_TITLES: dict[str, Text] = {}
 
 
-def register(kind: str, *outcomes: Outcome) -> None:
-    """Registers the outcomes of a task kind; the first one leads forward."""
+def register(kind: str, title: Text, *outcomes: Outcome) -> None:
+    """Registers a task kind: what such tasks are called together, and their outcomes; the first one leads forward."""
+    _TITLES[kind] = title
     _FORMS[kind] = {o.code: o for o in outcomes}
 
 
@@ -103,3 +105,8 @@ def outcome(kind: str, code: str) -> Outcome:
 
 def kinds() -> list[str]:
     return sorted(_FORMS)
+
+
+def kind_titles() -> dict[str, Text]:
+    """What the tasks of each kind are called together; a single task says more (which agency, which month)."""
+    return dict(_TITLES)

@@ -85,6 +85,7 @@ class IncidentPage(Answer):
 
 register(
     TASK_KIND,
+    Text(zh="处理故障", en="Resolve incident"),
     Outcome("retry", WAY_TITLE[Way.RETRY], EmptyForm),
     Outcome("correct", WAY_TITLE[Way.CORRECT], ReasonForm, tone="secondary"),
     Outcome("take_off", WAY_TITLE[Way.TAKE_OFF], ReasonForm, tone="secondary"),

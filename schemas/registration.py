@@ -59,25 +59,41 @@ class UndoneForm(Form):
     remark: str = Field(default="", max_length=500, json_schema_extra=label("备注", "Remark", widget="textarea"))
 
 
-register("registration.hand_in", Outcome("handed_in", Text(zh="已提交", en="Handed in"), HandInForm))
+register(
+    "registration.hand_in",
+    Text(zh="向机构提交参保申请", en="Hand in the application at the agency"),
+    Outcome("handed_in", Text(zh="已提交", en="Handed in"), HandInForm),
+)
 register(
     "registration.acceptance",
+    Text(zh="登记机构受理结果", en="Record whether the agency accepted"),
     Outcome("accepted", Text(zh="已受理", en="Accepted"), AcceptedForm),
     Outcome("refused", Text(zh="不予受理", en="Refused"), RefusedForm, tone="danger"),
 )
 register(
     "registration.result",
+    Text(zh="登记机构办理结果", en="Record the result of the agency"),
     Outcome("approved", Text(zh="已办结", en="Approved"), ApprovedForm),
     Outcome("refused", Text(zh="被退回", en="Refused"), RefusedForm, tone="danger"),
 )
 register(
     "registration.correction",
+    Text(zh="更正后重新提交", en="Correct and hand in again"),
     Outcome("corrected", Text(zh="已更正，重新提交", en="Corrected, hand in again"), CorrectionForm),
 )
-register("registration.chase", Outcome("chased", Text(zh="已催办", en="Chased"), EmptyForm))
-register("registration.undo", Outcome("undone", Text(zh="已撤销登记", en="Registration undone"), UndoneForm))
+register(
+    "registration.chase",
+    Text(zh="向机构催办", en="Ask the agency how the matter stands"),
+    Outcome("chased", Text(zh="已催办", en="Chased"), EmptyForm),
+)
+register(
+    "registration.undo",
+    Text(zh="在机构撤销登记", en="Undo the registration at the agency"),
+    Outcome("undone", Text(zh="已撤销登记", en="Registration undone"), UndoneForm),
+)
 register(
     "registration.record_changed",
+    Text(zh="参保信息已更改", en="Record has changed"),
     Outcome("corrected", Text(zh="已在经办机构更正", en="Corrected at the agency"), EmptyForm),
     Outcome("unaffected", Text(zh="无须更正", en="Nothing to correct"), ReasonForm, tone="secondary"),
 )

@@ -42,14 +42,24 @@ class VoucherRef(Payload):
 
 register(
     "withholding.confirm",
+    Text(zh="代扣个人缴费", en="Withhold the person part"),
     Outcome("this_month", Text(zh="本月工资代扣", en="Withheld this month"), EmptyForm),
     Outcome("next_month", Text(zh="下月工资代扣", en="Withhold next month"), EmptyForm, tone="secondary"),
     Outcome("receivable", Text(zh="转应收款", en="Book as receivable"), EmptyForm, tone="secondary"),
 )
-register("reimbursement.voucher", Outcome("prepared", Text(zh="提交报账单", en="Submit voucher"), VoucherForm))
+register(
+    "reimbursement.voucher",
+    Text(zh="编制报账单", en="Prepare the voucher"),
+    Outcome("prepared", Text(zh="提交报账单", en="Submit voucher"), VoucherForm),
+)
 register(
     "reimbursement.approval",
+    Text(zh="审批报账单", en="Approve the voucher"),
     Outcome("approve", Text(zh="同意报账", en="Approve"), EmptyForm),
     Outcome("return", Text(zh="退回修改", en="Return"), ReasonForm, tone="danger"),
 )
-register("reimbursement.settlement", Outcome("settled", Text(zh="已结算", en="Settled"), SettlementForm))
+register(
+    "reimbursement.settlement",
+    Text(zh="财务结算", en="Settle"),
+    Outcome("settled", Text(zh="已结算", en="Settled"), SettlementForm),
+)

@@ -112,15 +112,25 @@ class PaymentForm(Form):
 
 
 TAKE_OFF = Outcome("take_off", Text(zh="移出本次缴费", en="Take off the bill"), TakeOffForm, tone="danger")
-register("tax_payment.freeze", Outcome("freeze", Text(zh="锁定名单", en="Freeze the list"), EmptyForm))
+register(
+    "tax_payment.freeze",
+    Text(zh="锁定缴费名单", en="Freeze the list"),
+    Outcome("freeze", Text(zh="锁定名单", en="Freeze the list"), EmptyForm),
+)
 register(
     "tax_payment.visible",
+    Text(zh="确认参保人员在税务端可见", en="Make sure everyone is visible at the tax client"),
     Outcome("visible", Text(zh="税务端均可见", en="All visible at the tax client"), EmptyForm),
     TAKE_OFF,
 )
-register("tax_payment.bill", Outcome("uploaded", Text(zh="已上传", en="Uploaded"), EmptyForm))
+register(
+    "tax_payment.bill",
+    Text(zh="上传税务端征集单明细", en="Upload the tax client's bill"),
+    Outcome("uploaded", Text(zh="已上传", en="Uploaded"), EmptyForm),
+)
 register(
     "tax_payment.confirm",
+    Text(zh="核对征集单", en="Compare the bill"),
     Outcome("confirm", Text(zh="核对无误", en="Confirm"), EmptyForm),
     Outcome("recheck", Text(zh="重新取数核对", en="Fetch and compare again"), EmptyForm, tone="secondary"),
     Outcome("adjust", Text(zh="按征集单更正台账", en="Correct our lines to the bill"), ReasonForm, tone="danger"),
@@ -128,7 +138,12 @@ register(
 )
 register(
     "tax_payment.approval",
+    Text(zh="审批征集单缴费", en="Approve payment of the bill"),
     Outcome("approve", Text(zh="批准缴费", en="Approve payment"), EmptyForm),
     Outcome("return", Text(zh="退回核对", en="Return to comparison"), ReasonForm, tone="danger"),
 )
-register("tax_payment.payment", Outcome("paid", Text(zh="登记缴款", en="Record the payment"), PaymentForm))
+register(
+    "tax_payment.payment",
+    Text(zh="缴款并登记完税证明", en="Pay and record the certificate"),
+    Outcome("paid", Text(zh="登记缴款", en="Record the payment"), PaymentForm),
+)

@@ -13,7 +13,6 @@ from sqlalchemy import Boolean, ColumnElement, and_, func, literal_column, selec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.times import add_to_month, at, first_day
-from schemas.base import Text
 from schemas.figures import Dimension, FinishedQuery
 from store.tables.processes import Process, Task
 from store.urgency import shanghai_day
@@ -94,14 +93,3 @@ async def finished(s: AsyncSession, query: FinishedQuery) -> tuple[list[tuple[Ta
         .offset((query.page - 1) * query.limit)
     )
     return [(t, p, bool(late), closed) for t, p, late, closed in rows if closed is not None], total
-
-
-async def task_titles(s: AsyncSession, kinds: Sequence[str]) -> dict[str, Text]:
-    """What a task of each kind is called, by the newest finished one."""
-    found: dict[str, Text] = {}
-    for kind in kinds:
-        newest = select(Task.title_zh, Task.title_en).where(Task.kind == kind, Task.state == "completed")
-        row = (await s.execute(newest.order_by(Task.closed_at.desc()).limit(1))).one_or_none()
-        if row is not None:
-            found[kind] = Text(zh=row[0], en=row[1])
-    return found

@@ -13,11 +13,11 @@ import yaml
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from schemas.forms import kinds
+from schemas.forms import kind_titles
 from store import policies as rules
 from store.tables.people import OrgUnit, User, UserRole
 from web.forms import Choice, Choices
-from web.language import has, translate
+from web.language import pick, translate
 
 
 def countries(lang: str) -> list[Choice]:
@@ -74,8 +74,7 @@ async def colleagues(session: AsyncSession, lang: str) -> list[Choice]:
 
 def task_kinds(lang: str, occurring: Collection[str]) -> list[Choice]:
     """The kinds of tasks that occur, with their words, process by process."""
-    named = [(k, f"kind_{k.replace('.', '_')}") for k in kinds() if k in occurring]
-    return [Choice(k, translate(lang, key)) for k, key in named if has(key)]
+    return [Choice(kind, pick(lang, title)) for kind, title in sorted(kind_titles().items()) if kind in occurring]
 
 
 def on_bill(lang: str, context: Mapping[str, Any]) -> list[Choice]:

@@ -12,7 +12,7 @@ import policies
 from domain.forecast import NAMES
 from schemas.base import ROLES
 from schemas.enrolment import ForeignHire
-from schemas.forms import kinds, outcomes_of
+from schemas.forms import kind_titles, kinds, outcomes_of
 from store.policies import snapshot
 from web.forms import preset
 from web.frame import TEMPLATES, words
@@ -68,7 +68,7 @@ def test_every_key_that_is_asked_for_exists() -> None:
 
 
 def test_codes_have_words() -> None:
-    wanted = [f"role_{r}" for r in ROLES] + [f"kind_{k.replace('.', '_')}" for k in product_kinds()]
+    wanted = [f"role_{r}" for r in ROLES]
     assert [k for k in wanted if k not in catalogue()] == []
 
 
@@ -100,7 +100,7 @@ def test_the_filter_of_the_inbox_speaks_as_the_titles_of_tasks_do() -> None:
     def said(word: str, title: str) -> bool:
         return re.fullmatch(title, word) is not None or word.lower() in re.sub(r"\\(.)", r"\1", title).lower()
 
-    words = {k: catalogue()[f"kind_{k.replace('.', '_')}"] for k in product_kinds()}
+    words = {k: kind_titles()[k] for k in product_kinds()}
     strange = [k for k, w in words.items() if not any(said(w.zh, zh) and said(w.en, en) for zh, en in titles)]
     assert strange == []
 

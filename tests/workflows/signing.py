@@ -13,7 +13,7 @@ from workflows.human_task import Returned
 from workflows.process import Process
 from workflows.returning import AGAIN, target, why
 
-register("test.prepare", Outcome("done", Text(zh="完成", en="Done"), EmptyForm))
+register("test.prepare", Text(zh="准备", en="Prepare"), Outcome("done", Text(zh="完成", en="Done"), EmptyForm))
 register(
     "test.sign",
     Outcome("approve", Text(zh="同意", en="Approve"), EmptyForm),
