@@ -338,6 +338,7 @@ async def main() -> None:
         if args.filled
         else office(args.open, args.closed, args.users, 36532) as large,
     ):
+        page = await inbox_page.measure(large.url, inbox_data.SESSION.format("clerk1"))
         rng = random.Random(inbox_data.SEED)
         for number in range(args.rounds):
             for place in (small, large):
@@ -345,7 +346,6 @@ async def main() -> None:
                 await ask_application(place, rng, args.times)
             say(f"round {number + 1} of {args.rounds}")
         compared = await check_counts(large, rng, args.people)
-        page = await inbox_page.measure(large.url, inbox_data.SESSION.format("clerk1"))
         text = report(small, large, compared, page, args)
     say(text)
     if args.out:
