@@ -12,13 +12,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import completion, engine, incident_words, permissions, steps, views
 from api.completion import IdempotencyKey
-from api.problems import BadForm, KeyMissing, NotAllowed, NotAllowedNow, NotFound, TaskClosed, Unavailable
+from api.problems import (
+    BadForm,
+    KeyMissing,
+    NotAllowed,
+    NotAllowedNow,
+    NotFound,
+    TaskClosed,
+    TaskSuspended,
+    Unavailable,
+)
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from schemas.api import CompleteBody
 from schemas.base import Text
 from schemas.incident_steps import Way, step_of, ways_for
 from schemas.incidents import DecideBody, IncidentItem, IncidentKind, IncidentPage, IncidentQuery, StepDecision
+from schemas.process import ProcessState
 from store import audit, incident_desk, incidents
 from store.database import reading, session
 from store.live import process_changed
@@ -35,14 +45,21 @@ BEING_TRIED = Text(
 )
 
 
-def ways(viewer: Viewer, row: Incident) -> list[Way]:
-    """What the viewer may decide about an open incident now."""
-    if row.closed_at is not None or row.kind == "stuck":
-        return []
+def _of_roles(viewer: Viewer, row: Incident) -> list[Way]:
+    """What the viewer's roles may decide about such an incident."""
     held = sorted({role for hat in viewer.hats for role in hat.roles})
-    if row.kind == "failed" and not set(held) & set(step_of(row.step).roles()):
+    if row.kind == "stuck" or (row.kind == "failed" and not set(held) & set(step_of(row.step).roles())):
         return []
     return ways_for(row.step, held)
+
+
+def ways(viewer: Viewer, row: Incident, process: Process) -> list[Way]:
+    """What the viewer may decide about an incident now. A suspended case takes no decision, as it takes no other
+    answer; its machine may be told to try again."""
+    found = _of_roles(viewer, row) if row.closed_at is None else []
+    if process.state == ProcessState.SUSPENDED:
+        return [way for way in found if row.kind == "retrying" and way is Way.RETRY]
+    return found
 
 
 async def list_incidents(s: AsyncSession, viewer: Viewer, query: IncidentQuery) -> IncidentPage:
@@ -89,7 +106,7 @@ def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -
         advice=incident_words.advice(row),
         ended=incident_words.ENDED[row.ended] if row.ended else None,
         decided_by_name=look.users.get(row.decided_by or ""),
-        actions=ways(viewer, row),
+        actions=ways(viewer, row, process),
         fault=incident_words.fault(row) if admin else None,
         engine_url=engine.link(row.process_id) if admin else None,
     )
@@ -98,20 +115,22 @@ def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -
 async def decide(viewer: Viewer, incident_id: str, body: DecideBody, key: str | None) -> IncidentItem:
     """Takes the viewer's word on how it goes on.
 
-    Raises NotFound, NotAllowed, NotAllowedNow, TaskClosed, BadForm without a reason, KeyMissing, Unavailable, and what
-    completing the decision task raises.
+    Raises NotFound, NotAllowed, NotAllowedNow, TaskClosed, TaskSuspended, BadForm without a reason, KeyMissing,
+    Unavailable, and what completing the decision task raises.
     """
     if key is None or not completion.KEY.fullmatch(key):
         raise KeyMissing
     reason = body.reason.strip()
     async with session() as s:
-        row, _ = await _found(s, viewer, incident_id)
+        row, process = await _found(s, viewer, incident_id)
         if row.way == body.way and row.decided_by == viewer.username:
             return await get_incident(s, viewer, incident_id)  # the same click again
         if row.closed_at is not None:
             raise TaskClosed
-        if body.way not in ways(viewer, row):
+        if body.way not in _of_roles(viewer, row):
             raise NotAllowed
+        if body.way not in ways(viewer, row, process):
+            raise TaskSuspended
         version = (await s.get_one(Task, row.task_id)).version if row.task_id else 0
     if body.way is not Way.RETRY and len(reason) < MIN_REASON:
         raise BadForm(faults=[("/reason", "reason_needed", REASON_NEEDED)])

@@ -66,6 +66,7 @@ class CaseFile:
         self._deciding: dict[str, str] = {}  # deadline -> the decision that waits for its confirmation
         self.suspended = False
         self.cancelling: ProcessCommand | None = None
+        self.stopping = False  # cancelled, and its steps not yet stopped: none of them takes an answer any more
         self.reason: str | None = None
         self.plan: int = 0  # counts up when deadlines or suspension change: wakes every clock
         self.wakes: int = 0  # counts signals

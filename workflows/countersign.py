@@ -284,6 +284,8 @@ def check_removing(desk: Desk, removing: RemoveSigner) -> tuple[HumanTask, Count
     task = desk.tasks.get(removing.task_id)
     if task is None:
         raise refusal(Refusal.TASK_UNKNOWN, "no such task in this process yet")
+    if desk.process.stopping:
+        raise refusal(Refusal.TOO_LATE, "the case is being cancelled")
     if desk.process.suspended:
         raise refusal(Refusal.TASK_SUSPENDED, "the case is suspended")
     found = running(desk, task)

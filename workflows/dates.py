@@ -14,7 +14,7 @@ from temporalio import workflow
 from schemas.base import Text
 from schemas.dates import GROUND_TITLE, DateDecision, ExtendTarget
 from schemas.deadlines import Deadline, LegalKind
-from schemas.tasks import Refusal, TaskResult, TaskSpec, TaskState
+from schemas.tasks import Refusal, TaskResult, TaskSpec
 from workflows.human_task import HumanTask, refusal, refuse_now
 from workflows.incidents import Incidents
 
@@ -56,13 +56,7 @@ class DateMoves(Incidents):
 
     def _extensible(self, extending: ExtendTarget) -> tuple[HumanTask, Deadline]:
         """The open task and its target; a target goes on to a later day, and not past the date of the law behind it."""
-        task = self.desk.tasks.get(extending.task_id)
-        if task is None:
-            raise refusal(Refusal.TASK_UNKNOWN, "no such task in this process yet")
-        if task.state is TaskState.SUSPENDED:
-            raise refusal(Refusal.TASK_SUSPENDED, "its internal targets stand still")
-        if not task.is_open:
-            raise refusal(Refusal.TASK_CLOSED, "the task is closed")
+        task = self.desk.open_task(extending.task_id)
         found = [d for d in task.deadlines if d.id == extending.deadline and d.legal_kind is LegalKind.INTERNAL]
         if not found:
             raise refusal(Refusal.BAD_TARGET, f"{extending.deadline} is no internal target of this task")

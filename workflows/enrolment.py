@@ -120,7 +120,8 @@ class Enrolment(Process):
         if group == "registration" and agency in self.registrations:
             self.registrations[agency].amended(amended, int(attempt))
         if group == "hire":
-            if amended.new is not None and name in EnrolmentFacts.model_fields:
+            read = self.record.insurances is not None  # what is not read yet will be read amended
+            if read and amended.new is not None and name in EnrolmentFacts.model_fields:
                 self.facts = self.facts.model_copy(update={name: amended.new})
             if "DL-REG-FOR" in self.deadlines:
                 self.registration_deadline(self.deadlines["DL-REG-FOR"].steps)

@@ -165,16 +165,16 @@ class Desk:
             raise RuntimeError(f"task {task.id} ended without a result")
         return task.result
 
-    def open_task(self, task_id: str, version: int) -> HumanTask:
-        """The task if it can be acted upon now, else the refusal that says why not."""
+    def open_task(self, task_id: str, version: int | None = None) -> HumanTask:
+        """The task if it can be acted upon now, else the refusal that says why not. `version`: as it was read."""
         task = self.tasks.get(task_id)
         if task is None:
             raise refusal(Refusal.TASK_UNKNOWN, "no such task in this process yet")
+        if self.process.stopping or not task.is_open:
+            raise refusal(Refusal.TASK_CLOSED, "the task is closed")
         if task.state is TaskState.SUSPENDED:
             raise refusal(Refusal.TASK_SUSPENDED, "the case is suspended")
-        if task.state is not TaskState.READY:
-            raise refusal(Refusal.TASK_CLOSED, "the task is closed")
-        if version != task.version:
+        if version is not None and version != task.version:
             raise refusal(Refusal.STALE_VERSION, f"version {version} is not {task.version}")
         return task
 

@@ -126,7 +126,7 @@ class Incidents(CaseFile):
         """The name of the step that the machine still tries, where it knows this way; a retry is no decision of the
         case."""
         name = self.calls.running(decision.activity_id)
-        if name is None or self.suspended or self.cancelling is not None or self._ended is not None:
+        if name is None or self.suspended or self.stopping or self._ended is not None:
             raise refuse_now("the machine does not try this step now")
         if decision.way is Way.RETRY or decision.way not in step_of(name).ways:
             raise refusal(Refusal.BAD_OUTCOME, f"{name} knows no way {decision.way.value}")

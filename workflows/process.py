@@ -45,7 +45,7 @@ class Process(PolicyUpdates):
     async def undo(self) -> None:
         """Takes back what was done outside, by tasks. By default nothing was."""
 
-    async def cancel_refusal(self, command: ProcessCommand) -> str | None:
+    def cancel_refusal(self, command: ProcessCommand) -> str | None:
         """A code for why the process cannot be cancelled now (the API has the sentences); None where it can."""
         return None
 
@@ -72,12 +72,13 @@ class Process(PolicyUpdates):
         except asyncio.CancelledError:
             # An operator cancelled in Temporal: the same as a cancel of ours, so that the agencies are undone too.
             self._begin_cancelling(ProcessCommand(reason="cancelled by an operator", actor="operator"))
-        if self.cancelling is not None and not main.done():
+        if self.cancelling is None:
+            await main
+            await self.stop_all(self.asides)
+        if self.cancelling is not None:  # also where it came with the last answer: who cancelled was told so
             await self._cancel(main, self.cancelling)
             self._ended = ProcessState.CANCELLED
         else:
-            await main
-            await self.stop_all(self.asides)
             self._ended = ProcessState.CLOSED
             self.note("closed", Text(zh="流程办结", en="Process closed"))
         self._closed_at = self.now()
@@ -106,14 +107,14 @@ class Process(PolicyUpdates):
 
     def _begin_cancelling(self, command: ProcessCommand) -> None:
         """Known in the books from here on: what is no longer due because of it is not paid."""
-        self.cancelling = command
+        self.cancelling, self.stopping = command, True
         self.flag(CANCELLING)
         self.touch()
 
     async def _cancel(self, main: "asyncio.Task[None]", command: ProcessCommand) -> None:
         steps = [main, *self.branches]
         await self.stop_all(steps)
-        self.suspended = False
+        self.suspended = self.stopping = False
         await self.supervised(Text(zh="撤销登记", en="undo"), self.undo, self.stages[0].code)
         for stage in self.stages:
             if stage.state is StageState.PENDING:
@@ -139,17 +140,15 @@ class Process(PolicyUpdates):
 
     @workflow.update(name="cancel", description="Cancel the case; what was done outside is undone by tasks")
     async def cancel(self, command: ProcessCommand) -> None:
-        refusal = await self.cancel_refusal(command)
-        if refusal is not None or self.cancelling is not None or self._ended is not None:
-            raise refuse_now(refusal or "the process has ended or is being cancelled")
         self.reason = command.reason
         self._begin_cancelling(command)
         await self.projected()
 
     @cancel.validator
     def _check_cancel(self, command: ProcessCommand) -> None:
-        if self.cancelling is not None or self._ended is not None:
-            raise refuse_now("the process has ended or is being cancelled")
+        refusal = self.cancel_refusal(command)
+        if refusal is not None or self.cancelling is not None or self._ended is not None:
+            raise refuse_now(refusal or "the process has ended or is being cancelled")
 
     @workflow.update(name="suspend", description="Suspend the case; statutory and payment dates run on")
     async def suspend(self, command: ProcessCommand) -> None:
@@ -185,7 +184,7 @@ class Process(PolicyUpdates):
 
     @resume.validator
     def _check_resume(self, command: ProcessCommand) -> None:
-        if not self.suspended or self._ended is not None:
+        if not self.suspended or self.cancelling is not None or self._ended is not None:
             raise refuse_now("only a suspended process can be resumed")
 
     @workflow.signal(name="wake", description="Something this process waits for has changed in the books")

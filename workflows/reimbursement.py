@@ -134,7 +134,7 @@ class Reimbursement(Process):
             if known.met_at is None:
                 self._month_end(known.steps or STEPS)
 
-    async def cancel_refusal(self, command: ProcessCommand) -> str | None:
+    def cancel_refusal(self, command: ProcessCommand) -> str | None:
         return "paid_bill"
 
     def remaining(self, step: str) -> Deadline:

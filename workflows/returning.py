@@ -73,6 +73,8 @@ def check_withdrawal(desk: Desk, withdrawal: Withdrawal) -> tuple[HumanTask, lis
         raise refusal(Refusal.TASK_UNKNOWN, "no such task in this process yet")
     if task.state is not TaskState.COMPLETED or task.result is None:
         raise refusal(Refusal.NOT_ALLOWED_NOW, "only an answer that was given can be withdrawn")
+    if desk.process.stopping:
+        raise refusal(Refusal.TOO_LATE, "the case is being cancelled")
     if task.result.actor != withdrawal.actor:
         raise refusal(Refusal.NOT_YOURS, "only who answered can withdraw the answer")
     following = [t for t in desk.tasks.values() if t.spec.after == task.spec.key]

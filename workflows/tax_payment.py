@@ -67,7 +67,7 @@ class TaxPayment(Process):
             Stage(code="payment", title=Text(zh="缴款", en="Payment"), column=4),
         ]
 
-    async def cancel_refusal(self, command: ProcessCommand) -> str | None:
+    def cancel_refusal(self, command: ProcessCommand) -> str | None:
         return "shared_payment"
 
     async def body(self) -> None:

@@ -15,6 +15,7 @@ from runtime.settings import Settings
 from simulators.launch import Running
 from store import incidents
 from store.database import session
+from store.tables.processes import Process
 from tests.api.conftest import Office
 from tests.api.program import Program, behave
 from worker import halted
@@ -118,6 +119,12 @@ async def test_a_decision_task_is_an_incident_of_who_may_decide_it(office: Offic
     assert refused.status_code == 403
     assert [o["code"] for o in (await admin.get(task)).json()["outcomes"]] == ["retry"]
     assert (await decide(supervisor, item["id"], "skip")).json()["code"] == "bad_form"
+    async with session() as s:  # a suspended case takes no decision
+        (await s.get_one(Process, case)).state = "suspended"
+    assert (await supervisor.get(f"{DESK}/{item['id']}")).json()["actions"] == []
+    assert (await decide(supervisor, item["id"], "skip", "窗口已有申请表")).json()["code"] == "task_suspended"
+    async with session() as s:
+        (await s.get_one(Process, case)).state = "running"
     done = (await decide(supervisor, item["id"], "skip", "窗口已有申请表")).json()
     assert (done["way"], done["decided_by"], done["reason"]) == ("skip", "supervisor", "窗口已有申请表")
     assert done["closed_at"] and done["actions"] == []

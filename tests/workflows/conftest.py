@@ -82,11 +82,12 @@ class Stage:
 
 @pytest.fixture
 def stage(skipping: WorkflowEnvironment) -> Callable[..., AbstractAsyncContextManager[Stage]]:
-    """`async with stage(office) as s:` a worker of its own queue with the office's activities."""
+    """`async with stage(office) as s:` a worker of its own queue with the office's activities. With the `queue` of a
+    stage that has ended another worker goes on with its processes."""
 
     @contextlib.asynccontextmanager
-    async def open_stage(office: Office, **options: Any) -> AsyncIterator[Stage]:
-        queue = f"test-{uuid.uuid4().hex[:8]}"
+    async def open_stage(office: Office, queue: str | None = None, **options: Any) -> AsyncIterator[Stage]:
+        queue = queue or f"test-{uuid.uuid4().hex[:8]}"
         async with Worker(
             skipping.client,
             task_queue=queue,

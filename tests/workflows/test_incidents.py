@@ -165,9 +165,11 @@ async def test_the_answer_of_a_bureau_is_recorded_by_hand(stage: Open, accepted:
         await closes(office, handle)
 
 
-async def test_a_registration_is_undone_by_hand(stage: Open) -> None:
+@pytest.mark.parametrize("faults", [broken, away])
+async def test_a_registration_is_undone_by_hand(stage: Open, faults: Callable[[], list[Exception]]) -> None:
+    """Also while the bureau is away: a case that is being cancelled does not wait for it."""
     office = Office()
-    office.fail["withdrawn:social_bureau"] = broken()
+    office.fail["withdrawn:social_bureau"] = faults()
     office.answers = {a: [PollAnswer(state="pending")] for a in ("social_bureau", "medical_bureau")}
     async with stage(office) as s:
         handle = await s.begin(at=START)
@@ -177,7 +179,14 @@ async def test_a_registration_is_undone_by_hand(stage: Open) -> None:
         for agency in ("social_bureau", "medical_bureau"):
             task = await office.task("registration.undo", where=lambda t, a=agency: t.spec.authority == a)
             await complete(handle, task, data={"undone_on": "2026-09-16"})
-        await complete(handle, await office.task("incident.resolve"), "by_hand", REASON)
+        if faults is broken:
+            await complete(handle, await office.task("incident.resolve"), "by_hand", REASON)
+        else:
+            await office.settle(lambda: "withdrawn:social_bureau" in office.calls)
+            decision = StepDecision(
+                activity_id="withdraw_registration/social_bureau", way=Way.BY_HAND, reason="停机", actor="clerk"
+            )
+            await handle.execute_update("decide_step", decision)
         again = await office.task("registration.undo")
         assert again.spec.title.zh == "到社保局人工撤销登记"
         await complete(handle, again, data={"undone_on": "2026-09-16"})
