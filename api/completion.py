@@ -6,6 +6,7 @@ process has taken or refused it. What is said then is kept: the same key hears t
 gives way to the outcome). Never hold a transaction open around the Update.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,6 +44,7 @@ from api.problems import (
 )
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
+from runtime.logging import logger
 from schemas.api import Answer, CompleteBody, ProcessItem, SubmissionView, TaskItem
 from schemas.base import Text
 from schemas.forms import Form
@@ -58,6 +60,8 @@ from store.users import Viewer
 router = APIRouter(tags=["tasks"])
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
 RESEND_AFTER = timedelta(seconds=15)
+AT_ONCE = 4
+log = logger(__name__)
 
 
 class Completed(Answer):
@@ -285,12 +289,20 @@ async def _completed(viewer: Viewer, row: Submission) -> Completed:
 async def resend_pending_submissions() -> int:
     """Chore: asks again for every answer without an outcome. Returns how many have one now."""
     async with session() as s:
-        rows = await submissions.pending(s, real_now(), RESEND_AFTER)
-    settled = 0
-    for row in rows:
-        if await deliver(row) != "pending":
-            settled += 1
-    return settled
+        waiting = await submissions.pending(s, real_now(), RESEND_AFTER)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(submission_id: str) -> bool:
+        async with gate:
+            try:
+                async with session() as s:
+                    row = await s.get_one(Submission, submission_id)
+                return row.status != "pending" or await deliver(row) != "pending"
+            except Exception:  # one answer that cannot be sent stops no other; it is tried again by the next run
+                log.exception("answer_postponed", submission=submission_id)
+                return False
+
+    return sum(await asyncio.gather(*(one(i) for i in waiting)))
 
 
 # --- routes ----------------------------------------------------------------------------------------------------------

@@ -65,7 +65,11 @@ async def send_policy_orders() -> int:
 
     async def one(order: PolicyOrder) -> bool:
         async with gate:
-            state, moved, error = await _send(order)
+            try:
+                state, moved, error = await _send(order)
+            except Exception as fault:  # one that cannot be sent stops no other
+                log.exception("policy_order_failed", order=order.id, process=order.process_id)
+                state, moved, error = PENDING, None, type(fault).__name__
         async with session() as s:
             await policy_orders.mark(s, order.id, state, clock.now(), moved=moved, error=error)
         if error:

@@ -26,6 +26,7 @@ from schemas.enrolment import KIND as ENROLMENT
 from schemas.process import ProcessStart
 from store import database
 from store import imports as store
+from store.tables.processes import ProcessStartRow
 
 WORKFLOWS = {ENROLMENT: "Enrolment", AMENDMENT: "Amendment"}
 AT_ONCE = 8
@@ -46,17 +47,20 @@ async def start_pending(process_ids: Sequence[str] | None = None) -> int:
     client = await engine.client()
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(kind: str, start: ProcessStart) -> bool:
+    async def one(row: ProcessStartRow) -> bool:
         async with gate:
-            error = await _start(client, kind, start)
+            try:
+                error = await _start(client, row.kind, ProcessStart.model_validate(row.start))
+            except Exception as fault:  # one that cannot be made stops no other
+                log.exception("start_failed", process=row.process_id)
+                error = type(fault).__name__
         async with database.session() as session:
-            await store.mark_start(session, start.process_id, error)
+            await store.mark_start(session, row.process_id, error)
         if error:
-            log.warning("start_delayed", process=start.process_id, error=error)
+            log.warning("start_delayed", process=row.process_id, error=error)
         return error is None
 
-    done = await asyncio.gather(*(one(r.kind, ProcessStart.model_validate(r.start)) for r in rows))
-    return sum(done)
+    return sum(await asyncio.gather(*(one(row) for row in rows)))
 
 
 async def _start(client: Client, kind: str, start: ProcessStart) -> str | None:

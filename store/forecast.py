@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import forecast
 from runtime import clock
+from runtime.logging import logger
 from schemas.deadlines import Deadline
 from schemas.forecast import StepSpeed
 from store import policies
@@ -25,6 +26,7 @@ from store.tables.processes import Process, Task
 _MONTH = timedelta(days=30)  # lint: allow law-number - how far back one looks, no rule
 _SAMPLE = 2000  # of one kind of task, the newest: more make a measure slower and not truer
 _BATCH = 500
+log = logger(__name__)
 
 
 async def speeds(s: AsyncSession) -> Mapping[str, StepSpeed]:
@@ -91,9 +93,13 @@ async def _batch(s: AsyncSession) -> int:
     tasks = await open_tasks(s, [c.id for c in cases])
     known, school, now = await speeds(s), policies.calendar("school"), clock.now()
     for case in cases:
-        deadlines = [Deadline.model_validate(d) for d in case.deadlines]
-        case.late_from = forecast.late_from(deadlines, tasks.get(case.id, []), known, school, now)
         case.forecast_revision = case.revision
+        try:
+            deadlines = [Deadline.model_validate(d) for d in case.deadlines]
+            case.late_from = forecast.late_from(deadlines, tasks.get(case.id, []), known, school, now)
+        except Exception:  # a case that cannot be forecast stops no other; it is tried again when it moves on
+            log.exception("no_forecast", process=case.id)
+            case.late_from = None
     return len(cases)
 
 

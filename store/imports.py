@@ -129,8 +129,10 @@ async def start_by_key(session: AsyncSession, actor: str, key: str) -> ProcessSt
 
 
 async def pending_starts(session: AsyncSession, process_ids: Sequence[str] | None = None) -> list[ProcessStartRow]:
-    """Starts that Temporal has not confirmed, oldest first; of these cases, or at most 100 of all."""
-    query = select(ProcessStartRow).where(ProcessStartRow.state == "pending").order_by(ProcessStartRow.created_at)
+    """Starts that Temporal has not confirmed, those tried least often first, so that one that cannot be made holds up
+    none; of these cases, or at most 100 of all."""
+    query = select(ProcessStartRow).where(ProcessStartRow.state == "pending")
+    query = query.order_by(ProcessStartRow.attempts, ProcessStartRow.created_at)
     query = query.where(ProcessStartRow.process_id.in_(process_ids)) if process_ids is not None else query.limit(100)
     return list(await session.scalars(query))
 

@@ -132,12 +132,12 @@ async def first_reply(session: AsyncSession, submission_id: str, reply: Any) -> 
     return unseal(said)
 
 
-async def pending(session: AsyncSession, now: datetime, older_than: timedelta, limit: int = 20) -> list[Submission]:
-    """Answers without an outcome for a while, oldest first."""
-    rows = await session.scalars(
-        select(Submission)
+async def pending(session: AsyncSession, now: datetime, older_than: timedelta) -> list[str]:
+    """The answers without an outcome for a while, oldest first. All of them: those of cases that do not answer would
+    else stand before the others for ever."""
+    ids = await session.scalars(
+        select(Submission.id)
         .where(Submission.status == "pending", Submission.created_at < now - older_than)
         .order_by(Submission.created_at)
-        .limit(limit)
     )
-    return list(rows)
+    return list(ids)
