@@ -5,6 +5,7 @@ applied, and only onto the value that it was approved for; what is applied is ch
 values in force are shown by `api/policy_values.py`; what a change would do says `api/policy_preview.py`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -14,7 +15,8 @@ from api.permissions import require_role
 from api.policy_preview import Changed, changed, preview
 from api.problems import BadForm, FourEyes, NotAllowed, NotFound, Problem
 from api.sign_in import CurrentViewer
-from domain.policy import DEADLINES
+from domain.contributions import BillingLine
+from domain.policy import DEADLINES, PolicyError
 from domain.policy_changes import WORDS
 from runtime import clock
 from schemas.base import Text
@@ -75,7 +77,8 @@ FROM_WHICH_DAY = Text(
 async def propose(s: AsyncSession, viewer: Viewer, body: ProposeBody) -> ChangeView:
     """A new proposal; nothing is in force by it. BrokenRule, NoChange, BadForm."""
     require_role(viewer, *CHANGES)
-    if body.file not in policies.files() or body.file in WORDS:
+    known = body.kind is ChangeKind.REVOKE or body.file in policies.files()  # a file may have gone since
+    if not known or body.file in WORDS:
         text = Text(zh="没有这个规则文件。", en="There is no such file of rules.")
         raise BadForm(text, faults=[("/file", "unknown", text)])
     if body.file == DEADLINES and body.kind is ChangeKind.FIELDS and not body.new.get("valid_from"):
@@ -172,9 +175,10 @@ async def apply(s: AsyncSession, viewer: Viewer, change_id: int) -> ChangeView:
     seen = await preview(s, rules)
     now = clock.now()
     told = 0
-    if rules.after.version != rules.before.version:
+    sides = rules.sides
+    if sides is not None and sides.after.version != sides.before.version:
         told = await policy_orders.order_published(
-            s, rules.after, now, reason=_because(row), actor=viewer.username, change_id=row.id
+            s, sides.after, now, reason=_because(row), actor=viewer.username, change_id=row.id
         )
     impact = Impact(
         deadlines_moved=seen.deadlines_moved,
@@ -195,7 +199,7 @@ async def apply(s: AsyncSession, viewer: Viewer, change_id: int) -> ChangeView:
         viewer.username,
         now,
         version=policies.version_of(rules.texts),
-        case_version=rules.after.version,
+        case_version=rules.case_version,
         impact=impact,
     )
     audit.record(s, viewer.username, "policy.apply", str(row.id), file=row.file, number=row.number, told=told)
@@ -242,7 +246,7 @@ def _which(row: PolicyChangeRow) -> Text:
         return Text(zh=f"撤销第 {row.key} 号变更", en=f"take back change {row.key}")
     if row.kind != ChangeKind.ROW:
         return Text(zh=row.key, en=row.key)
-    lines = rule_tables.load().contributions.lines
+    lines = _lines()
     parts: list[Text] = []
     for name in ("insurance", "class", "year", "scheme", "valid_from"):
         said = str(row.new.get(name) or "")
@@ -254,6 +258,14 @@ def _which(row: PolicyChangeRow) -> Text:
             parts.append(SCHEMES.get(said) or Text(zh=said, en=said))
     zh, en = " ".join(p.zh for p in parts), " ".join(p.en for p in parts)
     return Text(zh=zh or row.key, en=en or row.key)
+
+
+def _lines() -> Mapping[str, BillingLine]:
+    """The insurances with their titles; none while the rules cannot be read: changes are looked at also then."""
+    try:
+        return rule_tables.load().contributions.lines
+    except PolicyError:
+        return {}
 
 
 SCHEMES = {

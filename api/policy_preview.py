@@ -7,6 +7,7 @@ sentence; what costs time runs beside the event loop.
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.problems import Problem
 from domain import policy, policy_changes, policy_findings, policy_impact
+from domain.calendar_changes import refuse_unfit
 from domain.policy import PolicyError
 from domain.policy_impact import (
     AmountChange,
@@ -63,14 +65,23 @@ class BrokenRule(Problem):
 
 
 @dataclass(frozen=True)
-class Changed:
-    """The rules with one change more, parsed; `before` are those in force."""
+class Sides:
+    """The rules in force, and with one change more, parsed."""
 
-    texts: Mapping[str, str]
     before: PolicySnapshot
     after: PolicySnapshot
     tables_before: RuleTables
     tables_after: RuleTables
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The rules with one change more. `sides` is None where nothing can be compared: the rules in force cannot be read,
+    or other faults are left when a change has been taken back."""
+
+    texts: Mapping[str, str]
+    case_version: str | None
+    sides: Sides | None
     old: dict[str, object] | None  # what stands where the change goes, before and after it
     new: dict[str, object] | None
     findings: Sequence[Text]
@@ -83,28 +94,67 @@ async def changed(change: PolicyChange) -> Changed:
 
 def _changed(change: PolicyChange, today: date) -> Changed:
     try:
-        place = _taken_back(change) if change.kind is ChangeKind.REVOKE else change
-        texts = changes.texts_with(change)
-        before = _before(change, texts)
-        policy_changes.refuse_unfit(before, change)
+        if change.kind is ChangeKind.REVOKE:
+            return _without(change, today)
+        texts, before = changes.texts_with(change), policies.texts()
+        refuse_unfit(before, change)
         _refuse(change, before, texts)
-        whole_row = place is not change and place.kind is ChangeKind.ROW  # what goes is the row that it had brought
-        same = before is texts  # nothing can be compared with rules that cannot be read
-        after, tables_after = policy.snapshot(texts, policies.modes()), rule_tables.parse(texts)
+        sides = _sides(texts)
         return Changed(
             texts=texts,
-            before=after if same else policies.snapshot(),
-            after=after,
-            tables_before=tables_after if same else rule_tables.load(),
-            tables_after=tables_after,
-            old=place.new if same or whole_row else policy_changes.current(before, place),
-            new=policy_changes.current(texts, place),
+            case_version=sides.after.version,
+            sides=sides,
+            old=policy_changes.current(before, change),
+            new=policy_changes.current(texts, change),
             findings=_new_findings(change.file, before, texts, today),
         )
     except PolicyError as error:
         inside = "" if error.field in ("kind", "key") else "/new"
         pointer = f"{inside}/{error.field}" if error.field else inside
         raise BrokenRule(error.text, faults=[(pointer, "broken_rule", error.text)]) from error
+
+
+def _sides(texts: Mapping[str, str]) -> Sides:
+    """The rules in force and those of some texts. PolicyError where one cannot be read."""
+    with policy_findings.in_words(texts):
+        after, tables_after = policy.snapshot(texts, policies.modes()), rule_tables.parse(texts)
+    return Sides(policies.snapshot(), after, rule_tables.load(), tables_after)
+
+
+def _without(change: PolicyChange, today: date) -> Changed:
+    """The rules with an applied change taken back. Faults that are there already may stay and are named: rules that
+    cannot be read are set right step by step. PolicyError for a fault that is not there yet."""
+    place = _taken_back(change)
+    (before, there), (texts, left) = changes.fitting(), changes.fitting(change)
+    known = {m.text.en for m in there}
+    for misfit in left:
+        if misfit.text.en not in known:
+            raise misfit
+    errors = policy_findings.errors(texts)
+    for finding in policy_findings.worse(before, texts) if errors else ():
+        raise _said(finding)
+    sides = None
+    if not there:
+        with suppress(PolicyError):
+            sides = _sides(texts)
+    if left or errors:
+        findings = [m.text for m in left] + [_said(f).text for f in errors]
+    else:
+        findings = _new_findings(place.file, before, texts, today) if sides is not None else []
+    whole_row = place.kind is ChangeKind.ROW  # what goes is the row that it had brought
+    unfit = any(place in m.changes for m in there)
+    return Changed(
+        texts=texts,
+        case_version=sides.after.version if sides is not None else None,
+        sides=sides,
+        old=place.new if whole_row or unfit else policy_changes.current(before, place),
+        new=None if unfit else policy_changes.current(texts, place),
+        findings=findings,
+    )
+
+
+def _said(finding: Finding) -> PolicyError:
+    return PolicyError(f"{finding.place} {finding.text.zh}", f"{finding.place}: {finding.text.en}")
 
 
 def _taken_back(change: PolicyChange) -> PolicyChange:
@@ -118,36 +168,23 @@ def _taken_back(change: PolicyChange) -> PolicyChange:
     )  # fmt: skip
 
 
-def _before(change: PolicyChange, texts: Mapping[str, str]) -> Mapping[str, str]:
-    """The rules in force; those to come where an applied change no longer fits the files and one is taken back."""
-    try:
-        return policies.texts()
-    except PolicyError:
-        if change.kind is not ChangeKind.REVOKE:
-            raise
-        return texts
-
-
 def _refuse(change: PolicyChange, before: Mapping[str, str], texts: Mapping[str, str]) -> None:
     """BrokenRule with the fields at fault where the fault is one of the change's fields, PolicyError otherwise. A fault
-    that is there already is said as one; it stands in nobody's way who takes a change back."""
+    that is there already is said as one."""
     errors = policy_findings.errors(texts)
     if not errors:
         return
-    there = {(f.file, f.text.en) for f in policy_findings.errors(before)}
-    new = [f for f in errors if (f.file, f.text.en) not in there]
-    if change.kind is ChangeKind.REVOKE and not new:
-        return
+    new = policy_findings.worse(before, texts)
     if not new:
         raise _there_already(errors[0])
-    faults = [] if change.kind is ChangeKind.REVOKE else _fields_at_fault(change, texts)
+    faults = _fields_at_fault(change, texts)
     if faults:
         pointer, _, text = faults[0]
         where = f"{change.file} {pointer.rpartition('/')[2]}"
         raise BrokenRule(Text(zh=f"{where}：{text.zh}", en=f"{where}: {text.en}"), faults=faults)
     if new[0].kind == "overlap":
         raise BrokenRule(new[0].text, faults=[("/new/valid_from", "overlap", new[0].text)])
-    raise PolicyError(f"{new[0].place} {new[0].text.zh}", f"{new[0].place}: {new[0].text.en}")
+    raise _said(new[0])
 
 
 def _there_already(finding: Finding) -> PolicyError:
@@ -215,14 +252,18 @@ def _new_findings(file: str, before: Mapping[str, str], after: Mapping[str, str]
 async def preview(s: AsyncSession, rules: Changed) -> Preview:
     """What the change would do now."""
     now, today = clock.now(), clock.today()
+    sides = rules.sides
     moves: list[MovedDeadline] = []
-    if rules.after.version != rules.before.version:
-        found = await open_deadlines(s)
-        moves = await asyncio.to_thread(policy_impact.moved_by, found, rules.before, rules.after, now)
-    differing, no_line = await _amounts(s, rules, today)
-    fees, no_fee = await _fees(s, rules, today)
-    retiring, no_track = await _retirements(s, rules, today)
-    unknown = [*no_line, *no_fee, *no_track]
+    differing, fees, retiring = list[AmountChange](), list[FeeChange](), list[RetirementChange]()
+    unknown: list[NotComputable] = []
+    if sides is not None:
+        if sides.after.version != sides.before.version:
+            found = await open_deadlines(s)
+            moves = await asyncio.to_thread(policy_impact.moved_by, found, sides.before, sides.after, now)
+        differing, no_line = await _amounts(s, sides, today)
+        fees, no_fee = await _fees(s, sides, today)
+        retiring, no_track = await _retirements(s, sides, today)
+        unknown = [*no_line, *no_fee, *no_track]
     concerned = {c.line.person_id for c in differing}
     concerned |= {c.arrears.person_id for c in fees} | {c.insured.person_id for c in retiring}
     concerned |= {c.person_id for c in unknown}
@@ -257,7 +298,7 @@ async def preview(s: AsyncSession, rules: Changed) -> Preview:
     )
 
 
-async def _amounts(s: AsyncSession, rules: Changed, today: date) -> tuple[list[AmountChange], list[NotComputable]]:
+async def _amounts(s: AsyncSession, rules: Sides, today: date) -> tuple[list[AmountChange], list[NotComputable]]:
     old, new = rules.tables_before.contributions, rules.tables_after.contributions
     if old == new:
         return [], []
@@ -267,7 +308,7 @@ async def _amounts(s: AsyncSession, rules: Changed, today: date) -> tuple[list[A
     return differing, [*gaps, *policy_impact.touched(unknown, sorted(schemes), old, new, today)]
 
 
-async def _fees(s: AsyncSession, rules: Changed, today: date) -> tuple[list[FeeChange], list[NotComputable]]:
+async def _fees(s: AsyncSession, rules: Sides, today: date) -> tuple[list[FeeChange], list[NotComputable]]:
     old = FeeRules(rules.tables_before.late_fees, rules.before)
     new = FeeRules(rules.tables_after.late_fees, rules.after)
     if old.rates == new.rates and old.snapshot.version == new.snapshot.version:
@@ -276,7 +317,7 @@ async def _fees(s: AsyncSession, rules: Changed, today: date) -> tuple[list[FeeC
 
 
 async def _retirements(
-    s: AsyncSession, rules: Changed, today: date
+    s: AsyncSession, rules: Sides, today: date
 ) -> tuple[list[RetirementChange], list[NotComputable]]:
     old, new = (RetirementTables(t.checks.ages, t.retirement) for t in (rules.tables_before, rules.tables_after))
     if old == new:

@@ -14,8 +14,9 @@ from api.policy import READS, title_of, view_of
 from api.problems import NotFound
 from api.sign_in import CurrentViewer
 from domain import policy_findings, policy_origin
-from domain.policy import DEADLINES
-from domain.policy_changes import CALENDAR, WORDS, plain
+from domain.calendar_changes import CALENDAR
+from domain.policy import DEADLINES, PolicyError
+from domain.policy_changes import WORDS, plain
 from domain.policy_findings import Value
 from runtime import clock
 from schemas.policy import ChangeKind, ChangeState, FileView, ValueHistory, ValueView
@@ -48,6 +49,14 @@ async def files(s: AsyncSession, viewer: Viewer) -> list[FileView]:
             )
         )
     return found
+
+
+def unfit() -> list[int]:
+    """The applied changes that fit the files no more: while there is one, the rules cannot be read."""
+    try:
+        return [c.id for m in policies.misfits() for c in m.changes]
+    except PolicyError:  # a file is no text
+        return []
 
 
 def raw_values(name: str) -> list[Value]:

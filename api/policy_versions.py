@@ -9,12 +9,11 @@ from functools import lru_cache
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import policies as shipped
 from api.permissions import require_role
 from api.policy import READS, view_of
 from api.problems import NotFound
 from api.sign_in import CurrentViewer
-from domain import policy
+from domain import policy, policy_findings
 from schemas.base import Text
 from schemas.policy import ChangeState, VersionCase, VersionDetail, VersionView
 from store import policies, policy_changes, policy_orders
@@ -31,8 +30,9 @@ OLDER = Text(zh="较早的规则文件，或只补入了新年度", en="Older fi
 @lru_cache(maxsize=2)
 def _shipped(stamp: Stamp, modes: tuple[tuple[str, str], ...]) -> tuple[str, str]:
     del stamp  # part of the cache's key: other files are other versions
-    texts = shipped.read_all()
-    return policies.version_of(texts), policy.snapshot(texts, dict(modes)).version
+    texts = policies.shipped()
+    with policy_findings.in_words(texts):
+        return policies.version_of(texts), policy.snapshot(texts, dict(modes)).version
 
 
 async def versions(s: AsyncSession, viewer: Viewer) -> list[VersionView]:

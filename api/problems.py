@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
+from domain.policy import PolicyError
 from runtime.clock import SHANGHAI
 from schemas.api import Fault, ProblemView
 from schemas.base import Text
@@ -282,6 +283,20 @@ class Unavailable(Problem):
     )
 
 
+class RulesUnreadable(Problem):
+    """No work by rules that cannot be read: a file is broken, or an applied change fits the files no more."""
+
+    status, code = 503, "rules_unreadable"
+
+    def __init__(self, fault: Text) -> None:
+        super().__init__(
+            Text(
+                zh=f"规则目前无法读取，更正后即恢复，已保存的内容不受影响：{fault.zh}",
+                en=f"The rules cannot be read until this is set right; nothing that is stored is lost: {fault.en}",
+            )
+        )
+
+
 _TITLES = {
     400: Text(zh="请求有误", en="Bad request"),
     401: Text(zh="未登录", en="Not signed in"),
@@ -365,12 +380,16 @@ def install(app: FastAPI) -> None:
         del error
         return answer(request, Unavailable(headers={"Retry-After": AWAY_SECONDS}))
 
+    async def unreadable(request: Request, error: PolicyError) -> Response:
+        return answer(request, RulesUnreadable(error.text))
+
     async def unstorable(request: Request, error: Exception) -> Response:
         del error
         return answer(request, BadCharacter())
 
     handlers: dict[Any, Any] = {Problem: named, RequestValidationError: invalid, HTTPException: http}
     handlers |= {DataError: unstorable, UnicodeEncodeError: unstorable}
+    handlers[PolicyError] = unreadable
     handlers |= dict.fromkeys(AWAY, away)
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

@@ -16,18 +16,26 @@ from typing import Any, cast
 
 import yaml
 
-from domain.calendar import days_of
-from domain.policy import DEADLINES, PolicyError, Texts, calendar_years, load_mapping, text_of
-from domain.times import day_of
+from domain.calendar_changes import CALENDAR, one_day, publish
+from domain.policy import DEADLINES, PolicyError, Texts, load_mapping, text_of
+from domain.table_files import UNREADABLE
+from schemas.base import Text
 from schemas.policy import ChangeKind, PolicyChange
 
 IDENTITY = ("id", "code", "step", "year", "insurance", "country", "kind")
 NO_NAMES = {"age_limits.yaml": ("step",)}  # there it is a number of births
 PROVENANCE = ("source", "article", "confidence", "sample", "published_on", "review_by")
 FROM_SETTINGS = {"agencies.yaml": ("mode",)}  # decided by the installation's settings, not by the rules
-CALENDAR = "calendar.yaml"
 WORDS = ("countries.csv", "provinces.csv", "glossary.csv", "sources.csv", "import_columns.yaml")  # no values of the law
 _STEP = re.compile(r"([a-z_A-Z0-9]+)(?:\[([^\[\]]+)\])?")
+
+
+class Misfit(PolicyError):
+    """Applied changes that cannot be laid on the files as they are: one, or all of a file that cannot be read."""
+
+    def __init__(self, text: Text, changes: Sequence[PolicyChange]) -> None:
+        super().__init__(text.zh, text.en)
+        self.changes = list(changes)
 
 
 def effective(changes: Sequence[PolicyChange]) -> list[PolicyChange]:
@@ -37,7 +45,8 @@ def effective(changes: Sequence[PolicyChange]) -> list[PolicyChange]:
 
 
 def overlay(texts: Texts, changes: Sequence[PolicyChange]) -> dict[str, str]:
-    """The texts with the changes laid on. Each file is read and written once, however many changes it has."""
+    """The texts with the changes laid on. Each file is read and written once, however many changes it has. PolicyError,
+    a Misfit where it is not the fault of a change that is only proposed."""
     found = dict(texts)
     changes = effective(changes)
     for name in dict.fromkeys(c.file for c in changes):
@@ -47,7 +56,10 @@ def overlay(texts: Texts, changes: Sequence[PolicyChange]) -> dict[str, str]:
                 with _named(change):
                     found[name] = _table(name, text_of(found, name), change)
         else:
-            loaded = _own(load_mapping(found, name))
+            try:
+                loaded = _own(load_mapping(found, name))
+            except PolicyError as error:
+                raise Misfit(error.text, mine) from error
             for change in mine:
                 with _named(change):
                     _edit(name, loaded, change)
@@ -55,18 +67,31 @@ def overlay(texts: Texts, changes: Sequence[PolicyChange]) -> dict[str, str]:
     return found
 
 
+def fitting(texts: Texts, changes: Sequence[PolicyChange]) -> tuple[dict[str, str], list[Misfit]]:
+    """The texts with those changes laid on that can be, and what is wrong with the others."""
+    left, misfits = effective(changes), list[Misfit]()
+    while True:
+        try:
+            return overlay(texts, left), misfits
+        except Misfit as misfit:
+            misfits.append(misfit)
+            left = [c for c in left if c not in misfit.changes]
+
+
 @contextmanager
 def _named(change: PolicyChange) -> Generator[None]:
     """A fault of an applied change says which one it is: the files may have been replaced by others since."""
     try:
         yield
-    except PolicyError as error:
+    except (PolicyError, KeyError, TypeError, ValueError, AttributeError) as error:
         if change.applied_at is None:
             raise
-        raise PolicyError(
-            f"已生效的第 {change.id} 号变更与规则文件不再相符：{error.text.zh}请撤销该变更。",
-            f"Change {change.id}, which is applied, fits the files of the rules no more: {error.text.en} Take it back.",
-        ) from error
+        said = error.text if isinstance(error, PolicyError) else UNREADABLE
+        text = Text(
+            zh=f"已生效的第 {change.id} 号变更与规则文件不再相符：{said.zh}请撤销该变更。",
+            en=f"Change {change.id}, which is applied, fits the files of the rules no more: {said.en} Take it back.",
+        )
+        raise Misfit(text, [change]) from error
 
 
 def current(texts: Texts, change: PolicyChange) -> dict[str, Any] | None:
@@ -82,55 +107,6 @@ def current(texts: Texts, change: PolicyChange) -> dict[str, Any] | None:
         items = _list_at(change.file, loaded, change.key)
         return plain(items[-1]) if items else None
     return plain(_entry(change.file, loaded, change.key))
-
-
-def refuse_unfit(texts: Texts, change: PolicyChange) -> None:
-    """PolicyError for a change of the calendar that could be laid on and would not do what it is meant to: fields of a
-    year leave it provisional, and a notice that leaves out a public holiday was not copied in full."""
-    if change.file != CALENDAR:
-        return
-    if change.kind in (ChangeKind.ROW, ChangeKind.FIELDS) and change.key:
-        raise PolicyError(
-            "日历的年度不能逐项修改：尚未公布的年度请按放假通知整年录入（kind 为 year），"
-            "已公布的年度请逐日更正（kind 为 day）。",
-            "The fields of a calendar year are not changed one by one: enter the year as its notice says (kind year), "
-            "or correct one day of a published year (kind day).",
-            field="kind",
-        )
-    known = [y for y in calendar_years(texts) if change.kind is ChangeKind.YEAR and str(y.year) == change.key]
-    rest: Any = change.new.get("rest")
-    if not known or not isinstance(rest, list):
-        return
-    try:
-        off = {d for entry in cast("list[Any]", rest) for d in days_of(str(entry))}
-    except ValueError:
-        return  # said with its place when the year is read
-    names = {d: known[0].names.get(e) for e in known[0].public_holidays for d in days_of(e)}
-    missing = {d: name for d, name in names.items() if d not in off}
-    if missing:
-        zh = "、".join(f"{d}（{n.zh}）" if n else str(d) for d, n in missing.items())
-        en = ", ".join(f"{d} ({n.en})" if n else str(d) for d, n in missing.items())
-        raise PolicyError(
-            f"放假日期中没有法定节日 {zh}，请核对通知并补上。",
-            f"Public holidays are not among the days off: {en}. Check the notice and add them.",
-            field="rest",
-        )
-
-
-def calendar_known(changes: Sequence[PolicyChange], known_on: date) -> list[PolicyChange]:
-    """The changes of the calendar that were known on a day, by their publication, or where they name none by the day
-    on which they were applied. A day of a year that was not out then is not known either."""
-    known: list[PolicyChange] = []
-    not_out: set[str] = set()
-    for change in changes:
-        if change.file != CALENDAR:
-            continue
-        since = change.published_on or (day_of(change.applied_at) if change.applied_at is not None else date.min)
-        if change.kind is ChangeKind.YEAR:
-            (not_out.add if since > known_on else not_out.discard)(change.key)
-        if since <= known_on and change.key[:4] not in not_out:
-            known.append(change)
-    return known
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -203,7 +179,7 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
     if change.kind in (ChangeKind.YEAR, ChangeKind.DAY):
         if name != CALENDAR:
             raise PolicyError(f"{name} 不是日历文件。", f"{name} is no calendar.")
-        (_publish if change.kind is ChangeKind.YEAR else _one_day)(loaded, change)
+        (publish if change.kind is ChangeKind.YEAR else one_day)(loaded, change, _sourced(change))
     elif change.kind is ChangeKind.ROW:
         items = _list_at(name, loaded, change.key)
         example = items[-1] if items else {}
@@ -351,71 +327,6 @@ def _as(name: str, field: str, value: Any, example: Any) -> Any:
     except (KeyError, ValueError) as error:
         raise wrong from error
     return value
-
-
-def _publish(loaded: dict[str, Any], change: PolicyChange) -> None:
-    """The year as its notice enumerates it, instead of the provisional one."""
-    if not re.fullmatch(r"\d{4}", change.key):
-        raise PolicyError(f"年份 {change.key} 无效。", f"{change.key} is no year.")
-    unknown = sorted(set(change.new) - {"doc", "rest", "work", "names"})
-    rest: Any = change.new.get("rest")
-    work: Any = change.new.get("work") or []
-    if unknown or not rest or not isinstance(rest, list) or not isinstance(work, list) or not change.new.get("doc"):
-        raise PolicyError(
-            "公布年份需要文号 doc、放假 rest 和调休 work。", "A published year needs doc, rest and work, nothing else."
-        )
-    year: dict[str, Any] = {
-        "year": int(change.key),
-        "doc": str(change.new["doc"]),
-        "rest": [str(d) for d in cast("list[Any]", rest)],
-        "work": [str(d) for d in cast("list[Any]", work)],
-        "names": dict(change.new.get("names") or {}),
-        **_sourced(change),
-    }
-    years = [y for y in _mappings(loaded["years"]) if y["year"] != year["year"]]
-    loaded["years"] = sorted([*years, year], key=lambda y: int(y["year"]))
-
-
-def _one_day(loaded: dict[str, Any], change: PolicyChange) -> None:
-    """One day of a published year becomes a rest day, a working day, or what its weekday makes it (plain)."""
-    try:
-        day = date.fromisoformat(change.key)
-    except ValueError as error:
-        raise PolicyError(f"日期 {change.key} 无效。", f"{change.key} is no date.") from error
-    year = next((y for y in loaded["years"] if y["year"] == day.year and not y.get("provisional")), None)
-    kind = change.new.get("kind")
-    if year is None or kind not in ("rest", "work", "plain"):
-        raise PolicyError(
-            f"{day.year} 年尚未公布，或类别不是 rest、work、plain。",
-            f"{day.year} is not published, or the kind is not rest, work or plain.",
-        )
-    names: dict[str, Any] = dict(year.get("names") or {})
-    for group in ("rest", "work"):
-        entries: list[str] = []
-        for entry in cast("list[str]", year.get(group) or []):
-            days = days_of(entry)
-            if day not in days:
-                entries.append(entry)
-                continue
-            pieces = _ranges([d for d in days if d < day]) + _ranges([d for d in days if d > day])
-            name = names.pop(entry, None)
-            names |= {p: name for p in pieces if name is not None}
-            entries += pieces
-        year[group] = entries
-    if kind != "plain":
-        year[kind] = sorted([*year[kind], day.isoformat()])
-        if change.new.get("zh"):
-            names[day.isoformat()] = {"zh": str(change.new["zh"]), "en": str(change.new.get("en") or change.new["zh"])}
-    year["names"] = names
-    amended = {k: v for k, v in _sourced(change).items() if k != "source"}
-    year.update(amended | {"source": f"{year.get('source') or year.get('doc')}；{change.source}"})
-
-
-def _ranges(days: list[date]) -> list[str]:
-    if not days:
-        return []
-    first, last = days[0].isoformat(), days[-1].isoformat()
-    return [first if first == last else f"{first}/{last}"]
 
 
 def _own(node: Any) -> Any:

@@ -8,7 +8,8 @@ raises the first), a warning is what a person should know. Nothing here reads a 
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, cast
@@ -18,8 +19,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain import policy_check, policy_series
+from domain.calendar_changes import CALENDAR
 from domain.policy import DEADLINES, LOADER, PolicyError, Texts, calendar_years, load_mapping
-from domain.policy_changes import CALENDAR, IDENTITY, PROVENANCE, WORDS, ident, key_columns
+from domain.policy_changes import IDENTITY, PROVENANCE, WORDS, ident, key_columns
 from domain.policy_series import Finding, below, lines
 from schemas.base import Text
 from schemas.deadlines import LegalKind
@@ -61,20 +63,31 @@ def warnings(texts: Texts, today: date, names: Iterable[str]) -> list[Finding]:
 
 def errors(texts: Texts) -> list[Finding]:
     """What makes the files unusable."""
-    found: list[Finding] = []
-    for name in sorted(texts):
-        found += _table(name, texts[name]) if name.endswith(".csv") else _file(name, texts)
-    if not found:
-        for name in sorted(texts):
-            found += _sources(name, texts)
-            found += policy_series.errors(name, texts)
-    if not found:
-        try:
-            policy_check.check_all(texts)
-            found += policy_series.across(texts)
-        except PolicyError as error:
-            found.append(_of_error(error))
-    return found
+    return next(filter(None, _stages(texts)), list[Finding]())
+
+
+def worse(before: Texts, after: Texts) -> list[Finding]:
+    """The errors that are in `after` and were not in `before`. What stands behind an error could not be seen, and is
+    no new one when it shows."""
+    for old, new in zip(_stages(before), _stages(after), strict=True):
+        there = {(f.file, f.text.en) for f in old}
+        added = [f for f in new if (f.file, f.text.en) not in there]
+        if added or old:
+            return added
+    return []
+
+
+def _stages(texts: Texts) -> Iterator[list[Finding]]:
+    """The errors in the order in which they can be looked for: the next may be asked for where one found none."""
+    names = sorted(texts)
+    yield [f for n in names for f in (_table(n, texts[n]) if n.endswith(".csv") else _file(n, texts))]
+    yield [f for n in names for f in (*_sources(n, texts), *policy_series.errors(n, texts))]
+    try:
+        policy_check.check_all(texts)
+        across = list(policy_series.across(texts))
+    except PolicyError as error:
+        across = [_of_error(error)]
+    yield across
 
 
 def _of_error(error: PolicyError) -> Finding:
@@ -86,6 +99,18 @@ def _of_error(error: PolicyError) -> Finding:
         zh=error.text.zh.removeprefix(place).lstrip(" ，：,"), en=error.text.en.removeprefix(place).lstrip(" :,")
     )
     return Finding("error", "schema", file, int(line) if line else None, said)
+
+
+@contextmanager
+def in_words(texts: Texts) -> Generator[None]:
+    """While texts are parsed: a fault that the parser trips over is said in the words of `errors`. PolicyError."""
+    try:
+        yield
+    except PolicyError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error):
+        refuse(texts)
+        raise
 
 
 def refuse(texts: Texts) -> None:

@@ -7,8 +7,9 @@ are its history. Nothing here decides what a change does: that is `domain/policy
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from domain.calendar_changes import CALENDAR
 from domain.contributions import Limit, Rate
-from domain.policy_changes import CALENDAR, effective, ident, key_columns
+from domain.policy_changes import effective, ident, key_columns
 from domain.policy_findings import Value, stem
 from schemas.policy import ChangeKind, PolicyChange
 

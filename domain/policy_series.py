@@ -17,8 +17,9 @@ from typing import Any, cast
 import yaml
 
 from domain.calendar import work_calendar
+from domain.calendar_changes import CALENDAR
 from domain.policy import DEADLINES, LOADER, Texts, calendars, load_mapping
-from domain.policy_changes import CALENDAR, IDENTITY, key_columns
+from domain.policy_changes import IDENTITY, key_columns
 from domain.times import first_day
 from schemas.base import Text
 

@@ -17,8 +17,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import policies
-from domain import policy, policy_changes
+from domain import policy, policy_changes, policy_findings
 from domain.calendar import WorkCalendar, work_calendar
+from domain.calendar_changes import CALENDAR, calendar_known
 from runtime.settings import get_settings
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
@@ -94,7 +95,31 @@ def texts() -> Mapping[str, str]:
 @lru_cache(maxsize=2)
 def _texts(stamp: Stamp) -> Mapping[str, str]:
     del stamp  # part of the cache's key, as below: other files or changes are other rules
-    return policy_changes.overlay(policies.read_all(), _applied)
+    return policy_changes.overlay(shipped(), _applied)
+
+
+def shipped() -> Mapping[str, str]:
+    """The texts of the files alone. PolicyError when one is no text."""
+    try:
+        return policies.read_all()
+    except UnicodeDecodeError as error:
+        named = "、".join(sorted(name for name in files() if not _is_text(name)))
+        raise policy.PolicyError(
+            f"{named} 不是 UTF-8 文本，请另存为 UTF-8 编码。", f"{named} is no UTF-8 text: save it in that encoding."
+        ) from error
+
+
+def _is_text(name: str) -> bool:
+    try:
+        policies.read(name)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def misfits() -> list[policy_changes.Misfit]:
+    """What keeps applied changes from being laid on. PolicyError when a file is no text."""
+    return policy_changes.fitting(shipped(), _applied)[1]
 
 
 def text(name: str) -> str:
@@ -110,7 +135,9 @@ def version_of(texts: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=4)
 def _snapshot(stamp: Stamp, modes: tuple[tuple[str, str], ...]) -> PolicySnapshot:
-    return policy.snapshot(_texts(stamp), dict(modes))
+    found = _texts(stamp)
+    with policy_findings.in_words(found):
+        return policy.snapshot(found, dict(modes))
 
 
 def modes() -> Mapping[str, str]:
@@ -126,11 +153,11 @@ def snapshot() -> PolicySnapshot:
 def snapshot_known(known_on: date) -> PolicySnapshot:
     """The same with the calendars as they were known on a day: a year published later is provisional, as it was, and
     a day of an authority's own that was published later is not known."""
-    mine = [c for c in in_force() if c.file == policy_changes.CALENDAR]
-    known = policy_changes.calendar_known(mine, known_on)
+    mine = [c for c in in_force() if c.file == CALENDAR]
+    known = calendar_known(mine, known_on)
     found = snapshot().calendars
     if len(known) != len(mine):
-        then = policy_changes.overlay({policy_changes.CALENDAR: policies.read_all()[policy_changes.CALENDAR]}, known)
+        then = policy_changes.overlay({CALENDAR: shipped()[CALENDAR]}, known)
         found = policy.calendars({**texts(), **then})
     own = [[d for d in c.own if (d.published_on or date.min) <= known_on] for c in found]
     calendars = [c.model_copy(update={"own": days}) for c, days in zip(found, own, strict=True)]

@@ -10,7 +10,6 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import policies as shipped
 from domain import policy_changes
 from schemas.policy import ChangeState, Impact, PolicyChange, ProposeBody
 from store import policies
@@ -64,12 +63,18 @@ def change_of(row: PolicyChangeRow) -> PolicyChange:
 
 def texts_with(change: PolicyChange) -> Mapping[str, str]:
     """The rules in force with one change more. PolicyError when it cannot be laid on."""
-    return policy_changes.overlay(shipped.read_all(), [*policies.in_force(), change])
+    return policy_changes.overlay(policies.shipped(), [*policies.in_force(), change])
 
 
 def texts_without(change: PolicyChange) -> Mapping[str, str]:
     """The rules in force with one applied change less. PolicyError when another one needs it."""
-    return policy_changes.overlay(shipped.read_all(), [c for c in policies.in_force() if c.id != change.id])
+    return policy_changes.overlay(policies.shipped(), [c for c in policies.in_force() if c.id != change.id])
+
+
+def fitting(*more: PolicyChange) -> tuple[Mapping[str, str], list[policy_changes.Misfit]]:
+    """The rules in force, and with more changes, as far as changes can be laid on, and what is wrong with the others.
+    PolicyError when a file is no text."""
+    return policy_changes.fitting(policies.shipped(), [*policies.in_force(), *more])
 
 
 async def lock_numbers(session: AsyncSession) -> None:
@@ -85,7 +90,7 @@ async def number(
     now: datetime,
     *,
     version: str,
-    case_version: str,
+    case_version: str | None,
     impact: Impact,
 ) -> None:
     """Applies an approved change: from the commit on it is in force. Call `lock_numbers` before."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from domain import benefit_tables, tables
+from domain import benefit_tables, policy_findings, tables
 from domain.calculations import Rules
 from domain.contributions import ContributionTables
 from domain.enrolment_checks import CheckRules
@@ -39,7 +39,9 @@ def load() -> RuleTables:
 @lru_cache(maxsize=2)
 def _parsed(stamp: Stamp) -> RuleTables:
     del stamp  # part of the cache's key: other rules are other tables
-    return parse(texts())
+    found = texts()
+    with policy_findings.in_words(found):
+        return parse(found)
 
 
 def parse(texts: Mapping[str, str]) -> RuleTables:

@@ -14,7 +14,8 @@ from fastapi.routing import APIRoute
 from markupsafe import escape
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from api.problems import AWAY_SECONDS, BadForm, NotSignedIn, Problem, Unavailable, language_of
+from api.problems import AWAY_SECONDS, BadForm, NotSignedIn, Problem, RulesUnreadable, Unavailable, language_of
+from domain.policy import PolicyError
 from store.database import AWAY
 from web.frame import bare, page, sentence, visit, words
 from web.language import pick
@@ -35,6 +36,8 @@ class PageRoute(APIRoute):
                 return await _said(request, BadForm())
             except Problem as problem:
                 return await _said(request, problem)
+            except PolicyError as error:
+                return await _said(request, RulesUnreadable(error.text))
 
         async def spoken(request: Request) -> Response:
             try:

@@ -24,6 +24,7 @@ from domain.identity import Patterns
 from domain.late_fee import LateFeeRate
 from domain.medical_years import LocalMedicalYears
 from domain.policy import PolicyError, Texts
+from domain.policy_findings import in_words
 from domain.procedures import ProcedureTables
 from domain.retirement import RetirementRules
 from domain.undeclared import UndeclaredFactor
@@ -33,6 +34,18 @@ from schemas.deadlines import DerivationStep
 
 I = TypeVar("I", bound=Input)  # noqa: E741 - input
 O = TypeVar("O", bound=BaseModel)  # noqa: E741 - output
+T = TypeVar("T")
+
+
+def _table(parse: Callable[["Rules"], T]) -> cached_property[T]:
+    """What is parsed on first use; a fault that its parser trips over is said with its place."""
+
+    def parsed(rules: "Rules") -> T:
+        with in_words(rules.texts):
+            return parse(rules)
+
+    parsed.__doc__ = parse.__doc__
+    return cached_property(parsed)
 
 
 class Rules:
@@ -41,76 +54,79 @@ class Rules:
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
 
-    @cached_property
+    @_table
     def calendar(self) -> WorkCalendar:
         """The working days of the State Council's arrangement: what is computed here is nobody's in particular."""
         return work_calendar(next(c for c in policy.calendars(self.texts) if c.authority == "school")).statutory
 
-    @cached_property
+    @_table
     def filing_table(self) -> FilingTable:
         """Published filing days of taxes by month and nominal day."""
         return tables.filing_table(self.texts)
 
-    @cached_property
+    @_table
     def contributions(self) -> ContributionTables:
         return tables.contribution_tables(self.texts)
 
     def contributions_of_class(self, risk_class: int | None) -> ContributionTables:
         """The same for another risk class of work injury than the school's."""
-        return self.contributions if risk_class is None else tables.contribution_tables(self.texts, risk_class)
+        if risk_class is None:
+            return self.contributions
+        with in_words(self.texts):
+            return tables.contribution_tables(self.texts, risk_class)
 
-    @cached_property
+    @_table
     def late_fees(self) -> list[LateFeeRate]:
         return tables.late_fee_rates(self.texts)
 
-    @cached_property
+    @_table
     def undeclared(self) -> list[UndeclaredFactor]:
         return premium_tables.undeclared_factors(self.texts)
 
-    @cached_property
+    @_table
     def make_up(self) -> list[MakeUpPractice]:
         """Who declares differences, by the day of the batch run."""
         return premium_tables.make_up_practices(self.texts)
 
-    @cached_property
+    @_table
     def categories(self) -> Mapping[str, tuple[str, list[str]]]:
         """Category -> (pension scheme, insurances or groups)."""
         return tables.category_insurances(self.texts)
 
-    @cached_property
+    @_table
     def category_titles(self) -> Mapping[str, Text]:
         return tables.category_titles(self.texts)
 
-    @cached_property
+    @_table
     def retirement(self) -> RetirementRules:
         return benefit_tables.retirement_rules(self.texts)
 
-    @cached_property
+    @_table
     def benefits(self) -> BenefitRules:
         return benefit_tables.benefit_rules(self.texts)
 
-    @cached_property
+    @_table
     def medical_years(self) -> Mapping[str, Sequence[LocalMedicalYears]]:
         return benefit_tables.medical_years_rules(self.texts)
 
-    @cached_property
+    @_table
     def procedures(self) -> ProcedureTables:
         return benefit_tables.procedure_tables(self.texts)
 
-    @cached_property
+    @_table
     def deadline_titles(self) -> Mapping[str, Text]:
         """What each deadline rule is called."""
         return {rule.id: rule.title for rule in policy.deadline_rules(self.texts)}
 
-    @cached_property
+    @_table
     def treaties(self) -> TreatyTable:
         return tables.treaty_table(self.texts)
 
-    @cached_property
+    @_table
     def id_patterns(self) -> Patterns:
         return tables.identity_patterns(self.texts)
 
-    @cached_property
+    @_table
     def countries(self) -> Mapping[str, Country]:
         return tables.countries(self.texts)
 

@@ -9,6 +9,7 @@ from store import policies
 from tests.api.conftest import Office, add_policy_administrators
 from tests.api.test_policy import DURATION, applied, get, post
 from tests.api.test_policy_preview import RATE
+from web.app import mount
 
 FEE = {"owed": "10000", "due": "2026-10-25", "paid": "2026-11-04"}
 TREATY = {
@@ -16,6 +17,8 @@ TREATY = {
     "new": {"country": "ITA", "in_force": None, "exempt": ["pension"]},
 }  # fmt: skip
 FLOW = "confidence: known, sample: false}\n"
+ITALY, GREECE = (TREATY["new"] | {"country": c} for c in ("ITA", "GRC"))
+SHIPPED_TREATY = "  - {{country: {}, in_force: null, exempt: [pension], source: x, " + FLOW.replace("}", "}}")
 
 
 @pytest.fixture
@@ -42,6 +45,13 @@ def newer_files(monkeypatch: pytest.MonkeyPatch) -> Any:
     yield ship
     monkeypatch.undo()
     forget()
+
+
+async def read(office: Office, path: str, lang: str, status: int) -> str:
+    """What a policy administrator reads at an address."""
+    answer = await (await office.sign_in("policy")).get(f"{path}{'&' if '?' in path else '?'}lang={lang}")
+    assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text[:300]}"
+    return answer.json()["detail"] if path.startswith("/api/") and status != 200 else answer.text
 
 
 async def taken_back(office: Office, number: int) -> dict[str, Any]:
@@ -99,3 +109,47 @@ async def test_a_change_that_fits_newer_files_no_more_is_named_and_taken_back(
         assert said.status_code == 422 and all(w in said.json()["detail"] for w in words), said.text
     await taken_back(keepers, number)
     assert (await post(keepers, "policy", "/changes", **DURATION)).status_code == 201
+
+
+async def test_rules_that_cannot_be_read_say_why_and_are_set_right_step_by_step(
+    keepers: Office, newer_files: Any
+) -> None:
+    mount(keepers.app)
+    numbers = [(await applied(keepers, {**TREATY, "new": new}))["id"] for new in (ITALY, GREECE)]
+    fitting = (await applied(keepers, RATE))["id"]
+    for country in ("ITA", "GRC"):  # both are shipped by now: neither can be laid on
+        newer_files("treaties.yaml", SHIPPED_TREATY.format(country))
+    for number in numbers:
+        for lang, words in (("zh", f"第 {numbers[0]} 号变更"), ("en", f"Change {numbers[0]}")):
+            for path in ("/api/v1/policy/files", "/api/v1/rules/values?month=2026-11", "/policy", "/rules"):
+                assert words in await read(keepers, path, lang, 503), path
+        assert f"/policy/changes/{number}" in await read(keepers, "/policy", "zh", 503)
+        for path in ("/policy/changes", f"/policy/changes/{number}", f"/policy/changes/{fitting}"):
+            await read(keepers, path, "zh", 200)
+        asked = (await post(keepers, "policy", f"/changes/{number}/revoke", note="已随系统发布")).json()
+        seen = (await get(keepers, "policy", f"/changes/{asked['id']}/preview")).json()
+        left = [f["zh"] for f in seen["findings"]]
+        assert len(left) == len(numbers) - 1, "what is left to do is named"
+        assert all(f"第 {n} 号变更" in f for n, f in zip(numbers[1:], left, strict=True))
+        for verb in ("approve", "apply"):
+            answer = await post(keepers, "policy2", f"/changes/{asked['id']}/{verb}")
+            assert answer.status_code == 200, answer.text
+        numbers = numbers[1:]
+    await read(keepers, "/policy", "zh", 200)
+    treaties = (await get(keepers, "policy", "/files/treaties.yaml")).json()
+    assert {"treaties[ITA]", "treaties[GRC]"} <= {v["key"] for v in treaties}
+
+
+@pytest.mark.parametrize("more", ["  - {unclosed: [\n", "localities: 3\n"])
+async def test_a_broken_file_is_named_and_changes_of_others_are_taken_back(
+    keepers: Office, newer_files: Any, more: str
+) -> None:
+    mount(keepers.app)
+    number = (await applied(keepers, RATE))["id"]
+    newer_files("billing_lines.yaml", more)
+    for path in ("/api/v1/policy/files", "/api/v1/rules/values?month=2026-11", "/policy", "/rules"):
+        if more.startswith("localities") and path.endswith(("/policy", "/files")):
+            continue  # a value of the wrong kind: the file itself can be shown
+        for lang in ("zh", "en"):
+            assert "billing_lines.yaml" in await read(keepers, path, lang, 503), path
+    await taken_back(keepers, number)

@@ -9,9 +9,10 @@ import pytest
 import policies
 from domain import policy, policy_findings, tables
 from domain.calendar import work_calendar
+from domain.calendar_changes import refuse_unfit
 from domain.contributions import limit_for, rate_for
 from domain.policy import PolicyError
-from domain.policy_changes import current, overlay, refuse_unfit
+from domain.policy_changes import current, overlay
 from schemas.policy import ChangeKind, PolicyChange
 
 TEXTS = policies.read_all()

@@ -15,7 +15,8 @@ from api import policy_versions as versions_room
 from api.permissions import require_role
 from api.policy import CHANGES, READS, get, title_of
 from api.policy import view_of as change_view
-from api.problems import NotFound, Problem
+from api.problems import NotFound, Problem, RulesUnreadable
+from domain.policy import PolicyError
 from schemas.policy import TakeOverBody, TakeOverDone
 from store import policy_changes
 from store.database import reading
@@ -46,11 +47,17 @@ async def shown(visit: Visit, template: str, tab: str, status: int = 200, **valu
 
 @router.get("/policy")
 async def files(visit: Guest) -> Response:
-    """What waits for somebody, and all files."""
+    """What waits for somebody, and all files; what is wrong where they cannot be read."""
     async with reading() as s:
-        found = await values_room.files(s, visit.viewer)
+        try:
+            found, fault, unfit = await values_room.files(s, visit.viewer), "", []
+        except PolicyError as error:
+            found, fault, unfit = [], sentence(visit, RulesUnreadable(error.text).text), values_room.unfit()
         open_changes = [change_view(visit.viewer, r) for r in await policy_changes.listed(s, "open")]
-    return await shown(visit, "policy_files.html", "values", files=found, open_changes=open_changes)
+    status = RulesUnreadable.status if fault else 200
+    return await shown(
+        visit, "policy_files.html", "values", status, files=found, fault=fault, unfit=unfit, open_changes=open_changes
+    )
 
 
 @router.get("/policy/files/{file}")

@@ -16,9 +16,10 @@ from api import policy_form
 from api import policy_values as values_room
 from api.permissions import require_role
 from api.policy import CHANGES, READS
-from api.problems import BadForm, Problem, TooLarge
+from api.problems import BadForm, NotFound, Problem, TooLarge
 from api.spreadsheets.reader import SpreadsheetError, decode
 from domain.calendar import days_of
+from domain.policy import PolicyError
 from runtime import clock
 from schemas.api import Fault
 from schemas.base import Text
@@ -323,7 +324,10 @@ async def _change(visit: Visit, change_id: int, fault: str = "", note: str = "",
 
 def _value_key(view: ChangeView) -> str | None:
     """The value that an applied change made; None where it is not in force."""
-    return next((v.key for v in values_room.values(view.file) if v.change_id == view.id), None)
+    try:
+        return next((v.key for v in values_room.values(view.file) if v.change_id == view.id), None)
+    except (PolicyError, NotFound):  # while the rules cannot be read, or the file has gone
+        return None
 
 
 @router.post("/policy/changes/{change_id}/{verb}")
