@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import permissions, processes, starts
 from api.completion import IdempotencyKey
 from api.dates import PROOF
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, KeyReused, NotAllowedNow, StaleVersion
 from api.sign_in import CurrentViewer
 from schemas.amendment import (
@@ -32,7 +33,7 @@ from store.tables.office import Document
 from store.tables.processes import Process
 from store.users import Viewer
 
-router = APIRouter(tags=["amendments"])
+router = APIRouter(tags=["amendments"], route_class=JsonObjectRoute)
 READS_CLEAR = ("clerk", "supervisor", "head")
 UNKNOWN = Text(
     zh="该个案没有登记这个值，请从“已登记的值”中选择。",

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import completion, handover, processes, tasks, urging
+from api.json_body import JsonObjectRoute
 from api.problems import BadCharacter, BadForm, KeyReused, Problem, Unavailable, faults_of, language_of
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
@@ -32,7 +33,7 @@ from store.inbox import openable, process_visible
 from store.tables.processes import Process, Task
 from store.users import Viewer
 
-router = APIRouter(tags=["batch"])
+router = APIRouter(tags=["batch"], route_class=JsonObjectRoute)
 log = logger(__name__)
 AT_ONCE = 6  # so many items at a time: each has a connection, and each answer waits for its process
 PENDING = "pending"

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import people_named, permissions, uploads, views
+from api.json_body import JsonObjectRoute
 from api.problems import NotFound
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -26,7 +27,7 @@ from store.tables.people import User
 from store.tables.processes import Comment, Process, Task
 from store.users import Viewer
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 ATTACHMENT = "attachment"
 _AT = re.compile(r"(?<![A-Za-z0-9._-])[@＠]")  # an address of a mail mentions nobody
 ACCEPT = ["pdf", "png", "jpg", "jpeg", "docx", "xlsx", "doc", "xls", "csv"]

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import engine, permissions, tasks, views
 from api.answer_checks import faults_of_answer
+from api.json_body import JsonObjectRoute
 from api.problems import (
     BadDate,
     BadForm,
@@ -57,7 +58,7 @@ from store.tables.office import Document
 from store.tables.processes import Process, Submission, Task
 from store.users import Viewer
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
 RESEND_AFTER = timedelta(seconds=15)
 AT_ONCE = 4

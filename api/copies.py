@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import people_named, permissions, views
+from api.json_body import JsonObjectRoute
 from api.problems import NotFound
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -23,7 +24,7 @@ from store.tables.people import User
 from store.tables.processes import Process, Task
 from store.users import Viewer
 
-router = APIRouter(tags=["copies"])
+router = APIRouter(tags=["copies"], route_class=JsonObjectRoute)
 
 
 async def copy_task(s: AsyncSession, viewer: Viewer, task_id: str, body: CopyBody) -> list[CopyView]:

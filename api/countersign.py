@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import people_named, permissions, signatures, tasks, views
 from api.completion import IdempotencyKey
+from api.json_body import JsonObjectRoute
 from api.problems import FourEyes, NotAllowed, NotAllowedNow, StaleVersion
 from api.sign_in import CurrentViewer
 from api.steps import send, update_id
@@ -19,7 +20,7 @@ from store.database import session
 from store.tables.processes import Task
 from store.users import Viewer
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 SIGNERS = ("clerk", "supervisor", "head", "payroll", "finance")  # who decides cases; not who runs or audits the system
 
 

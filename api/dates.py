@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, processes, tasks, uploads, views
 from api.completion import IdempotencyKey
+from api.json_body import JsonObjectRoute
 from api.problems import BadFile, BadForm, NotAllowedNow
 from api.sign_in import CurrentViewer
 from api.steps import send, update_id
@@ -28,7 +29,7 @@ from store.tables.office import Document
 from store.tables.processes import Process
 from store.users import Viewer
 
-router = APIRouter(tags=["deadlines"])
+router = APIRouter(tags=["deadlines"], route_class=JsonObjectRoute)
 PAPER = DocumentRequest(
     code="authority_decision",
     title=Text(zh="经办机构关于期限的决定", en="The authority's decision on a date"),

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, processes, views
+from api.json_body import JsonObjectRoute
 from api.problems import NotAllowed, NotFound
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
@@ -22,7 +23,7 @@ from store.escalations import LEVELS, Rung
 from store.live import message_to, process_changed
 from store.users import Viewer
 
-router = APIRouter(tags=["escalations"])
+router = APIRouter(tags=["escalations"], route_class=JsonObjectRoute)
 SHOWN = 200
 
 

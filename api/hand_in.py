@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import batch, completion, permissions, uploads, views
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, NotFound, Problem, faults_of, language_of
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -44,7 +45,7 @@ from store.tables.processes import URGENCY_ORDER, Process, Task
 from store.tables.registrations import Registration
 from store.users import Viewer
 
-router = APIRouter(prefix="/agencies", tags=["agencies"])
+router = APIRouter(prefix="/agencies", tags=["agencies"], route_class=JsonObjectRoute)
 HAND_IN = "registration.hand_in"
 ANSWERS = ("registration.acceptance", "registration.result")
 RECEIPT = DocumentRequest(code="receipt", title=Text(zh="受理回执", en="Receipt"))

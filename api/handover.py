@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import people_named, permissions, views
+from api.json_body import JsonObjectRoute
 from api.problems import Delegated, FourEyes, NotAllowed, NotAllowedNow
 from api.sign_in import CurrentViewer
 from api.tasks import find_task, locked_task, require_open
@@ -25,7 +26,7 @@ from store.tables.people import User
 from store.tables.processes import Comment, Process, Task
 from store.users import Viewer
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 NOT_IN_HAND = Text(
     zh="该任务不在您手上：先认领，再转办或委派。", en="You do not hold this task: claim it first, then pass it on."
 )

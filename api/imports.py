@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from api import import_run, person_alike, starts
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, NotAllowed, NotFound, Problem, language_of, pick
 from api.sign_in import CurrentViewer
 from api.spreadsheets import reader, refused
@@ -32,7 +33,7 @@ from store.import_files import XLSX
 from store.tables.imports import Import, ImportRow
 from store.users import Viewer
 
-router = APIRouter(prefix="/imports", tags=["imports"])
+router = APIRouter(prefix="/imports", tags=["imports"], route_class=JsonObjectRoute)
 
 KINDS = {KIND, "foreign_hires"}
 SETTLED = ("started", "done", "unchanged", "pending")  # rows that are not handed back

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import completion, engine, incident_words, permissions, steps, views
 from api.completion import IdempotencyKey
+from api.json_body import JsonObjectRoute
 from api.problems import (
     BadForm,
     KeyMissing,
@@ -36,7 +37,7 @@ from store.tables.incidents import Incident
 from store.tables.processes import Process, Task
 from store.users import Viewer
 
-router = APIRouter(tags=["incidents"])
+router = APIRouter(tags=["incidents"], route_class=JsonObjectRoute)
 KINDS: tuple[str, ...] = get_args(IncidentKind)
 MIN_REASON = 2
 REASON_NEEDED = Text(zh="请写明理由（至少两个字）。", en="Say why (two characters at least).")

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import people_named, permissions
 from api.handover import message, put
+from api.json_body import JsonObjectRoute
 from api.problems import NotFound, Problem, Unavailable
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -27,7 +28,7 @@ from store.tables.people import User
 from store.tables.processes import Process, Task
 from store.users import Viewer
 
-router = APIRouter(tags=["substitutes"])
+router = APIRouter(tags=["substitutes"], route_class=JsonObjectRoute)
 HANDS_OVER = ("admin", "supervisor")
 
 

@@ -9,6 +9,7 @@ from datetime import time
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, NotFound, Problem
 from api.sign_in import CurrentViewer
 from domain import delivery
@@ -23,7 +24,7 @@ from store.channels import TITLES
 from store.database import reading, session
 from store.users import Viewer
 
-router = APIRouter(tags=["messages"])
+router = APIRouter(tags=["messages"], route_class=JsonObjectRoute)
 Fault = tuple[str, str, Text]
 LOOKS = {
     delivery.MAIL: Text(zh="请填写邮箱，如 name@example.edu。", en="Give a mail address, such as name@example.edu."),

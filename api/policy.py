@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.json_body import JsonObjectRoute
 from api.permissions import require_role
 from api.policy_preview import Changed, changed, preview
 from api.problems import BadForm, FourEyes, NotAllowed, NotFound, Problem
@@ -36,7 +37,7 @@ from store.database import reading, session
 from store.tables.policy import PolicyChangeRow
 from store.users import Viewer
 
-router = APIRouter(prefix="/policy", tags=["policy"])
+router = APIRouter(prefix="/policy", tags=["policy"], route_class=JsonObjectRoute)
 READS = ("policy", "auditor", "admin", "supervisor", "head")
 CHANGES = ("policy",)
 HIGHEST_ID = 2**31

@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query
 
+from api.json_body import JsonObjectRoute
 from api.permissions import require_role
 from api.policy import READS, title_of
 from api.policy_values import kind_for, raw_values
@@ -24,7 +25,7 @@ from schemas.policy import ChangeForm, ChangeKind, NoticeBody, NoticeFaultView, 
 from schemas.policy_files import FILES, TABLES
 from store import policies
 
-router = APIRouter(prefix="/policy", tags=["policy"])
+router = APIRouter(prefix="/policy", tags=["policy"], route_class=JsonObjectRoute)
 LANGUAGES = ("zh", "en")
 Schema = dict[str, Any]
 

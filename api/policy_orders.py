@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from api import engine
 from api.engine import NoAnswer, ProcessGone, Refused
+from api.json_body import JsonObjectRoute
 from api.permissions import require_role
 from api.policy import CHANGES, READS
 from api.problems import BadForm
@@ -40,7 +41,7 @@ from store.tables.policy import PolicyOrder
 from store.tables.processes import Process
 from store.users import Viewer
 
-router = APIRouter(prefix="/policy", tags=["policy"])
+router = APIRouter(prefix="/policy", tags=["policy"], route_class=JsonObjectRoute)
 AT_ONCE = 4
 BATCH = 40  # of one run; the chore comes every few seconds
 LISTED = 500

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import import_checks, import_run, person_alike, starts
 from api import retirement as retirement_room
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, KeyReused, NotAllowed, Problem, Unavailable, faults_of, language_of, pick
 from api.sign_in import CurrentViewer
 from api.spreadsheets.cells import CellFault, parse_email, parse_number_text, parse_phone
@@ -31,7 +32,7 @@ from store import imports as store
 from store.tables.processes import Process
 from store.users import Viewer
 
-router = APIRouter(tags=["processes"])
+router = APIRouter(tags=["processes"], route_class=JsonObjectRoute)
 
 # As a spreadsheet's reader does: one spelling of a number, or the same person would have two.
 CLEANED = {

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import cut_offs, engine, past, permissions, signatures, views
 from api.completion import IdempotencyKey
+from api.json_body import JsonObjectRoute
 from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
 from api.sign_in import CurrentViewer
 from domain.forecast import forecast
@@ -28,7 +29,7 @@ from store.inbox import BadCursor as CursorUnreadable
 from store.tables.processes import Process
 from store.users import Viewer
 
-router = APIRouter(tags=["processes"])
+router = APIRouter(tags=["processes"], route_class=JsonObjectRoute)
 COMMANDS = ("cancel", "suspend", "resume")
 _BY_SYSTEM = {"type": "object", "properties": {}, "description": "started by the system itself"}
 

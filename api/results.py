@@ -14,6 +14,7 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 
 from api import batch, imports, permissions, result_rows
 from api.hand_in import agency_named
+from api.json_body import JsonObjectRoute
 from api.problems import NotFound, Problem, language_of, pick
 from api.sign_in import CurrentViewer
 from api.spreadsheets import reader
@@ -25,7 +26,7 @@ from store import imports as store
 from store.database import session
 from store.users import Viewer
 
-router = APIRouter(prefix="/agencies", tags=["agencies"])
+router = APIRouter(prefix="/agencies", tags=["agencies"], route_class=JsonObjectRoute)
 KIND = "agency_results"
 TYPED = "办理结果"
 

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.json_body import JsonObjectRoute
 from api.permissions import COMMANDERS, require_role
 from api.problems import BadForm, NotFound, Problem
 from api.rules import ME
@@ -25,7 +26,7 @@ from store.people import vital
 from store.tables.people import Person
 from store.users import Viewer
 
-router = APIRouter(prefix="/rules/persons/{person_id}", tags=["rules"])
+router = APIRouter(prefix="/rules/persons/{person_id}", tags=["rules"], route_class=JsonObjectRoute)
 PersonId = Annotated[str, Path(description='The id of a person, or "me"')]
 
 

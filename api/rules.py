@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import views
 from api.calculations import NotComputable
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, NotAllowed, NotFound
 from api.sign_in import CurrentViewer
 from domain import deadlines, policy_origin, rule_values
@@ -49,7 +50,7 @@ from store.deductions import Charged
 from store.tables.people import Person
 from store.users import Viewer
 
-router = APIRouter(tags=["rules"])
+router = APIRouter(tags=["rules"], route_class=JsonObjectRoute)
 ME = "me"
 ZERO = Decimal("0.00")
 _OF_MONTH = (Unit.DAY_OF_MONTH, Unit.LAST_WORKING_DAY_OF_MONTH)

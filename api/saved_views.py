@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, NotAllowed, NotFound, Problem, faults_of
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
@@ -18,7 +19,7 @@ from store.saved_views import MOST, NameTaken, TooMany
 from store.tables.desk import SavedView
 from store.users import Viewer
 
-router = APIRouter(tags=["saved views"])
+router = APIRouter(tags=["saved views"], route_class=JsonObjectRoute)
 SHARES_WITH_ALL = ("supervisor", "head", "admin")
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import tasks
+from api.json_body import JsonObjectRoute
 from api.sign_in import CurrentViewer
 from schemas.api import Answer, TaskPage, TaskQuery, TaskViewName
 from schemas.base import Body
@@ -16,7 +17,7 @@ from store import number_search
 from store.database import reading
 from store.users import Viewer
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 NOBODY = "nobody"  # the subject of a number that nobody on record has
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import update
 
+from api.json_body import JsonObjectRoute
 from api.problems import BadCredentials, CsrfMissing, LockedOut, NotSignedIn
 from runtime.clock import real_now
 from runtime.settings import get_settings
@@ -21,7 +22,7 @@ from store.tables.people import Session, User
 from store.users import Viewer
 
 COOKIE = "baoqi_session"
-router = APIRouter(tags=["session"])
+router = APIRouter(tags=["session"], route_class=JsonObjectRoute)
 _DUMMY = users.hash_password("no such user")
 
 

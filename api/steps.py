@@ -12,6 +12,7 @@ from fastapi import APIRouter
 
 from api import engine, permissions, tasks
 from api.completion import REFUSALS, IdempotencyKey
+from api.json_body import JsonObjectRoute
 from api.problems import BadTarget, Delegated, NotAllowed, NotAllowedNow, StaleVersion, TaskClosed, TooLate, Unavailable
 from api.sign_in import CurrentViewer
 from schemas.api import TaskView
@@ -21,7 +22,7 @@ from store import audit, cases, users
 from store.database import session
 from store.users import Viewer
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 
 
 async def send(process_id: str, name: str, argument: Any, update_id: str, result: type[Any]) -> Any:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import people_named
+from api.json_body import JsonObjectRoute
 from api.problems import BadForm, NotAllowed, NotFound, Problem
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -21,7 +22,7 @@ from store.tables.desk import Substitution
 from store.tables.people import User
 from store.users import PASSED_ON, Viewer
 
-router = APIRouter(tags=["substitutes"])
+router = APIRouter(tags=["substitutes"], route_class=JsonObjectRoute)
 ARRANGES = ("admin",)
 SEES = ("admin", "supervisor", "head", "auditor")
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import comments, cut_offs, past, permissions, signatures, task_data, views
+from api.json_body import JsonObjectRoute
 from api.problems import BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
 from api.sign_in import CurrentViewer
 from runtime import clock
@@ -35,7 +36,7 @@ from store.tables.office import Document
 from store.tables.processes import Process, Task
 from store.users import Viewer
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 ONCE_PER_CASE = ("enrolment.materials", "registration.correction")  # their papers serve the whole case
 
 

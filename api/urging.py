@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, views
 from api.handover import message
+from api.json_body import JsonObjectRoute
 from api.problems import NotAllowed, TooSoon
 from api.sign_in import CurrentViewer
 from api.tasks import locked_task, require_open
@@ -24,7 +25,7 @@ from store.database import session
 from store.inbox_events import note
 from store.users import Viewer
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 OWN = Text(zh="这是您自己要办的任务，无需催办。", en="This task is yours to do: there is nobody to urge.")
 
 
