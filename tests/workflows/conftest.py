@@ -4,6 +4,7 @@ One server for the whole run, one task queue per test, the sandbox and data conv
 in a second by `skip`, which moves one workflow's clock; nothing moves by itself.
 """
 
+import asyncio
 import contextlib
 import sys
 import uuid
@@ -15,9 +16,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.update.v1 import UpdateRef
+from temporalio.api.workflowservice.v1 import PollWorkflowExecutionUpdateRequest
 from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -28,6 +34,10 @@ from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
 Begin = Callable[..., Any]
+STEPS = {
+    EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+}  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -78,6 +88,40 @@ class Stage:
     async def skip(self, handle: WorkflowHandle[Any, Any], span: timedelta) -> None:
         """Moves the workflow's clock by `span`, or to its end; every timer on the way fires at its instant."""
         await self.environment.fast_forward(handle, span)
+
+    async def quiet(self, handle: WorkflowHandle[Any, Any]) -> list[Any]:
+        """The history but for the steps of the program, once nothing is on its way any more."""
+        seen: list[Any] = [None]
+        while True:
+            history = await handle.fetch_history()
+            found = [e.event_type for e in history.events if e.event_type not in STEPS]
+            if found == seen:
+                return found
+            seen = found
+            await asyncio.sleep(0.3)
+
+    async def happened(self, handle: WorkflowHandle[Any, Any], event: Any) -> None:
+        """Until the history holds such an event."""
+        for _ in range(600):
+            if event in [e.event_type for e in (await handle.fetch_history()).events]:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{event} never happened")
+
+    async def arrived(self, handle: WorkflowHandle[Any, Any], update_id: str) -> None:
+        """Until the server holds an Update that nobody has looked at yet."""
+        client = self.environment.client
+        asked = UpdateRef(workflow_execution=WorkflowExecution(workflow_id=handle.id), update_id=update_id)
+        request = PollWorkflowExecutionUpdateRequest(namespace=client.namespace, update_ref=asked)
+        for _ in range(600):
+            try:
+                await client.workflow_service.poll_workflow_execution_update(request)
+                return
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{update_id} never arrived")
 
 
 @pytest.fixture

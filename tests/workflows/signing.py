@@ -16,6 +16,7 @@ from workflows.returning import AGAIN, target, why
 register("test.prepare", Text(zh="准备", en="Prepare"), Outcome("done", Text(zh="完成", en="Done"), EmptyForm))
 register(
     "test.sign",
+    Text(zh="会签", en="Sign"),
     Outcome("approve", Text(zh="同意", en="Approve"), EmptyForm),
     Outcome("refuse", Text(zh="不同意", en="Refuse"), EmptyForm),
 )

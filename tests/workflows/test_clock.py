@@ -1,10 +1,12 @@
 """The deadline clock: each rung once, at its minute, over a Spring Festival with make-up days; outage; suspension."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowUpdateFailedError
 
 from schemas.deadlines import LegalKind
@@ -98,6 +100,41 @@ async def test_a_finished_task_falls_silent(stage: Open) -> None:
         late = [k for k, _ in office.rungs(handle.id) if k.startswith("INT-MATERIALS/1") and "holder" in k]
         assert late == []
         assert task.spec.key == "verification/1"
+
+
+async def test_a_rung_that_comes_with_the_answer_finds_the_task_closed(stage: Open) -> None:
+    office = Office()
+    festival(office)
+    async with stage(office, max_cached_workflows=0) as s:
+        handle = await s.begin(at=shanghai("2026-02-02 09:00"))
+        task = await office.task("enrolment.materials")
+        await s.quiet(handle)
+    # To the first rung, while nobody works on the case: the answer comes before the case knows of it.
+    passing = asyncio.create_task(s.skip(handle, timedelta(days=2)))
+    await s.happened(handle, EventType.EVENT_TYPE_TIMER_FIRED)
+    answer = asyncio.create_task(complete(handle, task, actor="college", key="late"))
+    await s.arrived(handle, f"{task.id}/late")
+    async with stage(office, queue=s.queue):
+        await asyncio.gather(answer, passing)
+        await office.task("enrolment.verification")
+        assert office.rungs(handle.id) == []
+        assert office.reminders == []
+
+
+async def test_a_notice_that_cannot_be_written_delays_the_case_and_is_not_lost(stage: Open) -> None:
+    office = Office()
+    festival(office)
+    async with stage(office) as s:
+        handle = await s.begin(at=shanghai("2026-02-02 09:00"))
+        task = await office.task("enrolment.materials")
+        office.fail["record_transition"] = [ConnectionError("the database is away") for _ in range(3)]
+        await s.skip(handle, timedelta(days=5))
+        await office.settle(lambda: len(office.reminders) >= 2)
+        assert office.fail["record_transition"] == []
+        assert [r[2] for r in seen(office, handle.id)] == ["2026-02-04 08:30", "2026-02-06 08:30"]
+        assert [[x.key for x in r.rungs] for r in office.reminders] == [[k] for k, _ in office.rungs(handle.id)]
+        await complete(handle, task, actor="college")
+        await office.task("enrolment.verification")
 
 
 async def test_suspending_keeps_what_is_left_of_internal_targets_only(stage: Open) -> None:

@@ -12,6 +12,7 @@ from schemas.process import ProcessCommand
 from schemas.steps import Returning, Withdrawal
 from schemas.tasks import TaskSnapshot
 from tests.workflows.office import Office, complete, shanghai
+from tests.workflows.test_clock import EXPECTED, festival, seen
 from tests.workflows.test_enrolment import pay, to_bureaus
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -103,6 +104,33 @@ async def test_a_branch_goes_back_to_the_materials_and_the_other_is_neither_lost
         ]  # fmt: skip
         assert [s.state for s in office.transitions[-1].process.stages] == ["done"] * 7
         assert len([t for t in office.tasks.values() if t.spec.kind == "enrolment.verification"]) == 1
+
+
+async def test_the_ladder_of_the_law_is_whole_however_often_the_case_goes_back(stage: Open) -> None:
+    """Each rung once and at its minute: none is lost with a task that went back, none comes again with the next."""
+    office = Office(BY_HAND)
+    festival(office)
+    async with stage(office) as s:
+        back = await s.begin(at=shanghai("2026-02-02 09:00"))
+        materials = await office.task("enrolment.materials")
+        await complete(back, materials, actor="college")
+        await office.task("enrolment.verification")
+        await s.skip(back, timedelta(days=8))  # the first rungs have fired
+        await withdraw(back, materials, "college")
+        await complete(back, await office.task("enrolment.materials"), actor="college")
+        await complete(back, await office.task("enrolment.verification"))
+        hand_in = await office.task("registration.hand_in", where=at("social_bureau"))
+        await send_back(back, hand_in, "materials", "straight")
+        await office.task("enrolment.materials")
+        await s.skip(back, timedelta(days=4))
+        await complete(back, await office.task("enrolment.materials"), actor="college")
+        await office.task("registration.hand_in", where=at("social_bureau"))
+        await s.skip(back, timedelta(days=12))
+        await office.settle(lambda: office.kinds(back.id).count("breached") == 2)
+        whole = [(to, when) for which, to, when in EXPECTED if which == "DL-REG-FOR"]
+        for agency in ("social_bureau", "medical_bureau"):
+            ids = ("DL-REG-FOR", f"DL-REG-FOR@{agency}")
+            assert [(to, when) for which, to, when in seen(office, back.id) if which in ids] == whole
 
 
 async def test_what_lies_at_the_bureau_is_taken_back_first_and_the_date_does_not_restart(stage: Open) -> None:

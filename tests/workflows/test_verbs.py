@@ -14,10 +14,6 @@ from typing import Any
 
 import pytest
 from temporalio import activity
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.update.v1 import UpdateRef
-from temporalio.api.workflowservice.v1 import PollWorkflowExecutionUpdateRequest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -170,23 +166,6 @@ class Situation:
         """The word of the answer."""
         return await word_of(self.do(verb))
 
-    async def trace(self) -> list[Any]:
-        """The history but for the steps of the program, once nothing is on its way any more."""
-        seen: list[Any] = [None]
-        while True:
-            history = await self.handle.fetch_history()
-            found = [e.event_type for e in history.events if e.event_type not in STEPS]
-            if found == seen:
-                return found
-            seen = found
-            await asyncio.sleep(0.3)
-
-
-STEPS = {
-    EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
-}  # fmt: skip
-
 
 async def word_of(attempt: Awaitable[Any]) -> str:
     try:
@@ -277,10 +256,10 @@ def cells(table: str) -> dict[str, dict[str, str]]:
 async def column(s: Stage, make: Callable[..., Awaitable[Situation]], state: str, want: dict[str, str]) -> list[str]:
     """What is wrong in one state. What changes nothing but itself is sent to one process, each other to its own."""
     found = await make(s, state)
-    before = await found.trace()
+    before = await s.quiet(found.handle)
     got = {verb: await found.said(verb) for verb, answer in want.items() if answer != "ok"}
     wrong: list[str] = []
-    if await found.trace() != before:
+    if await s.quiet(found.handle) != before:
         wrong.append(f"{state}: a refusal left a trace")
     wrong += offered(found, state, want)
     taken = [verb for verb, answer in want.items() if answer == "ok"]
@@ -335,7 +314,7 @@ async def test_the_api_says_the_same_as_the_process() -> None:
 Verb = tuple[Situation, str]
 
 
-async def together(stage: Open, queue: str, pairs: list[tuple[Verb, Verb]]) -> list[list[str]]:
+async def together(stage: Open, s: Stage, pairs: list[tuple[Verb, Verb]]) -> list[list[str]]:
     """Sends two verbs to each process while nobody works on it, so that they meet in one step; gives their answers."""
     sent: list[list[asyncio.Task[str]]] = []
     for pair in pairs:
@@ -344,37 +323,18 @@ async def together(stage: Open, queue: str, pairs: list[tuple[Verb, Verb]]) -> l
             (name, argument), ident = situation.call(verb), str(uuid.uuid4())
             attempt = situation.handle.execute_update(name, argument, id=ident)
             sent[-1].append(asyncio.create_task(word_of(attempt)))
-            await arrived(situation.handle, ident)
-    async with stage(pairs[0][0][0].office, queue=queue):
+            await s.arrived(situation.handle, ident)
+    async with stage(s.office, queue=s.queue):
         answers = [[await one for one in pair] for pair in sent]
         for (situation, _), _ in pairs:
-            await situation.trace()
+            await s.quiet(situation.handle)
     return answers
-
-
-async def arrived(handle: WorkflowHandle[Any, Any], update_id: str) -> None:
-    """Until the server holds an Update that nobody has looked at yet."""
-    execution = WorkflowExecution(workflow_id=handle.id)
-    client = handle._client  # pyright: ignore[reportPrivateUsage]
-    request = PollWorkflowExecutionUpdateRequest(
-        namespace=client.namespace, update_ref=UpdateRef(workflow_execution=execution, update_id=update_id)
-    )
-    for _ in range(600):
-        try:
-            await client.workflow_service.poll_workflow_execution_update(request)
-            return
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{update_id} never arrived")
 
 
 async def test_what_two_people_do_at_the_same_moment_has_one_result(stage: Open) -> None:
     async with stage(SlowEnd(), max_cached_workflows=0) as s:
         states = ("suspended", "ready", "last", "ready", "ready", "ready", "ready")
         found = await asyncio.gather(*(signing(s, state) for state in states))
-        office, queue = found[0].office, s.queue
     stopped, closing, last, one_back, two_back, withdrawn, answered = found
     meetings = [
         ((stopped, "cancel"), (stopped, "resume"), ["ok", "now"]),
@@ -385,8 +345,9 @@ async def test_what_two_people_do_at_the_same_moment_has_one_result(stage: Open)
         ((withdrawn, "withdraw"), (withdrawn, "complete"), ["ok", "closed"]),
         ((answered, "complete"), (answered, "withdraw"), ["ok", "late"]),
     ]
-    got = await together(stage, queue, [(one, other) for one, other, _ in meetings])
+    got = await together(stage, s, [(one, other) for one, other, _ in meetings])
     assert got == [want for _, _, want in meetings]
+    office = stopped.office
     # A cancelled case is cancelled, for the reason given, and nothing of it stays open or half done.
     for case in (stopped, closing, last):
         row = case.row()
