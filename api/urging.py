@@ -41,8 +41,8 @@ async def urge(s: AsyncSession, viewer: Viewer, task_id: str, body: UrgeBody) ->
     if task.urged_at is not None and now - task.urged_at < pause:
         raise await _too_soon(s, task.urged_by or "", task.urged_at + pause)
     task.urged_at, task.urged_by = now, viewer.username
-    people = await reminders.in_charge(s, task)
-    people = [p for p in people if p.username != viewer.username]
+    reached = await reminders.in_charge(s, reminders.whose(task))
+    people = [person for person, _ in reached if person.username != viewer.username]
     to_zh, to_en = "、".join(p.name_zh for p in people), ", ".join(p.name_en for p in people)
     tail = f"：{body.note}" if body.note else ""
     words = Text(

@@ -5,11 +5,10 @@ installation has not set up, or for which there is no address, is not used howev
 be read now (the key is not there) are never written over. What may be chosen is checked in `api/message_settings.py`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,7 +21,6 @@ from store.tables.outbox import MessageSettings, Outgoing
 from store.tables.people import User
 
 log = logger(__name__)
-_OF_USERS = select(MessageSettings).where(MessageSettings.username.in_(bindparam("usernames", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,11 @@ class Kept:
 
 async def of_user(session: AsyncSession, user: User) -> Kept:
     """The wishes of a user; by mail and at once when nothing was chosen."""
-    return _kept(user, await session.get(MessageSettings, user.username))
+    return kept(user, await session.get(MessageSettings, user.username))
 
 
-async def of_users(session: AsyncSession, users: Sequence[User]) -> dict[str, Kept]:
-    """The same of several, by login, in one statement."""
-    found = await session.scalars(_OF_USERS, {"usernames": [u.username for u in users]})
-    rows = {row.username: row for row in found}
-    return {u.username: _kept(u, rows.get(u.username)) for u in users}
-
-
-def _kept(user: User, row: MessageSettings | None) -> Kept:
+def kept(user: User, row: MessageSettings | None) -> Kept:
+    """The same where the row was read with the user's."""
     mail = {MAIL: user.email} if user.email else {}
     if row is None:
         return Kept(addresses=mail)

@@ -16,10 +16,11 @@ from domain.delivery import discreet
 from schemas.base import Text
 from store import message_settings, outbox
 from store.live import INBOX_CHANNEL, TO_USER
+from store.message_settings import Kept
 from store.tables.people import User
 from store.tables.processes import Process, Task
 
-# However many people are told of one thing, and their pages with them: one statement.
+# However many people are told of one thing, their pages and the rungs that it tells of with them: one statement.
 _IN_PAGES = text("""
     WITH written AS (
         INSERT INTO messages (username, key, text_zh, text_en, link, process_id, task_id, at)
@@ -29,6 +30,12 @@ _IN_PAGES = text("""
         )
         ON CONFLICT (key) DO NOTHING
         RETURNING id, key, username
+    ), linked AS (
+        UPDATE reminders SET message_id = w.id
+        FROM written AS w
+        JOIN jsonb_to_recordset(:notices) AS n(key text, rungs jsonb) ON n.key = w.key
+        CROSS JOIN LATERAL jsonb_array_elements_text(n.rungs) AS r(key)
+        WHERE reminders.key = r.key AND reminders.recipient = w.username
     )
     SELECT key, id, pg_notify(:channel, :to_user || username) FROM written
 """).bindparams(bindparam("notices", type_=JSONB))
@@ -36,7 +43,8 @@ _IN_PAGES = text("""
 
 @dataclass(frozen=True)
 class Notice:
-    """What one user is told. `key` is its own for ever."""
+    """What one user is told. `key` is its own for ever. `rungs`: keys of the reminders that it tells of, claimed by
+    the caller before."""
 
     username: str
     message: Text
@@ -44,6 +52,7 @@ class Notice:
     link: str | None
     process_id: str | None = None
     task_id: str | None = None
+    rungs: tuple[str, ...] = ()
 
 
 async def notify(
@@ -60,15 +69,14 @@ async def notify(
     """Tells a user something about work; it rests on rest days outside of the pages, and goes with the task's end.
     Returns the message's id; None when its key was there."""
     notice = Notice(user.username, message, key, link, process_id, task_id)
-    return (await notify_all(session, [(user, notice)], now)).get(key)
+    return (await notify_all(session, [(await message_settings.of_user(session, user), notice)], now)).get(key)
 
 
-async def notify_all(session: AsyncSession, notices: Sequence[tuple[User, Notice]], now: datetime) -> dict[str, int]:
-    """The same for several; gives the ids of the messages that are new, by key."""
+async def notify_all(session: AsyncSession, notices: Sequence[tuple[Kept, Notice]], now: datetime) -> dict[str, int]:
+    """The same for several, each as that user wants to be told; gives the ids of the messages that are new, by key."""
     if not notices:
         return {}
     written = await _write(session, [notice for _, notice in notices], now)
-    kept = await message_settings.of_users(session, [user for user, _ in notices])
     await outbox.queue_reminders(
         session,
         [
@@ -76,8 +84,8 @@ async def notify_all(session: AsyncSession, notices: Sequence[tuple[User, Notice
                 n.key, n.username, channel, n.message,
                 link=n.link, process_id=n.process_id, task_id=n.task_id, now=now,
             )
-            for _, n in notices
-            for channel in kept[n.username].ways
+            for kept, n in notices
+            for channel in kept.ways
         ],
     )  # fmt: skip
     return written
@@ -98,7 +106,7 @@ async def in_pages(
 
 
 async def _write(session: AsyncSession, notices: Sequence[Notice], now: datetime) -> dict[str, int]:
-    rows: list[dict[str, str | None]] = []
+    rows: list[dict[str, str | tuple[str, ...] | None]] = []
     for notice in notices:
         words = discreet(notice.message)
         rows.append(
@@ -110,6 +118,7 @@ async def _write(session: AsyncSession, notices: Sequence[Notice], now: datetime
                 "link": notice.link,
                 "process_id": notice.process_id,
                 "task_id": notice.task_id,
+                "rungs": notice.rungs,
             }
         )
     values = {"notices": rows, "now": now, "channel": INBOX_CHANNEL, "to_user": TO_USER}

@@ -9,9 +9,9 @@ hours, digest and rest days are decided when a message is about to leave, by the
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import Table, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,7 +32,7 @@ MAX_ERROR = 300
 MOST_IN_DIGEST = 100
 REMINDER_SUBJECT = Text(zh="保期提醒", en="Baoqi reminder")
 DIGEST_SUBJECT = Text(zh="保期每日汇总", en="Baoqi daily digest")
-_QUEUE = insert(Outgoing).on_conflict_do_nothing(constraint="uq_outbox_key")
+_QUEUE = insert(cast("Table", Outgoing.__table__)).on_conflict_do_nothing(constraint="uq_outbox_key")
 NOT_WANTED = "收件人已停用该渠道。 The reader no longer uses this channel."
 
 

@@ -7,19 +7,24 @@ the process.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import String, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Date, Select, String, all_, any_, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import load_only
+from sqlalchemy.orm import raiseload
 
 from runtime import clock
 from schemas.base import Text
 from schemas.deadlines import RungInstant
 from schemas.process import Reminder
-from store import substitutes, users
+from store import message_settings, substitutes, users
+from store.message_settings import Kept
 from store.messages import Notice, notify_all, subject_of
+from store.tables.outbox import MessageSettings
 from store.tables.people import User
 from store.tables.processes import Process, Task
 
@@ -32,56 +37,57 @@ _CLAIM = text("""
     ON CONFLICT DO NOTHING
     RETURNING key, recipient
 """).bindparams(bindparam("claims", type_=JSONB), bindparam("process_id", type_=String))
-_LINK = text("""
-    UPDATE reminders SET message_id = l.message_id
-    FROM jsonb_to_recordset(:links) AS l(key text, recipient text, message_id bigint)
-    WHERE reminders.key = l.key AND reminders.recipient = l.recipient
-""").bindparams(bindparam("links", type_=JSONB))
-_WHOSE_TASK = (Task.holder, Task.owner, Task.roles, Task.org_unit, Task.subject, Task.excluded)
+_WHOSE_TASK = select(Task.holder, Task.owner, Task.roles, Task.org_unit, Task.subject, Task.excluded).where(
+    Task.id == bindparam("task_id")
+)
 NOBODY = "-"  # claims a rung that nobody could be told of
+Recipient = tuple[User, MessageSettings | None]
+
+
+class Whose(NamedTuple):
+    """What of a task says whom it concerns."""
+
+    holder: str | None
+    owner: str | None
+    roles: Sequence[str]
+    org_unit: str | None
+    subject: str | None
+    excluded: Sequence[str]
 
 
 async def remind(session: AsyncSession, process: Process, reminders: list[Reminder], now: datetime) -> None:
     """Claims the rungs and writes one message a person for all that were new."""
-    wanted: list[tuple[str, User | None, Reminder, RungInstant]] = []
+    wanted: list[tuple[str, Recipient | None, Reminder, RungInstant]] = []
     for reminder in reminders:
         recipients = await _recipients(session, process, reminder)
         for rung in reminder.rungs:
             key = f"{process.id}/{reminder.task_id or ''}/{rung.key}"
-            wanted += [(key, user, reminder, rung) for user in recipients or [None]]
+            wanted += [(key, person, reminder, rung) for person in recipients or [None]]
     if not wanted:
         return
     claims = [
         {
             "key": key,
-            "recipient": user.username if user else NOBODY,
+            "recipient": person[0].username if person else NOBODY,
             "task_id": reminder.task_id,
             "rung": rung.rung,
             "addressed_to": reminder.to,
             "due_at": rung.at.isoformat(),
             "at": reminder.at.isoformat(),
         }
-        for key, user, reminder, rung in wanted
+        for key, person, reminder, rung in wanted
     ]
     claimed = {
         (c.key, c.recipient) for c in await session.execute(_CLAIM, {"process_id": process.id, "claims": claims})
     }
     news: dict[str, list[tuple[str, Reminder]]] = defaultdict(list)
-    by_name: dict[str, User] = {}
-    for key, user, reminder, _ in wanted:
-        if user is not None and (key, user.username) in claimed:
-            by_name[user.username] = user
-            news[user.username].append((key, reminder))
-    notices = [(by_name[name], _notice(process, name, found)) for name, found in news.items()]
-    written = await notify_all(session, notices, now)
-    links = [
-        {"key": key, "recipient": n.username, "message_id": written[n.key]}
-        for _, n in notices
-        if n.key in written
-        for key, _ in news[n.username]
-    ]
-    if links:
-        await session.execute(_LINK, {"links": links})
+    ways: dict[str, Kept] = {}
+    for key, person, reminder, _ in wanted:
+        if person is not None and (key, person[0].username) in claimed:
+            name = person[0].username
+            ways[name] = ways.get(name) or message_settings.kept(*person)
+            news[name].append((key, reminder))
+    await notify_all(session, [(ways[name], _notice(process, name, found)) for name, found in news.items()], now)
 
 
 def _notice(process: Process, name: str, found: list[tuple[str, Reminder]]) -> Notice:
@@ -97,28 +103,70 @@ def _notice(process: Process, name: str, found: list[tuple[str, Reminder]]) -> N
         link=f"/tasks/{task_id}" if task_id else f"/processes/{process.id}",
         process_id=process.id,
         task_id=task_id,
+        rungs=tuple(key for key, _ in found),
     )
 
 
-async def _recipients(session: AsyncSession, process: Process, reminder: Reminder) -> list[User]:
+async def _recipients(session: AsyncSession, process: Process, reminder: Reminder) -> list[Recipient]:
     """The holder, or everybody who could take the task; the supervisors; the heads; and today's substitutes of each."""
     if reminder.to != "holder":
-        return await substitutes.reached(session, users.meant_by([reminder.to]), clock.today())
+        return await _reached(session, _meant((reminder.to,)))
     if reminder.task_id is not None:
-        task = await session.get(Task, reminder.task_id, options=[load_only(*_WHOSE_TASK)])
+        task = (await session.execute(_WHOSE_TASK, {"task_id": reminder.task_id})).one_or_none()
         if task is not None:
-            return await in_charge(session, task)
-    meant = users.meant_by(reminder.roles, process.org_unit, process.subject)
-    return await substitutes.reached(session, meant, clock.today())
+            return await in_charge(session, Whose(*task))
+    return await _reached(session, _meant(tuple(reminder.roles)), org_unit=process.org_unit, person=process.subject)
 
 
-async def in_charge(session: AsyncSession, task: Task) -> list[User]:
+def whose(task: Task) -> Whose:
+    """The same of a task's row."""
+    return Whose(task.holder, task.owner, task.roles, task.org_unit, task.subject, task.excluded)
+
+
+async def in_charge(session: AsyncSession, task: Whose) -> list[Recipient]:
     """Who has to act: the holder and the one who delegated it to him; else everybody who could take the task; and
     today's substitutes of each."""
     names = [name for name in (task.holder, task.owner) if name is not None]
     if names:
-        holding = await substitutes.reached(session, User.username.in_(names), clock.today())
+        holding = await _reached(session, _NAMED, names=names)
         if holding:
             return holding
-    could = users.meant_by(task.roles, task.org_unit, task.subject) & User.username.not_in(task.excluded)
-    return await substitutes.reached(session, could, clock.today())
+    could = _meant(tuple(task.roles))
+    return await _reached(session, could, org_unit=task.org_unit, person=task.subject, excluded=task.excluded)
+
+
+async def _reached(
+    session: AsyncSession,
+    statement: Select[Any, Any],
+    *,
+    names: Sequence[str] = (),
+    excluded: Sequence[str] = (),
+    org_unit: str | None = None,
+    person: str | None = None,
+) -> list[Recipient]:
+    values = {
+        "today": clock.today(), "names": list(names), "excluded": list(excluded), "org_unit": org_unit or "",
+        "person": person or "",
+    }  # fmt: skip
+    return [(user, settings) for user, settings in await session.execute(statement, values)]
+
+
+def _statement(meant: ColumnElement[bool]) -> Select[Any, Any]:
+    """They are only told something, so their roles and colleges are not loaded."""
+    return (
+        select(User, MessageSettings)
+        .outerjoin(MessageSettings, MessageSettings.username == User.username)
+        .where(substitutes.reached(meant, bindparam("today", type_=Date)))
+        .order_by(User.username)
+        .options(raiseload(User.roles), raiseload(User.org_units))
+    )
+
+
+_NAMED = _statement(User.username == any_(bindparam("names", type_=ARRAY(String))))
+
+
+@lru_cache(maxsize=256)
+def _meant(roles: tuple[str, ...]) -> Select[Any, Any]:
+    """Made once for each set of roles: to build and compare a statement costs more than to run it."""
+    meant = users.meant_by(roles, bindparam("org_unit", type_=String), bindparam("person", type_=String))
+    return _statement(meant & (User.username != all_(bindparam("excluded", type_=ARRAY(String)))))

@@ -9,9 +9,8 @@ from collections.abc import Collection
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import BindParameter, ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import raiseload
 
 from store.tables.desk import Substitution
 from store.tables.people import User
@@ -40,18 +39,12 @@ async def in_force(session: AsyncSession, today: date) -> dict[str, str]:
     return {row.absent: row.substitute for row in await session.execute(statement)}
 
 
-async def reached(session: AsyncSession, meant: ColumnElement[bool], today: date) -> list[User]:
+def reached(meant: ColumnElement[bool], today: date | BindParameter[date]) -> ColumnElement[bool]:
     """The active people who are meant, and whoever stands in for one of them today: what must reach the one reaches the
-    other too. They are only told something, so their roles and colleges are not loaded."""
+    other too."""
     absent = select(User.username).where(User.active, meant).correlate(None)
     standing_in = select(Substitution.substitute).where(Substitution.absent.in_(absent), substitution_in_force(today))
-    rows = await session.scalars(
-        select(User)
-        .where(User.active, or_(meant, User.username.in_(standing_in)))
-        .order_by(User.username)
-        .options(raiseload(User.roles), raiseload(User.org_units))
-    )
-    return list(rows)
+    return User.active & or_(meant, User.username.in_(standing_in))
 
 
 async def add(

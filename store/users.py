@@ -6,12 +6,13 @@ quarter of an hour. `Viewer` is the one description of who asks; every query tha
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pwdlib import PasswordHash
-from sqlalchemy import ColumnElement, and_, bindparam, delete, false, func, select, true
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, false, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from runtime import clock
@@ -234,7 +235,11 @@ async def find_token(session: AsyncSession, token: str, now: datetime) -> Viewer
     return await seen_as(session, user) if user is not None and user.active else None
 
 
-def meant_by(roles: list[str], org_unit: str | None = None, person_id: str | None = None) -> ColumnElement[bool]:
+def meant_by(
+    roles: Sequence[str],
+    org_unit: str | BindParameter[str] | None = None,
+    person_id: str | BindParameter[str] | None = None,
+) -> ColumnElement[bool]:
     """Who is meant by these roles; college officers of that unit, the employee who is that person."""
     scope: ColumnElement[bool] = false()
     for role in roles:
@@ -244,9 +249,9 @@ def meant_by(roles: list[str], org_unit: str | None = None, person_id: str | Non
         has_role = User.roles.any(UserRole.role == role)
         where: ColumnElement[bool] = true()
         if role == "college":
-            where = User.org_units.any(UserOrgUnit.org_unit == (org_unit or ""))
+            where = User.org_units.any(UserOrgUnit.org_unit == ("" if org_unit is None else org_unit))
         elif role == "employee":
-            where = User.person_id == (person_id or "")
+            where = User.person_id == ("" if person_id is None else person_id)
         scope = scope | (has_role & where)
     return scope
 
