@@ -18,7 +18,7 @@ from schemas.amendment import ConfirmAmendmentForm
 from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
-from schemas.tax_payment import PaymentForm, TakeOffForm
+from schemas.tax_payment import PaymentForm, TakeOffForm, to_remove
 from store import alike, amendments, case_rules, ledger, people, policies, retirement_tracks, rule_tables
 from store.tables.processes import Process, Task
 
@@ -43,6 +43,15 @@ async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: 
     if task.kind == "tax_payment.visible":
         return await _everyone_has_a_number(s, task)
     return []
+
+
+async def instead(s: AsyncSession, task: Task, outcome: str) -> Text | None:
+    """What to do in place of an outcome that the task could offer and does not: nothing of our lines is to be corrected
+    where the only difference is who is not on our list."""
+    if (task.kind, outcome) != ("tax_payment.confirm", "adjust"):
+        return None
+    others = await ledger.strangers(s, str(task.spec["data"]["bill_id"]))
+    return to_remove(len(others)) if others else None
 
 
 async def _amendment(s: AsyncSession, task: Task) -> None:

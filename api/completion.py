@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import engine, permissions, tasks, views
-from api.answer_checks import faults_of_answer
+from api.answer_checks import faults_of_answer, instead
 from api.json_body import JsonObjectRoute
 from api.problems import (
     BadDate,
@@ -140,7 +140,7 @@ async def _store(
     await tasks.hold(s, viewer, task)
     spec = tasks.spec_of(task)
     if body.outcome not in spec.outcomes:
-        raise BadOutcome(body.outcome, spec.outcomes)
+        raise BadOutcome(body.outcome, spec.outcomes, await instead(s, task, body.outcome))
     if not permissions.may_choose(viewer, task, body.outcome):
         raise NotAllowed
     form = await _form(s, task, process, body)

@@ -206,10 +206,12 @@ class BadForm(Problem):
 class BadOutcome(Problem):
     status, code = 422, "bad_outcome"
 
-    def __init__(self, given: str, allowed: Sequence[str]) -> None:
+    def __init__(self, given: str, allowed: Sequence[str], instead: Text | None = None) -> None:
+        """`instead`: what to do, where it is known why the outcome is not offered now."""
         text = Text(
-            zh=f"该任务没有“{given[:40]}”这一办理结果，可用：{'、'.join(allowed)}。",
-            en=f"The task has no outcome {given[:40]!r}; use one of: {', '.join(allowed)}.",
+            zh=f"该任务没有“{given[:40]}”这一办理结果，可用：{'、'.join(allowed)}。{instead.zh if instead else ''}",
+            en=f"The task has no outcome {given[:40]!r}; use one of: {', '.join(allowed)}."
+            f"{f' {instead.en}' if instead else ''}",
         )
         super().__init__(text, faults=[("/outcome", "bad_outcome", text)])
 

@@ -69,6 +69,7 @@ class BillComparison(Payload):
     person_total: str
     differing_lines: int = 0
     difference: str = "0.00"
+    correctable: bool = True  # lines of ours differ; who is on the agency's bill alone is no line of ours
 
 
 class OpenLines(Payload):

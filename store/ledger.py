@@ -226,6 +226,7 @@ async def compare_bill(session: AsyncSession, of_id: str) -> BillComparison:
         person_total=str(sum((a.person for a, _ in pairs), ZERO)),
         differing_lines=len(differing),
         difference=str(gap),
+        correctable=any(a != b and person not in others for (person, _, _), (a, b) in found.items()),
     )
 
 

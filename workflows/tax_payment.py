@@ -304,11 +304,12 @@ class TaxPayment(Process):
                     update={"unit_total": comparison.unit_total, "person_total": comparison.person_total}
                 )
                 title = work.title
+                corrections = ["adjust"] if comparison.correctable else []
                 result = await self._ask(
                     "confirm",
                     "confirm",
                     Text(zh=f"核对{title.zh}", en=f"Compare the {title.en}"),
-                    ["confirm"] if comparison.equal else ["adjust", "recheck", TAKE_OFF],
+                    ["confirm"] if comparison.equal else [*corrections, "recheck", TAKE_OFF],
                     bill=work.bill,
                     internal="confirm",
                     data={"equal": comparison.equal, "difference": comparison.difference, **why(back)},

@@ -12,6 +12,7 @@ from schemas.calls import FreezeArg, PaymentScope
 from schemas.enrolment import LineRequest
 from store import alike, ledger, people
 from store.database import session
+from store.tables.ledger import AgencyLine
 from store.tables.processes import Process, Submission
 from store.users import Viewer
 from tests.api.conftest import hire
@@ -214,6 +215,18 @@ async def test_who_is_taken_off_stands_on_the_bill_and_nobody_without_a_number_i
         data={"bill_id": bill.bill_id}, process={"kind": "tax_payment"},
     )  # fmt: skip
     chosen = {"persons": [person, stranger], "reason": "税务端查无此人"}
+    async with session() as s:
+        s.add(AgencyLine(bill_id=bill.bill_id, person_id=stranger, premium_month=scope.month, insurance="pension",
+                         unit_amount=9, person_amount=0))  # fmt: skip
+    comparing = await office.task(
+        scope.process_id, "tax_payment.confirm", key="confirm/1", outcomes=["recheck", "take_off"], org_unit=None,
+        data={"bill_id": bill.bill_id}, process={"kind": "tax_payment"}, revision=2,
+    )  # fmt: skip
+    client = await office.sign_in("clerk2")
+    body = {"outcome": "adjust", "data": {"reason": "按征集单"}, "version": 1}
+    refused = await client.post(f"/api/v1/tasks/{comparing}/complete", json=body, headers=key())
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad_outcome")
+    assert "请在税务客户端将其移出" in refused.json()["detail"], "it is said what to do instead"
     assert await answered(office, task, "clerk", "take_off", chosen) == {"/data/persons": "not_on_bill"}
     assert "/data/persons" in await answered(office, task, "clerk", "take_off", chosen | {"persons": []})
     assert await answered(office, task, "clerk", "visible", {}) == {"/outcome": "number_missing"}

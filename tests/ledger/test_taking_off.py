@@ -229,6 +229,7 @@ async def test_who_is_on_the_agencys_bill_alone_is_a_difference_with_a_name(offi
     await run(fetch_bill, arg)
     found = await run(compare_bill, arg)
     assert (found.equal, found.differing_lines, found.difference) == (False, 3, "17.00")
+    assert not found.correctable, "no line of ours differs"
     submission = await office.submit("tax_payment.confirm", "adjust", ReasonForm(reason="按征集单"))
     adjusted = await run(adjust_bill, BillDecision(bill_id=bill.bill_id, submission_id=submission, actor="clerk"))
     assert not adjusted.equal, "our lines are right as they are"
@@ -244,6 +245,9 @@ async def test_who_is_on_the_agencys_bill_alone_is_a_difference_with_a_name(offi
         (block,) = [b for b in blocks(context, {}, lang) if b.id == "ctx-comparison"]
         assert any(words in note.text and note.tone == "bad" for note in block.notes)
         assert "C7700002" in [cell.text for cells, _ in block.rows for cell in cells]
+    await upload_bill(bill.bill_id, [*ours[1:], *others])
+    await run(fetch_bill, arg)
+    assert (await run(compare_bill, arg)).correctable, "a line of ours differs as well"
     await upload_bill(bill.bill_id, ours)
     await run(fetch_bill, arg)
     assert (await run(compare_bill, arg)).equal

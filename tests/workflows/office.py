@@ -72,6 +72,7 @@ class Office:
         self.lines: dict[str, int] = {}  # levy -> lines unbilled
         self.bills: dict[str, str] = {}  # bill id -> status
         self.comparisons: list[bool] = []
+        self.only_strangers = False  # a difference is somebody on the agency's bill alone
         self.adjusted_to = ""  # the unit part after a correction
         self.visible_after = 0
         self.persons = 1  # on a bill that is frozen now
@@ -340,6 +341,7 @@ class Office:
             unit_total=ref.unit_total,
             person_total=ref.person_total,
             difference="0.00" if equal else "0.01",
+            correctable=not self.only_strangers,
         )
 
     @activity.defn(name="adjust_bill")

@@ -48,14 +48,19 @@ async def test_lines_of_the_month_then_later_ones_then_the_month_ends(stage: Ope
 async def test_a_difference_of_a_cent_is_not_confirmed(stage: Open) -> None:
     office = Office()
     office.lines = {"social": 3}
-    office.comparisons = [False, False, True]
+    office.comparisons = [False, False, False, True]
     async with stage(office) as s:
         handle = await s.begin("TaxPayment", at=START, **SCOPE)
         await complete(handle, await office.task("tax_payment.freeze"))
         different = await office.task("tax_payment.confirm")
         assert different.spec.outcomes == ["adjust", "recheck", "take_off"]
         assert different.spec.data["difference"] == "0.01"
+        office.only_strangers = True
         await complete(handle, different, "recheck")
+        strangers = await office.task("tax_payment.confirm")
+        assert strangers.spec.outcomes == ["recheck", "take_off"], "a correction would change nothing"
+        office.only_strangers = False
+        await complete(handle, strangers, "recheck")
         again = await office.task("tax_payment.confirm")
         await complete(handle, again, "adjust", {"reason": "税务端按月取整"})
         equal = await office.task("tax_payment.confirm", where=lambda t: t.spec.outcomes == ["confirm"])
