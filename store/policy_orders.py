@@ -12,7 +12,8 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.policy_impact import finalised_by
+from domain.policy_impact import OpenDeadline, finalised_by
+from runtime.logging import logger
 from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
 from store import policy_impact
@@ -22,6 +23,7 @@ from store.tables.processes import Process
 PENDING, DONE, GONE, FAILED = "pending", "done", "gone", "failed"
 CALENDAR, ALL = "calendar", "all"
 MAX_ERROR = 300
+log = logger(__name__)
 PUBLISHED = Text(zh="放假安排已公布", en="the year's holidays are published")
 
 
@@ -73,11 +75,20 @@ async def order_published(
     if not cases_behind:
         return 0
     found = await policy_impact.open_deadlines(session, cases_behind, provisional=True)
-    cases = list(dict.fromkeys(item.process_id for item in finalised_by(found, snapshot)))
+    cases = list(dict.fromkeys(item.process_id for item in found if _finalised(item, snapshot)))
     made = await add(
         session, cases, CALENDAR, reason, version=snapshot.version, actor=actor, now=now, change_id=change_id
     )
     return len(made)
+
+
+def _finalised(item: OpenDeadline, snapshot: PolicySnapshot) -> bool:
+    """One date that cannot be counted by the rules in force keeps no other case from being told."""
+    try:
+        return bool(finalised_by([item], snapshot))
+    except Exception:
+        log.exception("date_not_counted", process=item.process_id, deadline=item.deadline.id)
+        return False
 
 
 async def pending(session: AsyncSession, limit: int) -> list[PolicyOrder]:

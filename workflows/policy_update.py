@@ -1,21 +1,27 @@
 """A running case takes over newer rules, by order of `store/policy_orders.py`; it never does so by itself.
 
-Invariants: the rules come from an activity and so stand in the history; the same order again changes nothing; a moved
-date is noted with its old and new day and the reason; a rung that has fired does not fire again.
+Invariants: the rules come from an activity and so stand in the history; the same order again changes nothing; rules by
+which a date of the case cannot be counted are refused, and the case goes on by its own; a moved date is noted with its
+old and new day and the reason; a rung that has fired does not fire again.
 """
+
+from collections.abc import Iterable
 
 from temporalio import workflow
 
 from schemas.base import Text
-from schemas.deadlines import Deadline, LegalKind
+from schemas.deadlines import Deadline, LegalKind, PolicySnapshot
 from schemas.process import PolicyAnswer, PolicyUpdate
-from schemas.tasks import TaskState
+from schemas.tasks import Refusal, TaskState
 from workflows.calls import load_policy
-from workflows.human_task import HumanTask, refuse_now
+from workflows.human_task import HumanTask, refusal, refuse_now
 from workflows.verbs import Verbs
 
 with workflow.unsafe.imports_passed_through():
     from domain import policy, recount
+
+
+Counted = tuple[dict[str, Deadline], dict[str, list[Deadline]]]  # of the case; of each open task
 
 
 class PolicyUpdates(Verbs):
@@ -28,6 +34,7 @@ class PolicyUpdates(Verbs):
         adopted = newest if order.scope == "all" else recount.with_published_years(self.policy, newest)
         if adopted.version == self.policy.version or self._ended is not None:
             return PolicyAnswer(version=self.policy.version)
+        counted = self._counted(order, adopted)
         old, self.policy = self.policy.version, adopted
         self.note(
             "policy_updated",
@@ -38,7 +45,7 @@ class PolicyUpdates(Verbs):
             actor=order.actor,
             data={"order": order.id, "scope": order.scope},
         )
-        moved = self._count_again(order)
+        moved = self._take_dates(order, counted)
         self.plan += 1
         self.touch()
         await self.projected()
@@ -54,21 +61,39 @@ class PolicyUpdates(Verbs):
         if self._ended is not None:
             raise refuse_now("the process has ended")
 
-    def _count_again(self, order: PolicyUpdate) -> int:
-        """Every unmet deadline of the case and of its open tasks; gives how many moved to another day."""
-        moved: dict[str, tuple[Deadline, Deadline]] = {}
+    def _counted(self, order: PolicyUpdate, rules: PolicySnapshot) -> Counted:
+        """Every deadline of the case and of its open tasks by these rules; changes nothing. An error of ours in here is
+        told to who gave the order: it would stop the case, and each case that was told."""
 
         def again(deadline: Deadline) -> Deadline:
-            fresh = recount.recounted(deadline, self.policy, rules=order.scope == "all", why=order.reason)
-            if fresh.due_at != deadline.due_at:
-                moved.setdefault(deadline.id, (deadline, fresh))
-            return fresh
+            try:
+                return recount.recounted(deadline, rules, rules=order.scope == "all", why=order.reason)
+            except Exception as error:
+                workflow.logger.exception("%s cannot be counted again", deadline.id)
+                raise refusal(Refusal.BAD_DATE, f"{deadline.id} cannot be counted by these rules: {error!r}") from error
 
-        self.deadlines = {key: again(deadline) for key, deadline in self.deadlines.items()}
+        case = {key: again(deadline) for key, deadline in self.deadlines.items()}
+        tasks = {
+            task.id: [d if _frozen(task, d) else again(d) for d in task.deadlines] for task in self.desk.open_tasks
+        }
+        return case, tasks
+
+    def _take_dates(self, order: PolicyUpdate, counted: Counted) -> int:
+        """The deadlines as they were counted; gives how many moved to another day."""
+        moved: dict[str, tuple[Deadline, Deadline]] = {}
+
+        def note_moves(before: Iterable[Deadline], after: Iterable[Deadline]) -> None:
+            for old, new in zip(before, after, strict=True):
+                if old.due_at != new.due_at:
+                    moved.setdefault(old.id, (old, new))
+
+        case, tasks = counted
+        note_moves(self.deadlines.values(), case.values())
+        self.deadlines = case
         for task in self.desk.open_tasks:
-            fresh = [d if _frozen(task, d) else again(d) for d in task.deadlines]
-            if fresh != task.deadlines:
-                task.deadlines = fresh
+            note_moves(task.deadlines, tasks[task.id])
+            if tasks[task.id] != task.deadlines:
+                task.deadlines = tasks[task.id]
                 self.touch(task)
         for old, new in moved.values():
             self._disarm_past(new)

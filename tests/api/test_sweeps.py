@@ -9,6 +9,7 @@ from api import engine
 from api.completion import resend_pending_submissions
 from api.policy_orders import send_policy_orders
 from api.starts import start_pending
+from domain.policy_impact import OpenDeadline
 from runtime import clock
 from schemas.process import PolicyAnswer
 from store import forecast, policies, policy_orders
@@ -22,8 +23,9 @@ async def test_one_bad_row_stops_no_other(office: Office, monkeypatch: pytest.Mo
     bad, good = await office.case(), await office.case(id_number="C01X00T55")
     clerk = await office.sign_in("clerk")
     office.temporal.silent = True
+    awaited = due_in(3, "verification").model_copy(update={"provisional": True})
     for case in (bad, good):  # the bad one is the older of each kind
-        task = await office.task(case, process={"policy_version": "older", "deadlines": [due_in(3, "verification")]})
+        task = await office.task(case, process={"policy_version": "older", "deadlines": [awaited]})
         headers = {"Idempotency-Key": "1"}
         body = {"outcome": "approve", "data": {}, "version": 1}
         assert (await clerk.post(f"/api/v1/tasks/{task}/complete", json=body, headers=headers)).status_code == 202
@@ -43,14 +45,27 @@ async def test_one_bad_row_stops_no_other(office: Office, monkeypatch: pytest.Mo
         answers = dict((await s.execute(select(Submission.process_id, Submission.status))).all())
     assert answers == {bad: "pending", good: "done"}
 
-    version = policies.snapshot().version
+    snapshot = policies.snapshot()
+
+    def finalised(found: list[OpenDeadline], *_: Any) -> list[OpenDeadline]:
+        if found[0].process_id == bad:
+            raise ValueError("a fault in the program")
+        return found
+
+    monkeypatch.setattr(policy_orders, "finalised_by", finalised)
     async with session() as s:
-        await policy_orders.add(
-            s, [bad, good], policy_orders.ALL, policy_orders.PUBLISHED, version=version, actor="policy", now=clock.now()
-        )
-        orders = {o.process_id: o.id for o in await policy_orders.pending(s, 10)}
-    office.temporal.answers[f"policy/{orders[good]}"] = PolicyAnswer(version=version)
-    assert await send_policy_orders() == 1
+        assert await policy_orders.order_published(s, snapshot, clock.now()) == 1
+        ordered = {"version": snapshot.version, "actor": "policy", "now": clock.now()}
+        await policy_orders.add(s, [bad, good], policy_orders.ALL, policy_orders.PUBLISHED, **ordered)
+        orders = await policy_orders.pending(s, 10)
+    assert sorted((o.process_id == good, o.scope) for o in orders) == [
+        (False, "all"),
+        (True, "all"),
+        (True, "calendar"),
+    ]
+    for order in orders:
+        office.temporal.answers[f"policy/{order.id}"] = PolicyAnswer(version=snapshot.version)
+    assert await send_policy_orders() == 2
     async with session() as s:
         assert [(o.process_id, o.attempts) for o in await policy_orders.pending(s, 10)] == [(bad, 1)]
 

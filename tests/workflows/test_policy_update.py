@@ -14,6 +14,7 @@ from schemas.base import Text
 from schemas.deadlines import PolicySnapshot
 from schemas.process import PolicyAnswer, PolicyUpdate
 from tests.workflows.office import Office, complete, shanghai
+from tests.workflows.test_returning import refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Open = Callable[..., Any]
@@ -108,7 +109,10 @@ async def test_a_case_keeps_its_rules_until_it_is_told(stage: Open) -> None:
             r.model_copy(update={"n": 10}) if r.id in ("INT-MATERIALS", "INT-VERIFICATION") else r
             for r in office.policy.rules
         ]
-        office.policy = office.policy.model_copy(update={"rules": rules, "version": "v2"})
+        good = office.policy.model_copy(update={"rules": rules, "version": "v2"})
+        office.policy = good.model_copy(update={"calendars": [], "agencies": [], "version": "broken"})
+        assert await refused(take_over(handle, "all", "o0")) == "BadDate"  # and the case goes on as it did
+        office.policy = good
         assert (await take_over(handle, "calendar", "o1")).moved == 0  # nothing was published
         assert (await office.task("enrolment.materials")).deadlines[1].due == date(2026, 12, 21)
         assert (await take_over(handle, "all", "o2")).moved == 1
