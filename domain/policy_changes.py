@@ -26,6 +26,7 @@ IDENTITY = ("id", "code", "step", "year", "insurance", "country", "kind")
 NO_NAMES = {"age_limits.yaml": ("step",)}  # there it is a number of births
 PROVENANCE = ("source", "article", "confidence", "sample", "published_on", "review_by")
 FROM_SETTINGS = {"agencies.yaml": ("mode",)}  # decided by the installation's settings, not by the rules
+LAYOUT = ("columns",)  # lists whose items are no values of their own but parts of a form
 WORDS = ("countries.csv", "provinces.csv", "glossary.csv", "sources.csv", "import_columns.yaml")  # no values of the law
 _STEP = re.compile(r"([a-z_A-Z0-9]+)(?:\[([^\[\]]+)\])?")
 
@@ -190,7 +191,8 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
             raise PolicyError(
                 f"{name} 已有 {item[ident]}，请修改该项。", f"{name} has {item[ident]} already: change that entry."
             )
-        items.append(item | _sourced(change))
+        items.append(item)
+        _saying(name, loaded, change.key, item).update(_sourced(change))
     else:
         entry = _entry(name, loaded, change.key)
         from_a_day = name == DEADLINES and bool(change.new.get("valid_from"))
@@ -227,11 +229,21 @@ def _edit(name: str, loaded: dict[str, Any], change: PolicyChange) -> None:
             known |= {"valid_from", "valid_to"}
         entry.update(_typed(name, change.new, example, known))
         if not all(isinstance(v, dict) for v in entry.values()):
-            entry.update(_sourced(change))
+            _saying(name, loaded, change.key, entry).update(_sourced(change))
 
 
 def _published(row: Mapping[str, Any]) -> str:
     return str(row.get("published_on") or "")
+
+
+def _saying(name: str, loaded: dict[str, Any], key: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """What says where an entry comes from: the entry itself; what surrounds it where it is a part of that, a column of
+    a form (whose `source` is a field of the record) or a mapping that has nothing but lists."""
+    path = key.split(".")
+    while path and (path[-1].partition("[")[0] in LAYOUT or all(isinstance(v, list) for v in entry.values())):
+        path.pop()
+        entry = _entry(name, loaded, ".".join(path))
+    return entry
 
 
 def _sourced(change: PolicyChange) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from domain import policy_check, policy_series
 from domain.calendar_changes import CALENDAR
 from domain.policy import DEADLINES, LOADER, PolicyError, Texts, calendar_years, load_mapping
-from domain.policy_changes import IDENTITY, PROVENANCE, WORDS, ident, key_columns
+from domain.policy_changes import IDENTITY, LAYOUT, PROVENANCE, WORDS, ident, key_columns
 from domain.policy_series import Finding, below, lines
 from schemas.base import Text
 from schemas.deadlines import LegalKind
@@ -179,7 +179,7 @@ def _says_something(value: Any) -> bool:
 def _is_entries(field: str, value: Any) -> bool:
     """Whether a list holds values of their own; the columns of a form are its layout."""
     items = cast("list[Any]", value) if isinstance(value, list) else []
-    return field != "columns" and bool(items) and all(isinstance(i, dict) for i in items) and _says_something(items)
+    return field not in LAYOUT and bool(items) and all(isinstance(i, dict) for i in items) and _says_something(items)
 
 
 # --- one file --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from schemas.base import Text
 from schemas.bureaus import AgencyFiles
@@ -96,15 +96,14 @@ class AgenciesFile(Sourced):
 
 
 class Line(Sourced):
-    model_config = ConfigDict(extra="allow")
     insurance: str
     title: Text
     levy: Literal["social", "medical"]
     limits: Insurance
+    shares: list[Insurance] = []  # billed with it, by rates added up
 
 
 class BillingFile(Sourced):
-    model_config = ConfigDict(extra="allow")
     localities: list[Locality]
     gathered_on: date
     expired_in_use_months: Annotated[int, Field(ge=0, le=60)]
@@ -147,14 +146,13 @@ class CountingFile(Sourced):
 
 
 class CrosscheckRule(Sourced):
-    model_config = ConfigDict(extra="allow")
     code: Annotated[str, Field(pattern=r"^X\d{2}$")]
     zh: str
     severity: Literal["error", "warning"]
+    besides: Annotated[list[str], Field(alias="except")] = []  # categories and circumstances it does not look at
 
 
 class CrosscheckFile(Sourced):
-    model_config = ConfigDict(extra="allow")
     rules: list[CrosscheckRule]
 
 
@@ -211,12 +209,13 @@ class UndeclaredFile(Sourced):
 
 
 class SettingsFile(Sourced):
-    model_config = ConfigDict(extra="allow")
     partial_payment_days: Annotated[int, Field(ge=0, le=31)]
     partial_payment_grace_minutes: Annotated[int, Field(ge=0)]
     forecast_months: Annotated[int, Field(ge=1, le=60)]
     forecast_enough: Annotated[int, Field(ge=1, le=2000)]
     unclaimed_working_days: Annotated[int, Field(ge=1, le=31)]
+    urge_pause_hours: Annotated[float, Field(gt=0, le=720, strict=True)]
+    tax_payment_countersign_above: Yuan | None = None
 
 
 class Reason(Sourced):

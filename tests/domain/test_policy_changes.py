@@ -9,11 +9,12 @@ import pytest
 import policies
 from domain import policy, policy_findings, tables
 from domain.calendar import work_calendar
-from domain.calendar_changes import refuse_unfit
+from domain.calendar_changes import CALENDAR, refuse_unfit
 from domain.contributions import limit_for, rate_for
-from domain.policy import PolicyError
-from domain.policy_changes import current, overlay
+from domain.policy import PolicyError, load_mapping
+from domain.policy_changes import WORDS, current, naming, overlay, plain
 from schemas.policy import ChangeKind, PolicyChange
+from schemas.policy_files import FILES
 
 TEXTS = policies.read_all()
 SOURCE = "川人社发〔2026〕99号"
@@ -189,3 +190,28 @@ def test_a_step_of_ages_is_a_value_and_its_code_a_name() -> None:
     for file, key, field in (("age_limits.yaml", "male", "code"), ("step_durations.yaml", "steps[materials]", "step")):
         with pytest.raises(PolicyError, match="不能在此修改"):
             overlay(TEXTS, [change(file, "fields", key, {field: "x"})])
+
+
+@pytest.mark.parametrize("file", sorted(f for f in FILES if f not in (*WORDS, CALENDAR)))
+def test_whatever_can_be_changed_by_its_fields_stays_what_the_file_may_hold(file: str) -> None:
+    """A change says where it comes from in a place that has room for it: at the value, or at what surrounds it."""
+    for value in policy_findings.values(file, TEXTS):
+        names = [n for n in value.fields if n not in naming(file)]
+        if names and not value.dated:
+            texts = overlay(TEXTS, [change(file, "fields", value.key, {names[0]: plain(value.fields[names[0]])})])
+            FILES[file].model_validate(load_mapping(texts, file))
+            after = next(v for v in policy_findings.values(file, texts) if v.key == value.key)
+            whole = all(isinstance(v, dict) for v in value.fields.values())
+            assert after.said["source"] == SOURCE or whole, value.key
+
+
+def test_a_column_of_a_form_keeps_its_field_of_the_record() -> None:
+    key = "applications.social_bureau.columns"
+    texts = laid(
+        change("agency_forms.yaml", "row", key, {"heading": "岗位", "source": "post"}),
+        change("agency_forms.yaml", "fields", f"{key}[1]", {"heading": "外文姓名"}),
+    )
+    form = load_mapping(texts, "agency_forms.yaml")["applications"]["social_bureau"]
+    assert form["columns"][-1] == {"heading": "岗位", "source": "post"}
+    assert (form["columns"][1]["heading"], form["columns"][1]["source"]) == ("外文姓名", "name")
+    assert form["source"] == SOURCE
