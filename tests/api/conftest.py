@@ -44,6 +44,7 @@ from store.database import session
 from store.tables.people import OrgUnit
 from store.tables.processes import Process, Task
 from store.users import create_user
+from worker.activations import OneAtATime
 from worker.failures import FailuresSorted
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
@@ -284,7 +285,7 @@ async def school(office: Office, client: Client, database: Settings, agencies: R
     async with Worker(
         own, task_queue=database.temporal_task_queue, workflows=WORKFLOWS, activities=all_activities(),
         workflow_runner=workflow_runner(), interceptors=[FailuresSorted()],
-        debug_mode=True,  # a busy machine is no deadlock
+        workflow_task_executor=OneAtATime(),
     ):  # fmt: skip
         yield office
         engine.use_client(None)

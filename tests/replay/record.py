@@ -32,6 +32,7 @@ from tests.workflows.conftest import Stage
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_clock import festival
 from tests.workflows.test_enrolment import pay
+from worker.activations import OneAtATime
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
@@ -393,7 +394,7 @@ async def main(names: list[str]) -> None:
             workflows=WORKFLOWS,
             activities=office.activities(),
             workflow_runner=workflow_runner(),
-            debug_mode=True,  # a busy machine is no deadlock
+            workflow_task_executor=OneAtATime(),
         ):
             handle = await case(Stage(environment, office, queue), office)
         target.write_text((await handle.fetch_history()).to_json(), encoding="utf-8")

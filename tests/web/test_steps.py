@@ -18,6 +18,7 @@ from tests.api.conftest import hire
 from tests.web.conftest import Site
 from tests.web.test_manners import PDF, text
 from tests.web.test_pages import check
+from worker.activations import OneAtATime
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
@@ -37,7 +38,7 @@ async def busy(site: Site) -> AsyncIterator[Site]:
         workflows=WORKFLOWS,
         activities=all_activities(),
         workflow_runner=workflow_runner(),
-        debug_mode=True,  # a busy machine is no deadlock
+        workflow_task_executor=OneAtATime(),
     ):
         yield site
 

@@ -30,6 +30,7 @@ from temporalio.worker import Worker
 from schemas.process import ProcessStart
 from tests.workflows.office import Office
 from tests.workflows.signing import Signing
+from worker.activations import OneAtATime
 from worker.sandbox import workflow_runner
 from workflows.registry import WORKFLOWS
 
@@ -138,7 +139,7 @@ def stage(skipping: WorkflowEnvironment) -> Callable[..., AbstractAsyncContextMa
             workflows=[*WORKFLOWS, Signing],
             activities=office.activities(),
             workflow_runner=workflow_runner(),
-            debug_mode=True,  # on a busy machine two seconds without a processor are no deadlock
+            workflow_task_executor=OneAtATime(),
             **options,
         ):
             yield Stage(skipping, office, queue)
