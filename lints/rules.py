@@ -173,8 +173,9 @@ def own_commit(file: File) -> Found:
 
 LAWFUL = ("schemas", "domain", "workflows", "activities", "api", "store", "web")
 LAW_WORDS = re.compile(
-    r"(^|_)(rate|share|percent|factor|floor|cap|age|years|months|days|grade|tolerance|deadline|due|norm|weight|weights"
-    r"|limits|base|wage|paid|owed|cohort)(s|_|$)",
+    r"(^|_)(rate|share|percent|pct|ratio|factor|multiple|multiplier|floor|cap|threshold|age|years|quarter|months|days|day"
+    r"|grade|tolerance|deadline|due|norm|weight|weights|limits|base|wage|fee|premium|pension|amount|paid|owed|cohort)"
+    r"(s|_|$)",
     re.IGNORECASE,
 )
 MONEY_WORDS = re.compile(r"(^|_)(rate|share|wage|base|avg|average|floor|cap|owed|arrears)(s|_|$)")
@@ -190,12 +191,22 @@ def law_number(file: File) -> Found:
     """A number of the law is data of `policies/`, with source and day: no rate, age, share, month or day count here.
 
     Found where a number is written next to what it means: bound to or compared with a name of that kind (`days`,
-    `rate`, `months`…), a factor of money, handed to what counts days or months, or written as an exact decimal.
-    0, 1, -1, the 100 of a percentage and powers of ten as decimals say nothing.
+    `rate`, `months`…), a factor of money, handed to what counts days or months; where a function answers with it; or
+    where it is written as an exact decimal, whatever for. 0, 1, -1, the 100 of a percentage and powers of ten as
+    decimals say nothing, and examples of a description are none of ours.
     """
     if file.top not in LAWFUL or "migrations" in file.path.parts:
         return
+    examples = _examples(file)
     for node in _nodes(file):
+        if node in examples:
+            continue
+        if isinstance(node, ast.Return | ast.Lambda) and (value := _answer(node)) is not None:
+            number = next((n for n in _numbers(value) if n not in NEUTRAL), None)
+            if number is not None:
+                yield value.lineno, f"answers {number}: a number of the law belongs into policies/"
+        if isinstance(node, ast.Constant) and (number := _exact(node, file)) is not None:
+            yield node.lineno, f"{number}: a number of the law belongs into policies/"
         for name, value in _named_values(node):
             number = next((n for n in _numbers(value) if n not in NEUTRAL), None)
             if number is not None and LAW_WORDS.search(name):
@@ -208,6 +219,38 @@ def law_number(file: File) -> Found:
                     yield node.lineno, f"Decimal {written}: a number of the law belongs into policies/"
 
 
+def _examples(file: File) -> set[ast.AST]:
+    """Everything in what a description of fields gives as examples."""
+    found: set[ast.AST] = set()
+    for node in _nodes(file):
+        given: list[ast.expr] = []
+        if isinstance(node, ast.keyword) and node.arg == "examples":
+            given = [node.value]
+        elif isinstance(node, ast.Dict):
+            given = [v for k, v in zip(node.keys, node.values, strict=True) if _word(k) == "examples"]
+        found |= {inner for value in given for inner in ast.walk(value)}
+    return found
+
+
+def _word(node: ast.expr | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _answer(node: ast.Return | ast.Lambda) -> ast.expr | None:
+    """What a function answers with, where numbers of it have no names."""
+    value = node.value if isinstance(node, ast.Return) else node.body
+    return None if isinstance(value, ast.Dict) else value
+
+
+def _exact(node: ast.Constant, file: File) -> str | float | None:
+    """A decimal written as text; where rules are computed one written as a number, too."""
+    if isinstance(node.value, str):
+        written = _DECIMAL.fullmatch(node.value) and not NEUTRAL_DECIMAL.fullmatch(node.value)
+        return node.value if written else None
+    computed = file.top in ("domain", "workflows") and isinstance(node.value, float) and node.value not in NEUTRAL
+    return node.value if computed else None
+
+
 def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Names and the values written for them: assignment, keyword, default, comparison; the counters' arguments."""
     if isinstance(node, ast.Assign):
@@ -215,8 +258,10 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             pairs = zip(target.elts, _elements(node.value), strict=False) if isinstance(target, ast.Tuple) else ()
             yield from ((_last(t), v) for t, v in pairs)
             yield _last(target), node.value
-    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign) and node.value is not None:
         yield _last(node.target), node.value
+    elif isinstance(node, ast.Dict):
+        yield from ((_word(k), v) for k, v in zip(node.keys, node.values, strict=True))
     elif isinstance(node, ast.Call):
         name = _last(node.func)
         yield from ((k.arg or "", k.value) for k in node.keywords)
@@ -244,9 +289,13 @@ def _elements(value: ast.expr) -> list[ast.expr]:
 
 
 def _last(node: ast.expr) -> str:
-    """The name a value is known by: of `a.paid_months`, `len(days)` and `row["rate"]` the last word."""
+    """The name a value is known by: of `a.paid_months`, `len(days)` and `row["rate"]` the last word. The length of one
+    thing (`len(day)`) is that of a text."""
+    if isinstance(node, ast.Call) and _dotted(node.func) == "len" and node.args:
+        counted = _last(node.args[0])
+        return counted if counted.endswith("s") else ""
     if isinstance(node, ast.Call):
-        return _last(node.args[0]) if _dotted(node.func) == "len" and node.args else _last(node.func)
+        return _last(node.func)
     if isinstance(node, ast.Subscript):
         key = node.slice
         return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else _last(node.value)
@@ -257,7 +306,13 @@ def _numbers(value: ast.expr) -> Iterator[int | float]:
     """The numbers of a literal; those inside of an expression (12 * years) say nothing by themselves."""
     if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
         value = value.operand
-    if isinstance(value, ast.Tuple | ast.List | ast.Set):
+    if isinstance(value, ast.IfExp):
+        yield from _numbers(value.body)
+        yield from _numbers(value.orelse)
+    elif isinstance(value, ast.BoolOp):
+        for item in value.values:
+            yield from _numbers(item)
+    elif isinstance(value, ast.Tuple | ast.List | ast.Set):
         for item in value.elts:
             yield from _numbers(item)
     elif isinstance(value, ast.Dict):

@@ -54,8 +54,12 @@ CALCULATIONS: dict[str, Calculation[Any, Any]] = {
 }
 
 
+_ALIKE = 0.5  # lint: allow law-number - how much of a name two spellings have in common, no rule
+
+
 def near(name: str) -> list[str]:
     """The names most like an unknown one, the nearest first; all names where none is alike."""
     wanted = name.strip().lower().replace("_", "-")[:60]
     inside = [n for n in CALCULATIONS if wanted and (wanted in n or n in wanted)]
-    return list(dict.fromkeys([*inside, *get_close_matches(wanted, CALCULATIONS, n=3, cutoff=0.5)])) or [*CALCULATIONS]
+    alike = get_close_matches(wanted, CALCULATIONS, n=3, cutoff=_ALIKE)
+    return list(dict.fromkeys([*inside, *alike])) or [*CALCULATIONS]
