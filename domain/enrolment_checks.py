@@ -55,6 +55,7 @@ class HireFacts:
     `ForeignHire`."""
 
     name: str | None = None
+    name_zh: str | None = None
     sex: str | None = None
     country: str | None = None
     birth: date | None = None
@@ -89,6 +90,7 @@ class Finding:
         return self.severity is Severity.FAULT
 
 
+OPTIONAL = ("name_zh",)
 MISSING = "MISSING"
 BAD_VALUE = "BAD_VALUE"
 UNKNOWN_COUNTRY = "UNKNOWN_COUNTRY"
@@ -179,6 +181,8 @@ def _missing(facts: HireFacts) -> list[Finding]:
     found: list[Finding] = []
     for f in fields(facts):
         value: object = getattr(facts, f.name)
+        if f.name in OPTIONAL:
+            continue
         if value is None or (isinstance(value, str) and not value.strip()):
             title = field_title(f.name)
             text = Text(zh=f"缺少“{title.zh}”，请补填。", en=f"{title.en} is missing; fill it in.")
@@ -188,6 +192,15 @@ def _missing(facts: HireFacts) -> list[Finding]:
 
 def _values(facts: HireFacts, on: date, rules: CheckRules) -> list[Finding]:
     found: list[Finding] = []
+    for field in ("name", "name_zh"):
+        name: str = getattr(facts, field) or ""
+        if name.strip() and not any(sign.isalpha() for sign in name):
+            title = field_title(field)
+            text = Text(
+                zh=f"“{title.zh}”中没有文字，只有数字或符号，不是人名，请按护照填写。",
+                en=f"{title.en} holds no letter, only figures or signs: write the name as it stands in the passport.",
+            )
+            found.append(Finding(BAD_VALUE, field, text))
     if facts.sex and facts.sex not in tuple(Sex):
         text = Text(zh="性别应为男或女，请更正。", en="Sex must be male or female; correct it.")
         found.append(Finding(BAD_VALUE, "sex", text))

@@ -244,11 +244,12 @@ def _answer(node: ast.Return | ast.Lambda) -> ast.expr | None:
 
 def _exact(node: ast.Constant, file: File) -> str | float | None:
     """A decimal written as text; where rules are computed one written as a number, too."""
-    if isinstance(node.value, str):
-        written = _DECIMAL.fullmatch(node.value) and not NEUTRAL_DECIMAL.fullmatch(node.value)
-        return node.value if written else None
-    computed = file.top in ("domain", "workflows") and isinstance(node.value, float) and node.value not in NEUTRAL
-    return node.value if computed else None
+    value = node.value
+    if isinstance(value, str):
+        return value if _DECIMAL.fullmatch(value) and not NEUTRAL_DECIMAL.fullmatch(value) else None
+    if isinstance(value, float) and file.top in ("domain", "workflows") and value not in NEUTRAL:
+        return value
+    return None
 
 
 def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

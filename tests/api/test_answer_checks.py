@@ -40,6 +40,7 @@ async def answered(office: Any, task: str, user: str, outcome: str, data: dict[s
         ({"permit_expires": "2026-11-18"}, "/data/permit_expires"),
         ({"contract_end": "2026-01-01"}, "/data/contract_end"),
         ({"country": "ZZZ"}, "/data/country"),
+        ({"name": "123"}, "/data/name"),
         ({"org_unit": "nowhere"}, "/data/org_unit"),
         ({"id_number": "??"}, "/data/id_number"),
     ],

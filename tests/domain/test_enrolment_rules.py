@@ -39,6 +39,8 @@ GOOD = HireFacts(
 
 def test_a_good_record_has_no_findings() -> None:
     assert check(GOOD, ON, RULES) == []
+    for name in ("Ng", "李", "Ömer Şen", "田中 はると", "Анна", "محمد", "X Æ 12"):
+        assert check(replace(GOOD, name=name, name_zh=name), ON, RULES) == []
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,9 @@ def test_a_good_record_has_no_findings() -> None:
         ({"residence_expires": date(2026, 9, 19)}, "R03", "residence_expires"),
         ({"permit_issued": None}, "MISSING", "permit_issued"),
         ({"name": "  "}, "MISSING", "name"),
+        ({"name": "123"}, "BAD_VALUE", "name"),
+        ({"name": "12-３.4"}, "BAD_VALUE", "name"),
+        ({"name_zh": "007"}, "BAD_VALUE", "name_zh"),
         ({"id_number": "E12 45678"}, "R02", "id_number"),
         ({"id_type": "LIBRARY_CARD"}, "BAD_VALUE", "id_type"),
         ({"contract_end": date(2026, 9, 19)}, "R06", "contract_end"),

@@ -212,6 +212,7 @@ async def test_each_fault_of_a_record_is_pointed_at(app: FastAPI) -> None:
         "/input/permit_expires": "R03",
         "/input/id_expires": "R03",
     }
+    assert await faults(name="123", name_zh="45") == {"/input/name": "bad_value", "/input/name_zh": "bad_value"}
     assert await faults(org_unit="law") == {"/input/org_unit": "org_unit_not_yours"}
     assert set(await faults(birth="never", salary=1)) == {"/input/birth", "/input/salary"}
     assert await faults(id_number="5.1E+15", phone="abc", email="not-an-email", birth="never") == {
@@ -235,6 +236,17 @@ async def test_a_filled_column_that_was_not_read_is_named_in_the_answer(app: Fas
     english = (await http.get(f"/imports/{seen['id']}", headers={"Accept-Language": "en"})).json()
     assert "was not read" in english["unread"][0]["message"]
     assert (await upload(http, files.SAMPLE.read_bytes(), "preview")).json()["unread"] == []
+
+
+async def test_a_row_whose_name_is_a_number_is_refused_at_the_name(app: FastAPI) -> None:
+    http = await signed_in(app, "clerk")
+    [header, person] = files.sample_rows()[:2]
+    heading = next(h for h in header if "姓名" in str(h))
+    numbered = [123 if h == heading else v for h, v in zip(header, person, strict=True)]
+    seen = (await upload(http, files.xlsx([header, numbered]), "preview")).json()
+    assert seen["counts"]["started"] == 0
+    [row] = seen["rows"]
+    assert [(f["column"], f["code"]) for f in row["faults"]] == [(heading, "bad_value")]
 
 
 async def test_a_person_with_a_second_passport_is_decided_about_over_http(app: FastAPI) -> None:
