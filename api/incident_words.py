@@ -11,9 +11,11 @@ BROKEN = Text(
 )
 STANDS_STILL = Text(zh="案件停止推进", en="The case stands still")
 TO_MEND = Text(
-    zh="请管理员查看错误并修复程序或回退版本；修复后案件自动继续。期间的期限请按提醒人工掌握。",
+    zh="请管理员查看错误并修复程序或回退版本；修复后案件在几分钟内（最迟约十分钟）自动继续，请勿在引擎中重置。"
+    "停滞期间该案件不发提醒，期限请人工掌握；已提交的办理结果会保存，案件恢复后自动送达。",
     en="An administrator looks at the fault and mends the program or goes back to the version before; the case then "
-    "goes on by itself. Keep an eye on its dates meanwhile.",
+    "goes on by itself within minutes (ten at most): do not reset it in the engine. Meanwhile it sends no reminders: "
+    "keep an eye on its dates. Answers given are kept and reach it then.",
 )
 TRIED_AGAIN = Text(
     zh="系统会继续自动重试；原因排除后可立即重试。",

@@ -14,6 +14,8 @@ from runtime.settings import Settings
 TIME_SKIPPING = "frontend.WorkflowTimeSkippingEnabled=true"
 # An activity asked for by a worker with room goes back to it with the same answer, without a queue between.
 EAGER_ACTIVITIES = "system.enableActivityEagerExecution=true"
+# The longest pause before a case that stands still by a fault of ours is tried again; the server's own is ten minutes.
+TRIED_AGAIN = 'history.workflowTaskRetryMaxInterval="1m"'
 
 
 class TemporalUnusable(RuntimeError):
@@ -42,7 +44,7 @@ def temporal_launch(settings: Settings, port: int, ui_port: int, codec_endpoint:
         str(find_program()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(ui_port),
         "--db-filename", str(data / "temporal" / "temporal.db"), "--sqlite-pragma", "journal_mode=WAL",
         "--sqlite-pragma", "synchronous=FULL", "--dynamic-config-value", TIME_SKIPPING,
-        "--dynamic-config-value", EAGER_ACTIVITIES,
+        "--dynamic-config-value", EAGER_ACTIVITIES, "--dynamic-config-value", TRIED_AGAIN,
         "--ui-codec-endpoint", codec_endpoint, "--log-level", "error",
     ]  # fmt: skip
 

@@ -1,8 +1,9 @@
 """Every Update that people send, in every state of task and case: what the process itself answers.
 
 The API checks before it sends, and races with the engine; what is proved here is that the process needs no such help. A
-cell is `ok` or a word of `SAYS`; a refusal leaves no trace. The tables are held against the API's own
-(`tests/api/test_verbs.py`) and against the commands that pages offer.
+cell is `ok` or a word of `SAYS`; a refusal leaves no trace. Who holds a task (claim, transfer, delegate, urge) no
+process knows: that is one transaction of the inbox (`tests/api/test_handover.py`). The tables are held against the
+API's own (`tests/api/test_verbs.py`) and against the commands that pages offer.
 """
 
 import asyncio
