@@ -19,6 +19,7 @@ from api.problems import BadCursor, InvalidPeriod
 from api.sign_in import CurrentViewer
 from domain.times import add_to_month, first_day, last_day, month_of
 from runtime import clock
+from schemas.base import FIRST_DAY, LAST_DAY
 from schemas.board import CalendarDay, CalendarMonth, DeadlineItem, DeadlinePage
 from schemas.deadlines import LEGAL_RANK, LegalKind
 from store import dates, policies
@@ -30,7 +31,6 @@ router = APIRouter(tags=["board"])
 MOST = 200  # of one page
 LOOK_BACK = timedelta(days=3650)  # lint: allow law-number - how far a page looks, no rule
 LOOK_AHEAD = timedelta(days=60)  # lint: allow law-number - how far a page looks, no rule
-YEARS = (1900, 2199)  # lint: allow law-number - as dates have them everywhere else, no rule
 _DAY = timedelta(days=1)
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 Authority = Annotated[str | None, Query(max_length=60)]
@@ -67,7 +67,7 @@ async def deadlines(
 def _period(first: date | None, last: date | None, kind: LegalKind | None, authority: str | None) -> dates.Period:
     """InvalidPeriod for years in which no date of ours can lie."""
     first, last = first or clock.today() - LOOK_BACK, last or clock.today() + LOOK_AHEAD
-    if first.year < YEARS[0] or last.year > YEARS[1]:
+    if first < FIRST_DAY or last > LAST_DAY:
         raise InvalidPeriod
     return dates.Period(first, last, kind, authority or None)
 

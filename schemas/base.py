@@ -4,6 +4,7 @@
 mistake must not be swallowed).
 """
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,4 +35,6 @@ class Text(BaseModel):
 
 Role = Annotated[str, Field(description="clerk|supervisor|head|payroll|finance|college|employee|auditor|admin|policy")]
 ROLES = ("clerk", "supervisor", "head", "payroll", "finance", "college", "employee", "auditor", "admin", "policy")
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)  # lint: allow law-number - where dates of ours lie, no rule
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]

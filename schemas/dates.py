@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from schemas.base import Body, Payload, Text
+from schemas.base import Body, Day, Payload, Text
 from schemas.forms import EmptyForm, Outcome, ReasonForm, register
 
 Ground = Literal["person", "college", "authority", "workload", "absence", "other"]
@@ -53,7 +53,7 @@ class ExtendBody(Body):
     """The internal target (`deadlines[].id` of the task), its new day, and why."""
 
     deadline: str = Field(min_length=1, max_length=120, examples=["INT-VERIFICATION/1"])
-    due: date = Field(examples=["2026-12-04"])
+    due: Day = Field(examples=["2026-12-04"])
     ground: Ground
     reason: str = Field(min_length=2, max_length=500, examples=["本人护照在换发，下周取得"])
 
@@ -63,7 +63,7 @@ class DateDecisionBody(Body):
     case before (code `authority_decision`)."""
 
     deadline: str = Field(min_length=1, max_length=120, examples=["DL-REG-FOR@social_bureau"])
-    due: date = Field(examples=["2026-12-20"])
+    due: Day = Field(examples=["2026-12-20"])
     number: str = Field(min_length=2, max_length=80, examples=["成社险函〔2026〕88号"])
     reason: str = Field(min_length=2, max_length=500, examples=["系统升级，受理顺延"])
     document_id: str = Field(min_length=1, max_length=64)

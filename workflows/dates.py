@@ -11,7 +11,7 @@ from datetime import date
 
 from temporalio import workflow
 
-from schemas.base import Text
+from schemas.base import FIRST_DAY, LAST_DAY, Text
 from schemas.dates import GROUND_TITLE, DateDecision, ExtendTarget
 from schemas.deadlines import Deadline, LegalKind
 from schemas.tasks import Refusal, TaskResult, TaskSpec
@@ -60,8 +60,8 @@ class DateMoves(Incidents):
         found = [d for d in task.deadlines if d.id == extending.deadline and d.legal_kind is LegalKind.INTERNAL]
         if not found:
             raise refusal(Refusal.BAD_TARGET, f"{extending.deadline} is no internal target of this task")
-        limit = legal_limit(task.deadlines, self.today())
-        if extending.due <= max(found[0].due, self.today()) or (limit is not None and extending.due > limit):
+        limit = legal_limit(task.deadlines, self.today()) or LAST_DAY
+        if not max(found[0].due, self.today()) < extending.due <= limit:
             raise refusal(Refusal.BAD_DATE, f"{extending.due} is not after {found[0].due}, or is after {limit}")
         return task, found[0]
 
@@ -99,8 +99,8 @@ class DateMoves(Incidents):
             raise refusal(Refusal.BAD_TARGET, f"{decision.deadline} is no date that an authority decides on")
         if known.met_at is not None or decision.deadline in self._deciding:
             raise refuse_now("it is met, or another decision on it waits for its confirmation")
-        if decision.due == known.due:
-            raise refusal(Refusal.BAD_DATE, f"{decision.due} is its day already")
+        if decision.due == known.due or not FIRST_DAY <= decision.due <= LAST_DAY:
+            raise refusal(Refusal.BAD_DATE, f"{decision.due} is its day already, or no day that can be counted from")
         return known
 
     async def _confirm_date(self, decision: DateDecision) -> None:

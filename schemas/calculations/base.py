@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Text
+from schemas.base import FIRST_DAY, LAST_DAY, Text
 from schemas.forms import label
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "left_out", "refused",
 ]  # fmt: skip
 
-FIRST_YEAR, LAST_YEAR = 1900, 2199
+FIRST_YEAR, LAST_YEAR = FIRST_DAY.year, LAST_DAY.year
 # ASCII: else \d takes full-width digits too, and two spellings of one month would be two months.
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MONTH = re.compile(r"(19|20|21)\d{2}-(0[1-9]|1[0-2])", re.ASCII)

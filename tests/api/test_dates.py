@@ -51,6 +51,7 @@ async def test_targets_and_dates_of_the_law_are_moved_by_those_who_may(school: O
         (supervisor, {"deadline": law["id"]}, (422, "bad_form")),
         (supervisor, {"due": days(0).isoformat()}, (422, "bad_form")),
         (supervisor, {"due": sunday}, (422, "bad_form")),
+        (supervisor, {"due": "9999-12-31"}, (422, "bad_form")),
         (supervisor, {"due": working(200)}, (422, "bad_date")),  # past the date of the law: the process refuses
         (supervisor, {"ground": "mood"}, (422, "bad_form")),
     ):
@@ -86,6 +87,7 @@ async def test_targets_and_dates_of_the_law_are_moved_by_those_who_may(school: O
         (college, {}, (403, "not_allowed")),
         (clerk, {"deadline": target["id"]}, (422, "bad_form")),
         (clerk, {"document_id": "nothing"}, (422, "bad_form")),
+        (clerk, {"due": "9999-12-31"}, (422, "bad_form")),
         (clerk, {"due": law["due"]}, (422, "bad_date")),
     ):
         answer = await who.post(f"{room}/deadlines/decision", json=decision | changes, headers=key())

@@ -12,6 +12,7 @@ from schemas.process import ProcessCommand
 from tests.replay.record import begin_amendment
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_clock import festival
+from tests.workflows.test_dates import extend
 from tests.workflows.test_enrolment import pay, to_bureaus
 from tests.workflows.test_returning import at, refused
 
@@ -45,6 +46,8 @@ async def test_the_second_person_is_asked_reminded_and_not_the_proposer(stage: O
         assert [d.id for d in task.deadlines] == ["INT-APPROVAL/1"]
         for name in ("clerk", "deputy"):
             assert await refused(complete(handle, task, actor=name)) == "FourEyes"
+        # No date of the law limits it; a day that nothing can be counted from would stop the case.
+        assert await refused(extend(handle, task.id, date.max, "INT-APPROVAL/1")) == "BadDate"
         await s.skip(handle, timedelta(days=10))
         assert {r.to for r in office.reminders} >= {"holder", "supervisor"}, "it is escalated like any task"
         await complete(handle, task, actor="supervisor")

@@ -73,6 +73,8 @@ async def test_an_authority_moves_a_date_of_the_law_and_two_people_say_so(stage:
         await office.task("enrolment.materials")
         assert await refused(decide(handle, date(2026, 2, 25))) == "BadDate"
         assert await refused(decide(handle, date(2026, 3, 2), "INT-MATERIALS/1")) == "BadTarget"
+        for nowhere in (date.min, date.max):
+            assert await refused(decide(handle, nowhere)) == "BadDate"
         await decide(handle, date(2026, 3, 2))
         assert await refused(decide(handle, date(2026, 3, 5))) == "NotAllowedNow"  # one at a time
         asked = await office.task("date.confirm")
