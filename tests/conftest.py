@@ -130,7 +130,8 @@ async def database(settings: Settings, postgres: Postgres) -> AsyncIterator[Sett
     identifier = sql.Identifier(name)
     await _admin(
         postgres,
-        sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+        # In memory copied files are four times as fast as copied blocks written ahead.
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY FILE_COPY").format(
             identifier, sql.Identifier(TEMPLATE), sql.Identifier(ROLE)
         ),
     )
