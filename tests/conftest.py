@@ -22,6 +22,8 @@ from hypothesis import settings as properties
 from psycopg import sql
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from xdist.scheduler import LoadScopeScheduling
@@ -53,6 +55,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 _exit_status = 0
+_engine: AsyncEngine | None = None
+_database = ""
 # How long an example takes says something about the machine, not about a rule.
 properties.register_profile("any machine", deadline=None)
 properties.load_profile("any machine")
@@ -136,7 +140,7 @@ async def database(settings: Settings, postgres: Postgres) -> AsyncIterator[Sett
         ),
     )
     settings.database_url = _url(postgres, name)
-    await store_database.configure(settings.database_url)
+    store_database._engine = _aimed(settings.database_url, name)  # pyright: ignore[reportPrivateUsage]
     yield settings
     await store_database.dispose()
     policies.use(())  # what this test changed of the rules is not for the next
@@ -197,6 +201,23 @@ def _require_chromium() -> str:
             pytest.fail(sentence)
         pytest.skip(sentence)
     return path
+
+
+def _aimed(url: str, name: str) -> AsyncEngine:
+    """The one engine of all tests of this process, pointed to a test's database: it keeps the statements that it has
+    compiled, which cost a test more than to run them. Its connections are new, `dispose` closed those before."""
+    global _engine, _database
+    from store import database as store_database
+
+    _database = name
+    if _engine is None:
+        _engine = store_database._create(url)  # pyright: ignore[reportPrivateUsage]
+
+        def aim(dialect: object, record: object, arguments: object, parameters: dict[str, Any]) -> None:
+            parameters["dbname"] = _database
+
+        event.listen(_engine.sync_engine, "do_connect", aim)
+    return _engine
 
 
 def _url(server: Postgres, name: str) -> str:

@@ -133,7 +133,8 @@ async def test_however_many_people_and_rungs_the_statements_are_as_many(people: 
             )
     sent.clear()
     await project(transition(3, reminders=[reminder("holder-3", "holder-1")]))
-    assert len(sent) == for_two <= 12, sent
+    event.remove(engine().sync_engine, "before_cursor_execute", note)
+    assert len(sent) == for_two <= 10, sent
     async with session() as s:
         told = list(await s.scalars(select(ReminderRow.recipient).where(ReminderRow.rung == "holder-1")))
         linked = list(
