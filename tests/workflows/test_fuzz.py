@@ -29,6 +29,7 @@ from workflows.registry import WORKFLOWS
 Open = Callable[..., Any]
 CASES = int(os.environ.get("BAOQI_FUZZ_CASES", "200"))
 BATCH = 10
+CANCELS = 0.005  # of all clicks: most cases come to their end
 AGENCIES = ("social_bureau", "medical_bureau")
 
 
@@ -53,7 +54,9 @@ async def people(rng: random.Random, office: Office, handle: WorkflowHandle[Any,
         refusals = (WorkflowUpdateFailedError, RPCError)
         with contextlib.suppress(*refusals):  # a refused click is part of the game; being stuck is not
             chance = rng.random()
-            if chance < 0.10:
+            if chance < CANCELS:
+                await handle.execute_update("cancel", ProcessCommand(reason="随机", actor="supervisor"))
+            elif chance < 0.10:
                 name = commands[rng.randrange(2)]
                 await handle.execute_update(name, ProcessCommand(reason="随机", actor="supervisor"))
             elif chance < 0.20:
