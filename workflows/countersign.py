@@ -20,7 +20,7 @@ from schemas.base import Text
 from schemas.countersign import AddSigner, RemoveSigner, Seat, SeatState, Signer, SignGroup, SignMode
 from schemas.deadlines import Deadline, LegalKind
 from schemas.tasks import Refusal, TaskResult, TaskSpec
-from workflows.human_task import Desk, HumanTask, Returned, refusal
+from workflows.human_task import Desk, HumanTask, Returned, refusal, refuse_now
 from workflows.returning import reopen
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def check_removing(desk: Desk, removing: RemoveSigner) -> tuple[HumanTask, Count
     if task is None:
         raise refusal(Refusal.TASK_UNKNOWN, "no such task in this process yet")
     if desk.process.stopping:
-        raise refusal(Refusal.TOO_LATE, "the case is being cancelled")
+        raise refuse_now("the case is being cancelled")
     if desk.process.suspended:
         raise refusal(Refusal.TASK_SUSPENDED, "the case is suspended")
     found = running(desk, task)

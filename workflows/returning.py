@@ -12,7 +12,7 @@ them.
 from schemas.base import Text
 from schemas.steps import Returning, ReturnTarget, Way, Withdrawal
 from schemas.tasks import Refusal, TaskResult, TaskState
-from workflows.human_task import Desk, HumanTask, Returned, refusal
+from workflows.human_task import Desk, HumanTask, Returned, refusal, refuse_now
 
 STRAIGHT: list[Way] = ["straight"]
 AGAIN: list[Way] = ["again"]
@@ -74,7 +74,7 @@ def check_withdrawal(desk: Desk, withdrawal: Withdrawal) -> tuple[HumanTask, lis
     if task.state is not TaskState.COMPLETED or task.result is None:
         raise refusal(Refusal.NOT_ALLOWED_NOW, "only an answer that was given can be withdrawn")
     if desk.process.stopping:
-        raise refusal(Refusal.TOO_LATE, "the case is being cancelled")
+        raise refuse_now("the case is being cancelled")
     if task.result.actor != withdrawal.actor:
         raise refusal(Refusal.NOT_YOURS, "only who answered can withdraw the answer")
     following = [t for t in desk.tasks.values() if t.spec.after == task.spec.key]

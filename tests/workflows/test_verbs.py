@@ -334,12 +334,14 @@ async def together(stage: Open, s: Stage, pairs: list[tuple[Verb, Verb]]) -> lis
 
 async def test_what_two_people_do_at_the_same_moment_has_one_result(stage: Open) -> None:
     async with stage(SlowEnd(), max_cached_workflows=0) as s:
-        states = ("suspended", "ready", "last", "ready", "ready", "ready", "ready")
+        states = ("suspended", "ready", "ready", "ready", "last", "ready", "ready", "ready", "ready")
         found = await asyncio.gather(*(signing(s, state) for state in states))
-    stopped, closing, last, one_back, two_back, withdrawn, answered = found
+    stopped, closing, leaving, losing, last, one_back, two_back, withdrawn, answered = found
     meetings = [
         ((stopped, "cancel"), (stopped, "resume"), ["ok", "now"]),
         ((closing, "cancel"), (closing, "complete"), ["ok", "closed"]),
+        ((leaving, "cancel"), (leaving, "withdraw"), ["ok", "now"]),
+        ((losing, "cancel"), (losing, "remove_signer"), ["ok", "now"]),
         ((last, "complete"), (last, "cancel"), ["ok", "ok"]),
         ((one_back, "return"), (one_back.other(), "complete"), ["ok", "ok"]),
         ((two_back, "return"), (two_back.other(), "return"), ["ok", "ok"]),
@@ -350,7 +352,7 @@ async def test_what_two_people_do_at_the_same_moment_has_one_result(stage: Open)
     assert got == [want for _, _, want in meetings]
     office = stopped.office
     # A cancelled case is cancelled, for the reason given, and nothing of it stays open or half done.
-    for case in (stopped, closing, last):
+    for case in (stopped, closing, leaving, losing, last):
         row = case.row()
         assert (row.state, row.reason, row.flags) == ("cancelled", "cancel 的理由", [])
         assert office.open_tasks(case.handle.id) == []
