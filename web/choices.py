@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-import yaml
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.policy import load_list, load_mapping
 from schemas.forms import kind_titles
 from store import policies as rules
 from store.tables.people import OrgUnit, User, UserRole
@@ -38,7 +38,7 @@ def insurances(lang: str) -> list[Choice]:
 
 @lru_cache(maxsize=4)
 def _insurances(lang: str, text: str) -> list[Choice]:
-    lines = yaml.safe_load(text)["lines"]
+    lines = load_list({"billing_lines.yaml": text}, "billing_lines.yaml", "lines")
     return [Choice(str(i["insurance"]), str(i["title"][lang])) for i in lines]
 
 
@@ -49,7 +49,7 @@ def document_titles(lang: str) -> dict[str, str]:
 
 @lru_cache(maxsize=4)
 def _document_titles(lang: str, text: str) -> dict[str, str]:
-    papers = yaml.safe_load(text)["documents"]
+    papers = load_mapping({"materials.yaml": text}, "materials.yaml")["documents"]
     return {str(code): str(paper[lang]) for code, paper in papers.items()}
 
 

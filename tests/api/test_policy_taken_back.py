@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 import policies as shipped
+from domain.policy import PolicyError
 from store import policies
 from tests.api.conftest import Office, add_policy_administrators
 from tests.api.test_policy import DURATION, applied, get, post
 from tests.api.test_policy_preview import RATE
+from web import choices
 from web.app import mount
 
 FEE = {"owed": "10000", "due": "2026-10-25", "paid": "2026-11-04"}
@@ -152,4 +154,7 @@ async def test_a_broken_file_is_named_and_changes_of_others_are_taken_back(
             continue  # a value of the wrong kind: the file itself can be shown
         for lang in ("zh", "en"):
             assert "billing_lines.yaml" in await read(keepers, path, lang, 503), path
+    if "unclosed" in more:
+        with pytest.raises(PolicyError, match="billing_lines"):
+            choices.insurances("zh")  # as pages of tasks ask for their words
     await taken_back(keepers, number)
