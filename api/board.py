@@ -6,6 +6,7 @@ is the list's total.
 """
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -59,7 +60,12 @@ def _set(query: Any) -> dict[str, str]:
 
 
 def figure_of(path: str, value: int, parameters: dict[str, str]) -> Figure:
-    return Figure(value=value, path=f"{path}?{urlencode(parameters)}")
+    return Figure(value=value, path=_address(path, tuple(parameters.items())))
+
+
+@lru_cache(maxsize=8192)  # those of some hundred clerks cost more than their figures
+def _address(path: str, parameters: tuple[tuple[str, str], ...]) -> str:
+    return f"{path}?{urlencode(parameters)}"
 
 
 async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
@@ -126,7 +132,7 @@ async def _stages(s: AsyncSession, viewer: Viewer, now: datetime) -> list[StageR
 
 async def _work(s: AsyncSession, look: views.Lookup, now: datetime) -> WorkView:
     """Every active clerk, also who holds nothing."""
-    clerks = [u.username for u in await users.with_roles(s, ["clerk"])]
+    clerks = await users.logins_with_role(s, "clerk")
     held = await cases.work_of(s, clerks, now)
     fair = shares({who: n["open"] for who, n in held.items()}, look.substitutes, look.users)
     return WorkView(

@@ -8,8 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, and_, func, literal, null, or_, select, true, tuple_, union_all
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    String,
+    and_,
+    any_,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -299,7 +313,10 @@ async def work_of(session: AsyncSession, holders: Collection[str], now: datetime
     counted = tallies.figures(now)
     statement = (
         select(Tally.key, counted[0], counted[1], tallies.due_week(now))
-        .where(Tally.about == "holder", Tally.key.in_(holders))
+        .where(
+            tallies.relevant(("holder",), now, tallies.LOOKS_A_WEEK_AHEAD),
+            Tally.key == any_(literal(list(holders), ARRAY(String))),
+        )
         .group_by(Tally.key)
     )
     found: dict[str, dict[str, int]] = {who: dict.fromkeys(WORK, 0) for who in holders}

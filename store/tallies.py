@@ -37,6 +37,7 @@ FIGURES = ("open", "overdue", "due_today", "at_risk")
 LASTING = ("opened", "date")  # their day is asked for, however long ago it was
 LONG_AGO = timedelta(hours=48)  # far enough behind now for every reader's clock
 LOOKS_AHEAD = timedelta(days=1)  # nothing that counts today becomes urgent later than this
+LOOKS_A_WEEK_AHEAD = timedelta(weeks=1)  # the same of what counts this week
 _DIMENSIONS = (Tally.about, Tally.key, Tally.kind, Tally.org_unit, Tally.names, Tally.clock, Tally.what)
 
 
@@ -77,16 +78,16 @@ async def dates(session: AsyncSession, first: date, last: date, authority: str |
 
 
 def due_week(now: datetime) -> ColumnElement[int]:
-    """What becomes due later this week; over tallies of any instant, not of the `relevant` ones alone."""
+    """What becomes due later this week; over the tallies that are `relevant` for a week."""
     ahead = Tally.clock * text("interval '1 second'")
     weeks = (func.date_trunc("week", shanghai_day(on + ahead)) for on in (Tally.at, literal(now)))
     this_week = next(weeks) == next(weeks)
     return func.coalesce(func.sum(Tally.n).filter(Tally.what == "due", Tally.at >= now, this_week), 0)
 
 
-def relevant(about: Sequence[str], now: datetime) -> ColumnElement[bool]:
-    """The tallies that say something about now."""
-    return and_(Tally.about.in_(about), Tally.at < now + LOOKS_AHEAD)
+def relevant(about: Sequence[str], now: datetime, ahead: timedelta = LOOKS_AHEAD) -> ColumnElement[bool]:
+    """The tallies that say something about now, or about the time from now until so far ahead."""
+    return and_(Tally.about.in_(about), Tally.at < now + ahead)
 
 
 def of_groups(

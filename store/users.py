@@ -265,6 +265,12 @@ async def with_roles(
     return list(rows)
 
 
+async def logins_with_role(session: AsyncSession, role: str) -> list[str]:
+    """The active users with a role, by login."""
+    rows = await session.scalars(select(User.username).where(User.active, meant_by([role])).order_by(User.username))
+    return list(rows)
+
+
 async def of_colleges(session: AsyncSession) -> list[User]:
     """Active college officers, whatever their college."""
     rows = await session.scalars(
