@@ -16,7 +16,17 @@ from domain.exemptions import TreatyTable
 from schemas.base import Text
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.enrolment import Certificate, EnrolmentFacts, ForeignHire, HireKind
-from store import case_rules, people, projection, retirement_tracks, rule_tables, submissions, watch_dates
+from store import (
+    applications,
+    case_rules,
+    documents,
+    people,
+    projection,
+    retirement_tracks,
+    rule_tables,
+    submissions,
+    watch_dates,
+)
 from store.database import session
 from store.premium_lines import process_now, shanghai_day
 from store.tables.people import Hire
@@ -27,6 +37,7 @@ async def _facts(s: AsyncSession, row: Hire) -> EnrolmentFacts:
     today = shanghai_day(await process_now(s, row.process_id))
     rules = await case_rules.of_case(s, row.process_id)
     track = await retirement_tracks.of_person(s, row.person_id)
+    papers = await documents.papers(s, row.process_id)
     findings = enrolment_checks.check(enrolment_checks.HireFacts.of(hire), today, rule_tables.load().checks, track)
     return EnrolmentFacts(
         country=row.country,
@@ -40,6 +51,7 @@ async def _facts(s: AsyncSession, row: Hire) -> EnrolmentFacts:
         category=row.category,
         insurances=row.insurances if row.insurances is not None else rules.insurances(row.category),
         findings=[f.code for f in findings],
+        applications={a: applications.said(a, hire, papers) for a in applications.agency_files().applications},
         today=today,
     )
 

@@ -115,6 +115,9 @@ class EnrolmentFacts(Payload):
     category: str = "FOREIGN_WORK_PERMIT"
     insurances: list[str] = []  # after exemption
     findings: list[str] = []  # codes of what the automatic checks noticed
+    applications: dict[
+        str, str
+    ] = {}  # agency -> keyed hash of what an application there says of the person, and papers
     today: date  # the Shanghai day on which the facts were read
 
 

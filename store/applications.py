@@ -16,6 +16,7 @@ from store import case_rules, people
 from store import policies as rules
 from store.case_rules import CaseRules
 from store.import_files import parse_files
+from store.sealed import keyed_hash
 
 UNIT = "school"
 SEX = {Sex.MALE: "M", Sex.FEMALE: "F"}
@@ -61,6 +62,15 @@ def file_record(hire: ForeignHire, insurances: list[str]) -> dict[str, Any]:
         "insurances": insurances, "start_month": start_month(hire), "base": hire.monthly_wage,
         "sex": hire.sex.value, "hire_kind": hire.hire_kind.value, "certificate": hire.certificate.value,
     }  # fmt: skip
+
+
+def said(agency: str, hire: ForeignHire, papers: list[str]) -> str:
+    """Keyed hash of all that an agency is told of the person, whichever way: its file, its interface, the papers. The
+    insurances are not in it: the case knows them."""
+    record = file_record(hire, []) | {"base": f"{hire.monthly_wage:.2f}"}
+    columns = {c.source for c in agency_files().applications[agency].columns if c.source in record}
+    values = {name: record[name] for name in columns} | interface_body(hire, [])
+    return keyed_hash(repr([agency, sorted(values.items()), papers]))
 
 
 def interface_body(hire: ForeignHire, insurances: list[str]) -> dict[str, Any]:

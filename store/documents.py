@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from runtime.crypto import keyring
 from runtime.settings import get_settings
 from store.tables.office import Document
+from store.tables.processes import Task
+
+MATERIALS = "enrolment.materials"  # the task that asks for the papers of a person
 
 
 class DocumentMissing(LookupError):
@@ -118,6 +121,16 @@ async def of_process(session: AsyncSession, process_id: str) -> list[Document]:
         .order_by(Document.uploaded_at, Document.id)
     )
     return list(rows)
+
+
+async def papers(session: AsyncSession, process_id: str) -> list[str]:
+    """The papers that the college has brought for a case, as code and hash of each."""
+    rows = await session.execute(
+        select(Document.code, Document.sha256, Task.spec)
+        .join(Task, Task.id == Document.task_id)
+        .where(Task.process_id == process_id, Task.kind == MATERIALS, Document.replaced_by.is_(None))
+    )
+    return sorted(f"{code} {sha}" for code, sha, spec in rows if code in {d["code"] for d in spec["documents"]})
 
 
 async def latest(session: AsyncSession, process_id: str, code: str) -> Document | None:

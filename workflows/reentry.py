@@ -1,9 +1,9 @@
 """The way back of an enrolment from a bureau's branch to the steps before the split, while the other branch goes on.
 
 Invariants: the record is made anew by one branch at a time (a second return waits for the first); the other branch is
-neither stopped nor run twice, but whoever handles it is told by what it has in hand: a hand-in not yet made begins
-again with the new record, an application that lies at the agency becomes a question to a clerk. The case does not end
-before these questions are answered.
+neither stopped nor run twice. While nothing changed of what it works with it hears nothing; else whoever handles it is
+told by what it has in hand: a hand-in not yet made begins again with the new record, an application that lies at the
+agency becomes a question to a clerk. The case does not end before these questions are answered.
 """
 
 import asyncio
@@ -32,17 +32,30 @@ class Reentry:
         """Does the earlier step again, and all between where the return asked for it."""
         case = self._case
         async with self._one:
-            before = _known(case.facts)
+            before = {agency: self._known(agency) for agency in case.registrations}
             case.wait_on(agency)
             if back.to == "materials" and back.way == "straight":
                 await case.record.materials([], back, agency)
             else:
                 await case.record.make(back, agency)
             case.plan_registrations()
-            if back.to == "materials" or _known(case.facts) != before:
-                for other in case.registrations.values():
-                    if other.agency != agency:
-                        self._tell(other)
+            for other in case.registrations.values():
+                if other.agency != agency and self._known(other.agency) != before[other.agency]:
+                    self._tell(other)
+
+    def _known(self, agency: str) -> EnrolmentFacts:
+        """What the branch of an agency works with: not the other one's insurances or application, nor the day on which
+        the facts were read and what was noticed on it."""
+        case = self._case
+        facts, handled = case.facts, case.policy.agency(agency).insurances
+        return facts.model_copy(
+            update={
+                "today": facts.permit_issued,
+                "findings": [],
+                "insurances": [i for i in facts.insurances if i in handled],
+                "applications": {agency: facts.applications.get(agency)},
+            }
+        )
 
     def tell_all(self) -> None:
         """The record was amended, by nobody's branch."""
@@ -93,8 +106,3 @@ class Reentry:
         """Until every question about a changed record is answered."""
         if self._questions:
             await asyncio.gather(*self._questions)
-
-
-def _known(facts: EnrolmentFacts) -> EnrolmentFacts:
-    """The facts without the day on which they were read."""
-    return facts.model_copy(update={"today": facts.permit_issued})

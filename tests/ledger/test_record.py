@@ -45,11 +45,20 @@ async def test_a_correction_replaces_the_record_and_keeps_the_old_one(office: Of
     form = MaterialsForm.model_validate(before | {"contract_start": date(2026, 11, 9), "org_unit": "physics"})
     submission = await office.submit("enrolment.materials", "submit", form)
     arg = AppliedForm(process_id=case.process_id, person_id=case.person_id, submission_id=submission)
+    known: EnrolmentFacts = await run(load_enrolment_facts, case)
     facts = await twice(apply_record, arg)
     assert (facts.contract_start, facts.org_unit) == (date(2026, 11, 9), "physics")
+    assert all(facts.applications[a] != known.applications[a] for a in ("social_bureau", "medical_bureau"))
+    same = await office.submit("enrolment.materials", "submit", form)
+    assert await run(apply_record, arg.model_copy(update={"submission_id": same})) == facts, "the same data again"
+    number = form.model_copy(update={"work_permit_no": "5100202699990000"})
+    other = await office.submit("enrolment.materials", "submit", number)
+    now = await run(apply_record, arg.model_copy(update={"submission_id": other}))
+    assert now.applications["social_bureau"] != facts.applications["social_bureau"]
+    assert now.applications["medical_bureau"] == facts.applications["medical_bureau"], "it is not told that number"
     async with db.session() as s:
         rows = list(await s.scalars(select(Hire).where(Hire.process_id == case.process_id).order_by(Hire.version)))
-    assert [(r.version, r.valid, r.contract_start.day) for r in rows] == [(1, False, 3), (2, True, 9)]
+    assert [(r.version, r.valid, r.contract_start.day) for r in rows] == [(1, False, 3), (2, False, 9), (3, True, 9)]
 
 
 async def people_record(case: CaseArg) -> MaterialsForm:

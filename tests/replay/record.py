@@ -177,6 +177,7 @@ async def returned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     await complete(handle, await office.task("registration.hand_in", where=medical))
     await send_back(handle, await office.task("registration.hand_in", where=social), "materials", "straight", "clerk")
     await s.skip(handle, timedelta(days=8))
+    office.facts = office.facts.model_copy(update={"applications": {"medical_bureau": "changed"}})
     await complete(handle, await office.task("enrolment.materials"), actor="college")
     await complete(handle, await office.task("registration.record_changed", where=medical))
     acceptance = await office.task("registration.acceptance", where=medical)

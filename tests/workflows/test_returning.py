@@ -57,6 +57,41 @@ async def approve_at(office: Office, handle: Any, agency: str) -> None:
     await complete(handle, await office.task("registration.result", where=at(agency)))
 
 
+def told_otherwise(office: Office, *agencies: str) -> None:
+    """From the next answer on the record says something else of what these agencies are told."""
+    said = office.facts.applications | dict.fromkeys(agencies, "other")
+    office.facts = office.facts.model_copy(update={"applications": said})
+
+
+async def test_a_branch_goes_on_untouched_while_nothing_changed_of_what_it_works_with(stage: Open) -> None:
+    office = Office(BY_HAND)
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        await to_bureaus(office, handle)
+        medical = await office.task("registration.hand_in", where=at("medical_bureau"))
+
+        async def round_trip() -> None:
+            social = await office.task("registration.hand_in", where=at("social_bureau"))
+            await send_back(handle, social, "materials", "straight")
+            await complete(handle, await office.task("enrolment.materials"), actor="college")
+            new = lambda t: at("social_bureau")(t) and t.id != social.id  # noqa: E731
+            await office.task("registration.hand_in", where=new)
+
+        await round_trip()  # the same data again
+        told_otherwise(office, "social_bureau")
+        noticed = {"today": office.facts.today + timedelta(days=1), "findings": ["W01"]}
+        office.facts = office.facts.model_copy(update=noticed)
+        await round_trip()  # what only the social bureau is told
+        mine = office.tasks[medical.id]
+        assert (mine.state, mine.version) == ("ready", medical.version)
+        assert "task_obsolete" not in office.kinds(handle.id)
+        told_otherwise(office, "medical_bureau")
+        await round_trip()
+        again = await office.task("registration.hand_in", where=at("medical_bureau"))
+        assert (office.tasks[medical.id].state, again.spec.data["attempt"]) == ("obsolete", 2)
+        assert any(e.text.zh.startswith("参保信息已更改，按新信息重新办理") for e in office.timeline[handle.id])
+
+
 async def test_a_branch_goes_back_to_the_materials_and_the_other_is_neither_lost_nor_run_twice(stage: Open) -> None:
     office = Office(BY_HAND)
     async with stage(office) as s:
@@ -88,6 +123,7 @@ async def test_a_branch_goes_back_to_the_materials_and_the_other_is_neither_lost
         assert any(k.startswith("INT-MATERIALS/2:") for k in new)
         assert not any(k.startswith("INT-HAND-IN/") for k in new if office.tasks[social.id].deadlines[1].id in k)
 
+        told_otherwise(office, "medical_bureau")
         await complete(handle, again, actor="college")  # straight back: no verification in between
         await approve_at(office, handle, "social_bureau")
         question = await office.task("registration.record_changed", where=at("medical_bureau"))
