@@ -4,7 +4,7 @@ Each fault is a pointer, a code and a sentence; the form stays as typed, nothing
 here; nothing is written.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,12 +14,24 @@ from api.problems import StaleVersion
 from domain import enrolment_checks
 from domain.times import day_of
 from runtime import clock
-from schemas.amendment import ConfirmAmendmentForm
+from schemas.amendment import FIELDS, ConfirmAmendmentForm
 from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
+from schemas.registration import HandInForm
 from schemas.tax_payment import PaymentForm, TakeOffForm, to_remove
-from store import alike, amendments, case_rules, ledger, people, policies, retirement_tracks, rule_tables
+from store import (
+    alike,
+    amendments,
+    case_rules,
+    earliest_days,
+    ledger,
+    people,
+    policies,
+    registrations,
+    retirement_tracks,
+    rule_tables,
+)
 from store.tables.processes import Process, Task
 
 Fault = tuple[str, str, Text]
@@ -27,9 +39,10 @@ Fault = tuple[str, str, Text]
 
 async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: Form) -> list[Fault]:
     """What is wrong with an answer whose fields are each well formed; empty when nothing is."""
-    future = _future(process, form)
-    if future:
-        return future
+    today = day_of(clock.now() + timedelta(seconds=process.clock_offset_seconds))
+    wrong = _future(form, today) or await _too_early(s, task, process, form, today)
+    if wrong:
+        return wrong
     if isinstance(form, ForeignHire):
         return await _record(s, process, form)
     if isinstance(form, ApproveForm):
@@ -61,15 +74,42 @@ async def _amendment(s: AsyncSession, task: Task) -> None:
         raise StaleVersion(why)
 
 
+_HANDED_IN, _ACCEPTED = FIELDS["registration.handed_in_on"].title, FIELDS["registration.accepted_on"].title
 _HAPPENED = ("handed_in_on", "accepted_on", "approved_on", "refused_on", "paid_on", "undone_on")
 
 
-def _future(process: Process, form: Form) -> list[Fault]:
+def _future(form: Form, today: date) -> list[Fault]:
     """What has happened cannot have happened tomorrow: deadlines are met by these dates."""
-    today = day_of(clock.now() + timedelta(seconds=process.clock_offset_seconds))
     text = Text(zh=f"日期不能晚于今天（{today}）。", en=f"The date cannot be after today ({today}).")
     days = {name: getattr(form, name, None) for name in _HAPPENED}
     return [(f"/data/{name}", "future_date", text) for name, day in days.items() if day is not None and day > today]
+
+
+async def _too_early(s: AsyncSession, task: Task, process: Process, form: Form, today: date) -> list[Fault]:
+    """Nor can it have happened before what must have come first."""
+    if isinstance(form, PaymentForm):
+        why = await earliest_days.payment_fault(s, str(task.spec["data"]["bill_id"]), form.paid_on)
+        return [("/data/paid_on", "before_month", why)] if why else []
+    if isinstance(form, HandInForm):
+        why = await earliest_days.hand_in_fault(s, process, form.handed_in_on, today)
+        return [("/data/handed_in_on", "before_begin", why)] if why else []
+    if task.authority is None:
+        return []
+    days = {name: getattr(form, name, None) for name in _HAPPENED}
+    given = next(((name, day) for name, day in days.items() if day is not None), None)
+    attempt = (await registrations.newest(s, [process.id], task.authority)).get(process.id)
+    if given is None or attempt is None:
+        return []
+    name, day = given
+    for title, moment in ((_ACCEPTED, attempt.accepted_at), (_HANDED_IN, attempt.submitted_at)):
+        if moment is not None and day < day_of(moment):
+            before = day_of(moment)
+            text = Text(
+                zh=f"日期不能早于{title.zh}（{before}）；{title.zh}登记有误的，请先更正。",
+                en=f"The date cannot be before “{title.en}” ({before}): if that is wrong on record, amend it first.",
+            )
+            return [(f"/data/{name}", "before_hand_in" if title is _HANDED_IN else "before_acceptance", text)]
+    return []
 
 
 async def _record(s: AsyncSession, process: Process, form: ForeignHire) -> list[Fault]:

@@ -21,6 +21,7 @@ from schemas.base import Text
 from schemas.calls import PaymentScope
 from schemas.enrolment import Certificate, ForeignHire
 from store import (
+    earliest_days,
     people,
     policies,
     registrations,
@@ -142,6 +143,8 @@ async def _record_fault(session: AsyncSession, process: Process, name: str, new:
     )
     known = {(f.code, f.field) for f in before}
     found = next((f.message for f in after if (f.code, f.field) not in known), None)
+    if found is None and name == "permit_issued":
+        return await _handed_in_before(session, process.id, record.permit_issued)
     if found is None and name == "monthly_wage":
         moved = await wage_differences.of_case(session, process.id, hire.monthly_wage, record.monthly_wage)
         if any(d.billed and (d.unit < 0 or d.person < 0) for d in moved):
@@ -149,13 +152,30 @@ async def _record_fault(session: AsyncSession, process: Process, name: str, new:
     return found
 
 
+async def _handed_in_before(session: AsyncSession, process_id: str, permit: date) -> Text | None:
+    """The legal time runs from the permit: what was handed in before it would have met a date not yet set."""
+    rows = await registrations.of_case(session, process_id)
+    first = min((day_of(r.submitted_at) for r in rows if r.submitted_at and r.state != "undone"), default=None)
+    if first is None or permit <= first:
+        return None
+    title = FIELDS["registration.handed_in_on"].title
+    return Text(
+        zh=f"不能晚于{title.zh}（{first}）；两个日期都有误的，请先更正另一个。",
+        en=f"Not after “{title.en}” ({first}): where both are wrong, amend the other first.",
+    )
+
+
 async def _day_fault(session: AsyncSession, process: Process, recorded: Recorded, new: date) -> Text | None:
     """What has happened lies not in the future, and the steps of a registration keep their order."""
     today = day_of(await process_now(session, process.id))
     if new > today:
         return Text(zh=f"日期不能晚于今天（{today}）。", en=f"The date cannot be after today ({today}).")
-    if recorded.field.group != "registration":
-        return None
+    if recorded.field.group == "payment":
+        return await earliest_days.payment_fault(session, recorded.of, new)
+    if recorded.field.name == "handed_in_on":
+        early = await earliest_days.hand_in_fault(session, process, new, today)
+        if early is not None:
+            return early
     own = [
         r
         for r in await of_case(session, process)

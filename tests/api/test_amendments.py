@@ -331,8 +331,9 @@ async def test_a_closed_case_has_its_number_amended_and_the_person_is_told(schoo
     assert (await ended(clerk, month, certificate["id"]))["state"] == "applied"
     assert (await on_record(clerk, month, "payment.certificate_no", certificate["of"]))["value"] == "35101699"
     paid = await on_record(clerk, month, "payment.paid_on")
-    day = (clock.today() - timedelta(days=1)).isoformat()
-    assert (await amended(school, month, "payment.paid_on", day))["old"] == paid["value"]
+    if clock.today().day > 1:  # none is paid before the month of its bill
+        day = (clock.today() - timedelta(days=1)).isoformat()
+        assert (await amended(school, month, "payment.paid_on", day))["old"] == paid["value"]
     voucher = next(p for p in (await clerk.get("/api/v1/processes", params={"kind": "reimbursement"})).json()["items"])[
         "id"
     ]

@@ -1,21 +1,25 @@
 """An answer that is well formed and still wrong: 422 with the field named, nothing stored, nothing sent."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from api import person_alike
+from domain.times import at
 from runtime import clock
+from schemas.amendment import FIELDS
 from schemas.base import Text
-from schemas.calls import FreezeArg, PaymentScope
+from schemas.calls import FreezeArg, PaymentScope, RegistrationArg
 from schemas.enrolment import LineRequest
-from store import alike, ledger, people
+from store import alike, ledger, people, recorded, registrations
 from store.database import session
+from store.recorded import Recorded
 from store.tables.ledger import AgencyLine
 from store.tables.processes import Process, Submission
 from store.users import Viewer
-from tests.api.conftest import hire
+from tests.api.conftest import Office, days, hire
 from tests.api.test_tasks import key
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -51,6 +55,71 @@ async def test_a_record_is_checked_as_an_uploaded_row_is(office: Any, change: di
     college = await office.sign_in("college")
     known = (await college.get(f"/api/v1/tasks/{task}")).json()["data"]
     assert pointer in await answered(office, task, "college", "submit", known | change)
+
+
+async def test_a_hand_in_lies_not_before_the_permit_and_an_answer_not_before_the_hand_in(office: Office) -> None:
+    permit, handed, accepted = days(-12), days(-10), days(-8)
+    case = await office.case(permit_issued=permit.isoformat())
+    at_bureau = {"authority": "social_bureau", "data": {"agency": "social_bureau", "attempt": 1}}
+    task = await office.task(case, "registration.hand_in", key="h/1", outcomes=["handed_in"], **at_bureau)
+    early: dict[str, Any] = {"handed_in_on": days(-13).isoformat(), "receipt_no": "SL77"}
+    assert await answered(office, task, "clerk", "handed_in", early) == {"/data/handed_in_on": "before_begin"}
+    long_ago = early | {"handed_in_on": "2020-01-01"}
+    said = await refused(office, task, "handed_in", long_ago)
+    assert f"工作许可签发日期（{permit}）" in said["zh"] and f"issued ({permit})" in said["en"]
+    async with session() as s:
+        person = (await s.get_one(Process, case)).subject or ""
+        arg = RegistrationArg(process_id=case, person_id=person, agency="social_bureau", attempt=1)
+        row = await registrations.ensure(s, arg)
+        registrations.submitted(row, "SL77", at(handed, "12:00"))
+        process = await s.get_one(Process, case)
+        handed_in = await recorded.find(s, process, "registration.handed_in_on", "social_bureau/1")
+        assert handed_in is not None
+        assert await recorded.fault(s, process, handed_in, permit.isoformat()) is None
+        wrong = await recorded.fault(s, process, handed_in, days(-13).isoformat())
+        assert wrong is not None and "工作许可签发日期" in wrong.zh, "the amendment holds to the same bound"
+        on_record = Recorded(FIELDS["hire.permit_issued"], "", recorded.RECORD, permit.isoformat())
+        assert await recorded.fault(s, process, on_record, handed.isoformat()) is None
+        moved = await recorded.fault(s, process, on_record, days(-9).isoformat())
+        assert moved is not None and f"提交日期（{handed}）" in moved.zh
+    kinds = (
+        ("registration.acceptance", "accepted", "accepted_on", {}),
+        ("registration.result", "approved", "approved_on", {"number": "DEU0C01X00T47"}),
+        ("registration.result", "refused", "refused_on", {"code": "R08"}),
+        ("registration.undo", "undone", "undone_on", {}),
+    )
+    for n, (kind, outcome, field, data) in enumerate(kinds, 2):
+        task = await office.task(case, kind, key=f"{n}", outcomes=[outcome], revision=n, **at_bureau)
+        data = data | {field: days(-11).isoformat()}
+        assert await answered(office, task, "clerk", outcome, data) == {f"/data/{field}": "before_hand_in"}, kind
+    async with session() as s:
+        row = await registrations.ensure(s, arg)
+        registrations.accepted(row, at(accepted, "12:00"))
+    task = await office.task(case, "registration.result", key="9", outcomes=["approved"], revision=9, **at_bureau)
+    result = {"approved_on": days(-9).isoformat(), "number": "DEU0C01X00T47"}
+    assert await answered(office, task, "clerk", "approved", result) == {"/data/approved_on": "before_acceptance"}
+
+
+async def refused(office: Office, task: str, outcome: str, data: dict[str, Any]) -> dict[str, str]:
+    """The only sentence of a refused answer, in both languages."""
+    client = await office.sign_in("clerk")
+    body = {"outcome": outcome, "data": data, "version": 1}
+    said: dict[str, str] = {}
+    for language in ("zh", "en"):
+        headers = key() | {"Accept-Language": language}
+        answer = await client.post(f"/api/v1/tasks/{task}/complete", json=body, headers=headers)
+        [error] = answer.json()["errors"]
+        said[language] = error["message"]
+    return said
+
+
+async def test_while_the_permit_is_to_come_nothing_was_handed_in_before_the_case_began(
+    office: Office,
+) -> None:
+    case = await office.case(permit_issued=days(20).isoformat(), permit_expires=days(300).isoformat())
+    task = await office.task(case, "registration.hand_in", key="h/1", outcomes=["handed_in"])
+    early = {"handed_in_on": days(-1).isoformat(), "receipt_no": "SL77"}
+    assert f"本案发起日期（{days(0)}）" in (await refused(office, task, "handed_in", early))["zh"]
 
 
 async def test_the_number_of_another_person_is_named(office: Any) -> None:
@@ -211,9 +280,21 @@ async def test_who_is_taken_off_stands_on_the_bill_and_nobody_without_a_number_i
         bill = await ledger.freeze_bill(s, FreezeArg(scope=scope, kind="regular", round=1))
         s.add(Process(id=scope.process_id, kind="tax_payment", case_no=scope.process_id, started_by="system",
                       started_at=clock.now()))  # fmt: skip
+    paying = await office.task(
+        scope.process_id, "tax_payment.payment", key="payment/1", outcomes=["paid"], org_unit=None,
+        data={"bill_id": bill.bill_id}, process={"kind": "tax_payment"},
+    )  # fmt: skip
+    early = (clock.today().replace(day=1) - timedelta(days=1)).isoformat()
+    paid = {"paid_on": early, "certificate_no": "35101626", "amount": str(bill.total)}
+    assert await answered(office, paying, "clerk", "paid", paid) == {"/data/paid_on": "before_month"}
+    async with session() as s:
+        process = await s.get_one(Process, scope.process_id)
+        on_record = Recorded(FIELDS["payment.paid_on"], bill.bill_id, recorded.RECORD, days(0).isoformat())
+        wrong = await recorded.fault(s, process, on_record, early)
+        assert wrong is not None and "第一天" in wrong.zh
     task = await office.task(
         scope.process_id, "tax_payment.visible", key="visible/1", outcomes=["visible", "take_off"], org_unit=None,
-        data={"bill_id": bill.bill_id}, process={"kind": "tax_payment"},
+        data={"bill_id": bill.bill_id}, process={"kind": "tax_payment"}, revision=2,
     )  # fmt: skip
     chosen = {"persons": [person, stranger], "reason": "税务端查无此人"}
     async with session() as s:
@@ -221,7 +302,7 @@ async def test_who_is_taken_off_stands_on_the_bill_and_nobody_without_a_number_i
                          unit_amount=9, person_amount=0))  # fmt: skip
     comparing = await office.task(
         scope.process_id, "tax_payment.confirm", key="confirm/1", outcomes=["recheck", "take_off"], org_unit=None,
-        data={"bill_id": bill.bill_id}, process={"kind": "tax_payment"}, revision=2,
+        data={"bill_id": bill.bill_id}, process={"kind": "tax_payment"}, revision=3,
     )  # fmt: skip
     client = await office.sign_in("clerk2")
     body = {"outcome": "adjust", "data": {"reason": "按征集单"}, "version": 1}
