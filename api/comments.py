@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, UploadFile
+from pydantic import StringConstraints
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -187,7 +188,7 @@ async def post_attachment(
     viewer: CurrentViewer,
     task_id: str,
     file: Annotated[UploadFile, File()],
-    text: Annotated[str, Form(min_length=1, max_length=2000)],
+    text: Annotated[str, StringConstraints(strip_whitespace=True), Form(min_length=1, max_length=2000)],
 ) -> CommentView:
     content = await uploads.read_limited(file)
     async with session() as s:

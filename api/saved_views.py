@@ -94,7 +94,7 @@ async def add(s: AsyncSession, viewer: Viewer, body: SavedViewBody) -> SavedView
     """A new view. BadForm, NotAllowed, NameUsed, Enough."""
     try:
         row = await saved_views.add(
-            s, viewer.username, body.name.strip(), filters_of(body.query), _share(viewer, body.shared_with), real_now()
+            s, viewer.username, body.name, filters_of(body.query), _share(viewer, body.shared_with), real_now()
         )
     except NameTaken as error:
         raise NameUsed from error
@@ -123,7 +123,7 @@ async def change(s: AsyncSession, viewer: Viewer, view_id: int, body: SavedViewB
     """New name, filters or sharing. NotFound, NotAllowed, BadForm, NameUsed."""
     row = await _own(s, viewer, view_id)
     try:
-        await saved_views.change(s, row, body.name.strip(), filters_of(body.query), _share(viewer, body.shared_with))
+        await saved_views.change(s, row, body.name, filters_of(body.query), _share(viewer, body.shared_with))
     except NameTaken as error:
         raise NameUsed from error
     audit.record(s, viewer.username, "view.change", str(row.id), shared_with=row.shared_with)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.base import Body, Text
 from schemas.countersign import CountersignView
@@ -51,6 +51,8 @@ class ProblemView(Answer):
 
 
 class SignIn(Body):
+    model_config = ConfigDict(str_strip_whitespace=False)  # a blank may be part of a password
+
     username: str = Field(min_length=1, max_length=60, examples=["clerk"])
     password: str = Field(min_length=1, max_length=200, examples=["baoqi-demo"])
 

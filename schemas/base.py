@@ -1,7 +1,8 @@
 """Base models: `Payload` for what Temporal carries, `Body` for what HTTP carries, and bilingual text.
 
 `Payload` ignores unknown fields (an old worker must read a newer payload); `Body` refuses them (a caller's typing
-mistake must not be swallowed).
+mistake must not be swallowed) and takes text without the blanks around it, so that blanks alone are no reason and no
+name.
 """
 
 from datetime import date
@@ -19,7 +20,7 @@ class Payload(BaseModel):
 class Body(BaseModel):
     """A model in an HTTP request or answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
 class Text(BaseModel):

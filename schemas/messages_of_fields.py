@@ -45,12 +45,18 @@ _FORMS = (
 _LIST = Text(
     zh="应为列表，写在方括号中，用逗号分隔。", en="It must be a list: in square brackets, with commas between."
 )
+_NOT_BLANK = Text(zh="必填，不能为空或只有空格。", en="Required: it must not be empty or blank.")
 NOT_JSON = Text(zh="不是有效的 JSON。", en="It is not valid JSON.")
 _SENTENCES: dict[str, Callable[[Context], Text]] = {
     "missing": lambda c: Text(zh="必填，请填写。", en="Required: fill it in."),
     "extra_forbidden": lambda c: Text(zh="没有这个字段，请删除。", en="There is no such field: remove it."),
-    "string_too_short": lambda c: Text(
-        zh=f"至少 {c['min_length']} 个字符。", en=f"At least {_count(c['min_length'], 'character')}."
+    "string_too_short": lambda c: (
+        _NOT_BLANK
+        if c["min_length"] == 1
+        else Text(
+            zh=f"至少 {c['min_length']} 个字符，首尾空格不算。",
+            en=f"At least {_count(c['min_length'], 'character')}, not counting blanks at either end.",
+        )
     ),
     "string_too_long": lambda c: Text(
         zh=f"最多 {c['max_length']} 个字符。", en=f"At most {_count(c['max_length'], 'character')}."

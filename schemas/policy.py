@@ -306,7 +306,7 @@ class NoticeBody(Body):
     """The text of the State Council's notice, or a list: a day or range, off or at work, the name, line by line."""
 
     year: Annotated[int, Field(ge=2000, le=2100)]
-    text: Annotated[str, StringConstraints(min_length=1, max_length=20000)]
+    text: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=20000)]  # lines are counted
 
 
 class NoticeFaultView(BaseModel):

@@ -124,6 +124,8 @@ async def test_a_mention_tells_the_person_and_a_file_is_checked(office: Office) 
     place = f"/api/v1/tasks/{task}/attachments"
     sent = await client.post(place, data={"text": "回执"}, files={"file": ("回执.pdf", PDF)})
     assert sent.status_code == 201, sent.text
+    blank = await client.post(place, data={"text": "  "}, files={"file": ("回执.pdf", PDF)})
+    assert blank.status_code == 422 and blank.json()["errors"][0]["pointer"] == "/text", blank.text
     document = sent.json()["attachments"][0]
     assert document["filename"] == "回执.pdf"
     answer = await client.get(f"/api/v1/documents/{document['id']}")
@@ -158,6 +160,8 @@ async def test_saved_views_are_private_or_shared_and_one_is_the_default(office: 
     assert [v["is_default"] for v in (await clerk2.get("/api/v1/views")).json()] == [True]
     assert [v["is_default"] for v in (await clerk.get("/api/v1/views")).json()] == [False]
     assert (await head.put("/api/v1/views/default", json={"view_id": made.json()["id"]})).status_code == 404
+    blank = await clerk.post("/api/v1/views", json=body | {"name": " "})
+    assert blank.status_code == 422 and blank.json()["errors"][0]["pointer"] == "/name", blank.text
     for query in ({"nonsense": 1}, {"view": "theirs"}, {"q": NUMBER}):
         bad = await clerk.post("/api/v1/views", json={"name": "x", "query": query})
         assert bad.status_code == 422 and bad.json()["errors"], query

@@ -23,6 +23,7 @@ from web import choices
 from web.forms import Choice
 from web.frame import Guest, Visit, page, posted, with_query
 from web.pages.amendments import amend_url
+from web.pages.moves import REASON
 from web.pages.search import empty_words
 from web.routes import router as make_router
 
@@ -202,7 +203,7 @@ async def command(visit: Guest, process_id: str, command: str) -> Response:
     form = await posted(visit)
     reason, ground = str(form.get("reason") or "").strip(), str(form.get("ground") or "other")
     if len(reason) < 2 or command not in ("cancel", "suspend", "resume"):
-        raise BadForm
+        raise BadForm(REASON if len(reason) < 2 else None)
     body = CommandBody.model_validate(
         {"reason": reason[:500], "ground": ground if ground in ("permit_withdrawn", "left", "mistake") else "other"}
     )

@@ -17,6 +17,7 @@ from schemas.dates import DateDecisionBody, ExtendBody
 from schemas.steps import ReturnBody, WithdrawBody
 from store.database import session
 from web.frame import Guest, file_of, posted
+from web.pages.moves import REASON
 from web.pages.task import NO_FILE, show
 from web.routes import router as make_router
 
@@ -30,7 +31,8 @@ def body_of(model: type[B], form: FormData, **given: object) -> B:
     try:
         return model.model_validate(values | given)
     except ValidationError as error:
-        raise BadForm(faults=faults_of(error.errors())) from error
+        faults = faults_of(error.errors())
+        raise BadForm(REASON if faults[0][0] == "/reason" else None, faults=faults) from error
 
 
 @router.post("/tasks/{task_id}/return")

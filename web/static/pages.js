@@ -40,6 +40,11 @@ document.addEventListener("change", (event) => {
   const said = input.form && input.form.querySelector("[data-chosen]");
   if (said && input.files.length) { said.textContent = input.files[0].name; }
 });
+/* The server takes text without the blanks around it: a field of blanks alone is empty, and says so itself. */
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (field.required && field.matches("textarea, input:not([type]), input[type=text]")) { field.value = field.value.trim(); }
+});
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("[data-once]") || form.hasAttribute("hx-post")) { return; }
