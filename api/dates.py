@@ -5,10 +5,11 @@ The process has the last word. What is checked here are the person, the paper, a
 
 import uuid
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, UploadFile
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, processes, tasks, uploads, views
@@ -17,16 +18,17 @@ from api.json_body import JsonObjectRoute
 from api.problems import BadFile, BadForm, NotAllowedNow
 from api.sign_in import CurrentViewer
 from api.steps import send, update_id
+from domain.times import day_of
 from runtime import clock
 from schemas.api import DocumentView, ProcessView, TaskView
 from schemas.base import Text
 from schemas.dates import DateDecision, DateDecisionBody, ExtendBody, ExtendTarget
 from schemas.deadlines import Deadline, DeadlineView, LegalKind
-from schemas.tasks import DocumentRequest
-from store import audit, documents, policies
+from schemas.tasks import DocumentRequest, TaskSpec
+from store import audit, documents, policies, users
 from store.database import session
 from store.tables.office import Document
-from store.tables.processes import Process
+from store.tables.processes import Process, Task
 from store.users import Viewer
 
 router = APIRouter(tags=["deadlines"], route_class=JsonObjectRoute)
@@ -105,8 +107,7 @@ async def decide(viewer: Viewer, process_id: str, body: DateDecisionBody, key: s
         process = await processes.find_process(s, viewer, process_id)
         if process.closed_at is not None:
             raise NotAllowedNow
-        if body.deadline not in {d.id for d in decidable(process)}:
-            raise _fault("/deadline", "unknown_deadline", NO_DATE)
+        _check_decided(body, process, key)
         paper = await s.get(Document, body.document_id)
         if paper is None or paper.process_id != process_id or paper.code != PAPER.code:
             text = Text(
@@ -125,9 +126,70 @@ async def decide(viewer: Viewer, process_id: str, body: DateDecisionBody, key: s
         document=body.document_id,
         actor=viewer.username,
     )
-    await send(process_id, "decide_date", argument, update_id(process_id, "decide_date", key), type(None))
+    try:
+        await send(process_id, "decide_date", argument, update_id(process_id, "decide_date", key), type(None))
+    except NotAllowedNow as refused:
+        async with session() as s:
+            raise NotAllowedNow(await _waiting(s, process_id, body.deadline) or refused.text) from refused
     async with session() as s:
         return await processes.get_process(s, viewer, process_id)
+
+
+async def check_decision(
+    s: AsyncSession, viewer: Viewer, process_id: str, body: DateDecisionBody, key: str | None
+) -> None:
+    """What can be said of a decision before its paper is kept. NotFound, NotAllowed, NotAllowedNow, BadForm."""
+    permissions.require_role(viewer, *permissions.DATE_RECORDERS)
+    process = await processes.find_process(s, viewer, process_id)
+    if process.closed_at is not None:
+        raise NotAllowedNow
+    _check_decided(body, process, key)
+
+
+def _check_decided(body: DateDecisionBody, process: Process, key: str | None) -> None:
+    known = next((d for d in decidable(process) if d.id == body.deadline), None)
+    if known is None:
+        raise _fault("/deadline", "unknown_deadline", NO_DATE)
+    if known.anchored_on is not None and body.due < known.anchored_on:
+        text = Text(
+            zh=f"该期限自 {known.anchored_on} 起算，不能改到此前，请核对决定书上的日期。",
+            en=f"This deadline counts from {known.anchored_on} and cannot end before it: check the day in the paper.",
+        )
+        raise _fault("/due", "before_anchor", text)
+    if body.due < known.due and not body.earlier:
+        today = day_of(clock.now() + timedelta(seconds=process.clock_offset_seconds))
+        at_once = ("；该日已过，确认后个案立即逾期", "; it has passed, so the case will be overdue at once")
+        passed = at_once if body.due < today else ("", "")
+        text = Text(
+            zh=f"{body.due} 早于现行期限 {known.due}{passed[0]}。"
+            "确属如此，请勾选“决定的日期早于现行期限”（earlier）再提交。",
+            en=f"{body.due} is before the present day {known.due}{passed[1]}. If that is meant, confirm that the day "
+            "is earlier (earlier) and send it again.",
+        )
+        raise _fault("/due", "earlier", text)
+
+
+async def _waiting(s: AsyncSession, process_id: str, deadline: str) -> Text | None:
+    """Which decision on this date waits for its confirmation; None where none does."""
+    waiting = await s.scalars(
+        select(Task).where(Task.process_id == process_id, Task.kind == "date.confirm", Task.closed_at.is_(None))
+    )
+    for task in waiting:
+        said = TaskSpec.model_validate(task.spec | {"deadlines": []}).data
+        if said.get("deadline") != deadline:
+            continue
+        names = await users.names(s)
+        by = names.get(str(said["recorded_by"]), Text(zh=str(said["recorded_by"]), en=str(said["recorded_by"])))
+        who = names.get(
+            task.holder or "", Text(zh="科长或处长（登记人以外）", en="a supervisor or head who is not that person")
+        )
+        return Text(
+            zh=f"{by.zh}已登记一份决定（{said['decision_number']}，改为 {said['date_new']}），正待{who.zh}确认；"
+            "确认或驳回后才能登记下一份。",
+            en=f"A decision recorded by {by.en} ({said['decision_number']}, to {said['date_new']}) waits to be "
+            f"confirmed by {who.en}: the next one can be recorded when that is confirmed or rejected.",
+        )
+    return None
 
 
 async def upload_paper(

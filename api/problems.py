@@ -174,9 +174,11 @@ class BadTarget(Problem):
 class BadDate(Problem):
     status, code = 422, "bad_date"
     text = Text(
-        zh="不能改到这一天：校内时限只能后延，且不超过法定或缴费期限；经办机构的决定须与原日期不同。",
+        zh="不能改到这一天：校内时限只能后延，且不超过法定或缴费期限；经办机构的决定须与原日期不同，不早于起算日，"
+        "早于原日期的须另行确认。",
         en="Not to this day: an internal target only moves later, and not past the date of the law or of payment "
-        "behind it; an authority's decision names another day than before.",
+        "behind it; an authority's decision names another day than before, none before the day that it counts from, "
+        "and an earlier one only when that is confirmed.",
     )
 
 

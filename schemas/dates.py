@@ -38,7 +38,8 @@ class ExtendTarget(Payload):
 
 class DateDecision(Payload):
     """Update argument of `decide_date`: what an authority decided on a date. `id` is that of the record of it; `number`
-    is the paper's own number, `document` the id of the uploaded paper."""
+    is the paper's own number, `document` the id of the uploaded paper; `earlier`: who recorded it knows that the day is
+    before the present one."""
 
     id: str
     deadline: str
@@ -47,6 +48,7 @@ class DateDecision(Payload):
     reason: str
     document: str
     actor: str
+    earlier: bool = False
 
 
 class ExtendBody(Body):
@@ -67,6 +69,9 @@ class DateDecisionBody(Body):
     number: str = Field(min_length=2, max_length=80, examples=["成社险函〔2026〕88号"])
     reason: str = Field(min_length=2, max_length=500, examples=["系统升级，受理顺延"])
     document_id: str = Field(min_length=1, max_length=64)
+    earlier: bool = Field(
+        default=False, description="confirms that the day is before the present one; needed for such a day"
+    )
 
 
 register(

@@ -29,7 +29,7 @@ from schemas.process import (
     Transition,
 )
 from workflows.calls import record_transition
-from workflows.clock import Clock
+from workflows.clock import Clock, breach_of_moved
 from workflows.human_task import Desk, HumanTask, Returned
 
 with workflow.unsafe.imports_passed_through():
@@ -139,6 +139,7 @@ class CaseFile:
         known = self.deadlines.get(deadline.id)
         if known is not None:
             deadline = deadline_rules.renewed(known, deadline)
+        self.deadlines[deadline.id] = deadline
         if known is not None and known.due_at != deadline.due_at:
             self._disarm_past(deadline)
             self.desk.replace_deadline(deadline.id, deadline)
@@ -150,9 +151,9 @@ class CaseFile:
                 ),
                 data={"deadline": deadline.id},
             )
+            breach_of_moved(self, deadline)
             self.plan += 1
-        self.deadlines[deadline.id] = deadline
-        return deadline
+        return self.deadlines[deadline.id]
 
     def drop(self, deadline_id: str, why: Text) -> None:
         """What the deadline was for is no more: it is neither met nor missed, and its clock falls silent."""

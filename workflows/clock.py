@@ -134,6 +134,13 @@ class Clock:
         process.touch()
 
 
+def breach_of_moved(process: "CaseFile", deadline: Deadline) -> None:
+    """A date that was moved into the past is breached by that: the rung that would say so has been disarmed."""
+    passed = deadline.due_at <= process.now() and deadline.met_at is None and not deadline.breached
+    if passed and deadline.legal_kind is not LegalKind.INTERNAL:
+        process.breach(deadline)
+
+
 def _sentence(deadline: Deadline, now: datetime) -> Text:
     """What a reminder says about one deadline: its title, its day, and whether it has passed."""
     day = deadline.due.isoformat()

@@ -1,13 +1,14 @@
 """Dates that people move: an internal target extended with a ground; a date of the law as an authority has decided.
 
 Invariants: a statutory or payment date moves only by an authority's decision that one person recorded with its paper
-and another confirmed; old and new day, who and why stand in its derivation and in the timeline. A decided day stands:
-it is not counted again when its anchor or the rules change. What moved re-arms future rungs only. Nothing here decides
-what a breach means.
+and another confirmed; old and new day, who and why stand in its derivation and in the timeline. It moves to an earlier
+day only when that was said in so many words, and never before the day that it is counted from. A decided day stands: it
+is not counted again when its anchor or the rules change. What moved re-arms future rungs only; what moved into the
+past is breached at once. Nothing here decides what a breach means.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from temporalio import workflow
 
@@ -15,6 +16,7 @@ from schemas.base import FIRST_DAY, LAST_DAY, Text
 from schemas.dates import GROUND_TITLE, DateDecision, ExtendTarget
 from schemas.deadlines import Deadline, LegalKind
 from schemas.tasks import Refusal, TaskResult, TaskSpec
+from workflows.clock import breach_of_moved
 from workflows.human_task import HumanTask, refusal, refuse_now
 from workflows.incidents import Incidents
 
@@ -35,6 +37,12 @@ class DateMoves(Incidents):
             zh=f"由 {old.due} 延至 {extending.due}（{ground.zh}；{extending.actor}）：{extending.reason}",
             en=f"Extended from {old.due} to {extending.due} ({ground.en}; {extending.actor}): {extending.reason}",
         )
+        missed = missed_date(task.deadlines, self.now())
+        if missed is not None:
+            why = Text(
+                zh=f"{why.zh}（{missed.title.zh}已于 {missed.due} 到期，仍为逾期）",
+                en=f"{why.en} ({missed.title.en} was due on {missed.due} and stays overdue)",
+            )
         new = deadline_rules.moved(old, extending.due, self.policy, remaining_steps=old.steps, why=why)
         self._disarm_past(new)
         task.deadlines = [new if d.id == old.id else d for d in task.deadlines]
@@ -101,18 +109,23 @@ class DateMoves(Incidents):
             raise refuse_now("it is met, or another decision on it waits for its confirmation")
         if decision.due == known.due or not FIRST_DAY <= decision.due <= LAST_DAY:
             raise refusal(Refusal.BAD_DATE, f"{decision.due} is its day already, or no day that can be counted from")
+        if decision.due < (known.anchored_on or FIRST_DAY):
+            raise refusal(Refusal.BAD_DATE, f"{decision.due} is before {known.anchored_on}, the day it is counted from")
+        if decision.due < known.due and not decision.earlier:
+            raise refusal(Refusal.BAD_DATE, f"{decision.due} is before {known.due}, and nobody said that it is meant")
         return known
 
     async def _confirm_date(self, decision: DateDecision) -> None:
         known = self.deadlines[decision.deadline]
+        earlier = _earlier(known, decision.due, self.today())
         try:
             result = await self.desk.ask(
                 TaskSpec(
                     key=self.desk.key("date"),
                     kind="date.confirm",
                     title=Text(
-                        zh=f"确认经办机构决定：{known.title.zh}改为 {decision.due}",
-                        en=f"Confirm a decision: {known.title.en} becomes {decision.due}",
+                        zh=f"确认经办机构决定：{known.title.zh}改为 {decision.due}{earlier[0]}",
+                        en=f"Confirm a decision: {known.title.en} becomes {decision.due}{earlier[1]}",
                     ),
                     roles=["supervisor", "head"],
                     org_unit=self.start.org_unit,
@@ -176,12 +189,28 @@ class DateMoves(Incidents):
             actor=confirmed_by,
             data=_moved_data(known, new) | {"decision": decision.id, "document": decision.document},
         )
+        breach_of_moved(self, new)
 
 
 def _concerns(decision: DateDecision, deadline: Deadline) -> bool:
     """The date itself, or what it was split into meanwhile (one for each agency), as long as it is unmet."""
     same = deadline.id == decision.deadline or deadline.id.startswith(f"{decision.deadline}@")
     return same and deadline.met_at is None
+
+
+def _earlier(known: Deadline, due: date, today: date) -> tuple[str, str]:
+    """What who confirms has to know of a day before the present one, in both languages; nothing of a later day."""
+    if due >= known.due:
+        return "", ""
+    if due < today:
+        return "（早于原日期，确认后立即逾期）", " (earlier than before: overdue at once)"
+    return "（早于原日期）", " (earlier than before)"
+
+
+def missed_date(deadlines: Sequence[Deadline], now: datetime) -> Deadline | None:
+    """The date of the law that has passed unmet, the first one: to extend a target does not mend it."""
+    missed = [d for d in deadlines if d.legal_kind is not LegalKind.INTERNAL and d.met_at is None and d.due_at <= now]
+    return min(missed, key=lambda d: d.due_at, default=None)
 
 
 def legal_limit(deadlines: Sequence[Deadline], today: date) -> date | None:

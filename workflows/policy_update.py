@@ -14,6 +14,7 @@ from schemas.deadlines import Deadline, LegalKind, PolicySnapshot
 from schemas.process import PolicyAnswer, PolicyUpdate
 from schemas.tasks import Refusal, TaskState
 from workflows.calls import load_policy
+from workflows.clock import breach_of_moved
 from workflows.human_task import HumanTask, refusal, refuse_now
 from workflows.verbs import Verbs
 
@@ -107,6 +108,7 @@ class PolicyUpdates(Verbs):
                 actor=order.actor,
                 data={"deadline": new.id, "old": old.due.isoformat(), "new": new.due.isoformat(), "order": order.id},
             )
+            breach_of_moved(self, new)
         return len(moved)
 
 

@@ -89,6 +89,8 @@ async def test_targets_and_dates_of_the_law_are_moved_by_those_who_may(school: O
         (clerk, {"document_id": "nothing"}, (422, "bad_form")),
         (clerk, {"due": "9999-12-31"}, (422, "bad_form")),
         (clerk, {"due": law["due"]}, (422, "bad_date")),
+        (clerk, {"due": days(-2).isoformat()}, (422, "bad_form")),  # before the present day, and nobody said so
+        (clerk, {"due": days(-4).isoformat(), "earlier": True}, (422, "bad_form")),  # before it begins to count
     ):
         answer = await who.post(f"{room}/deadlines/decision", json=decision | changes, headers=key())
         assert (answer.status_code, answer.json()["code"]) == expected, answer.text
@@ -96,6 +98,8 @@ async def test_targets_and_dates_of_the_law_are_moved_by_those_who_may(school: O
     assert (await clerk.get(room)).json()["deadlines"][0]["due"] == law["due"]  # nothing moves by one person's word
     asked = await first_task(head)
     assert asked["kind"] == "date.confirm"
+    second = await clerk.post(f"{room}/deadlines/decision", json=decision, headers=key())
+    assert second.status_code == 409 and "88号" in second.json()["detail"], second.text
     assert asked["context"]["files"][0]["id"] == paper.json()["id"]
     assert (asked["context"]["date_old"], asked["context"]["date_new"]) == (law["due"], decided)
     done = await head.post(

@@ -30,10 +30,11 @@ async def extend(handle: Any, task: str, due: date, deadline: str = "INT-MATERIA
     await handle.execute_update("extend_target", extending)
 
 
-async def decide(handle: Any, due: date, deadline: str = "DL-REG-FOR", actor: str = "supervisor") -> None:
+async def decide(handle: Any, due: date, deadline: str = "DL-REG-FOR", *, earlier: bool = False) -> None:
     decision = DateDecision(
-        id=str(uuid.uuid4()), deadline=deadline, due=due, number="函88号", reason="系统升级", document="d", actor=actor
-    )
+        id=str(uuid.uuid4()), deadline=deadline, due=due, number="函88号", reason="系统升级", document="d",
+        actor="supervisor", earlier=earlier,
+    )  # fmt: skip
     await handle.execute_update("decide_date", decision)
 
 
@@ -116,12 +117,35 @@ async def test_a_date_decided_twice_keeps_its_remaining_steps(stage: Open) -> No
         first = (await office.task("enrolment.materials")).deadlines[0]
         wanted = [p.step for p in first.plan]
         assert len(wanted) > 1
-        for due in (date(2026, 3, 13), date(2026, 3, 20)):
+        for due in (date(2026, 11, 13), date(2026, 11, 20)):
             await decide(handle, due)
             await complete(handle, await office.task("date.confirm"), actor="head")
             law = (await office.task("enrolment.materials")).deadlines[0]
             assert (law.due, [p.step for p in law.plan]) == (due, wanted)
             assert law.latest_start < law.due_at - timedelta(days=7)  # days of work, not the last hour
+        await handle.terminate()
+
+
+async def test_a_date_moves_back_only_when_that_is_said_and_a_day_in_the_past_is_breached_at_once(stage: Open) -> None:
+    office = Office()
+    festival(office)
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        law = (await office.task("enrolment.materials")).deadlines[0]
+        assert law.anchored_on is not None
+        past = START.date() - timedelta(days=1)
+        assert law.anchored_on < past < law.due
+        assert await refused(decide(handle, past)) == "BadDate"
+        assert await refused(decide(handle, law.anchored_on - timedelta(days=1), earlier=True)) == "BadDate"
+        for due, breached in ((past, True), (law.due + timedelta(days=9), False)):
+            await decide(handle, due, earlier=True)
+            asked = await office.task("date.confirm")
+            assert ("立即逾期" in asked.spec.title.zh) == breached
+            await complete(handle, asked, actor="head")
+            law = (await office.task("enrolment.materials")).deadlines[0]
+            held = next(d for t in reversed(office.transitions) for d in t.process.deadlines if d.id == law.id)
+            assert (law.due, law.breached, held.breached) == (due, breached, breached)
+        assert office.kinds(handle.id).count("breached") == 1
         await handle.terminate()
 
 

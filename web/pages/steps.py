@@ -91,8 +91,10 @@ async def decide_date(visit: Guest, process_id: str) -> Response:
         raise BadFile(NO_FILE)
     content = await uploads.read_limited(file)
     body = body_of(DateDecisionBody, form, document_id="-")  # checked before the paper is kept
+    key = str(form.get("key") or "") or None
     async with session() as s:
+        await dates.check_decision(s, visit.viewer, process_id, body, key)
         paper = await dates.upload_paper(s, visit.viewer, process_id, dates.PAPER.code, file.filename or "", content)
     body = body.model_copy(update={"document_id": paper.id})
-    await dates.decide(visit.viewer, process_id, body, str(form.get("key") or "") or None)
+    await dates.decide(visit.viewer, process_id, body, key)
     return visit.go(f"/cases/{process_id}", "date_recorded")
