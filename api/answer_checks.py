@@ -18,7 +18,7 @@ from schemas.amendment import FIELDS, ConfirmAmendmentForm
 from schemas.base import Text
 from schemas.enrolment import ApproveForm, ForeignHire
 from schemas.forms import Form
-from schemas.registration import HandInForm
+from schemas.registration import ApprovedForm, HandInForm
 from schemas.tax_payment import PaymentForm, TakeOffForm, to_remove
 from store import (
     alike,
@@ -28,6 +28,7 @@ from store import (
     ledger,
     people,
     policies,
+    recorded,
     registrations,
     retirement_tracks,
     rule_tables,
@@ -47,6 +48,8 @@ async def faults_of_answer(s: AsyncSession, task: Task, process: Process, form: 
         return await _record(s, process, form)
     if isinstance(form, ApproveForm):
         return [*await _exemption(s, process, form), *await _another_person(s, process, form)]
+    if isinstance(form, ApprovedForm):
+        return await number_of_another(s, task.authority or "", form.number, process.subject)
     if isinstance(form, PaymentForm):
         return await _payment(s, task, form)
     if isinstance(form, ConfirmAmendmentForm):
@@ -137,6 +140,13 @@ async def _another_person(s: AsyncSession, process: Process, form: ApproveForm) 
     hire = await people.hire_of(s, process.id)
     twins = await alike.cases(s, hire, besides=process.subject)
     return [("/data/remark", person_alike.ALIKE, person_alike.unsaid(twins))] if twins else []
+
+
+async def number_of_another(s: AsyncSession, agency: str, number: str, person: str | None) -> list[Fault]:
+    """An agency gives a number to one person."""
+    if not await registrations.held_by_another(s, agency, number, person or ""):
+        return []
+    return [("/data/number", "number_of_another", recorded.NUMBER_OF_ANOTHER)]
 
 
 async def _exemption(s: AsyncSession, process: Process, form: ApproveForm) -> list[Fault]:

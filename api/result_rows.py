@@ -1,4 +1,4 @@
-"""One row of an agency's results: whose it is, what is wrong with it, and the tasks that it completes.
+"""One row of an agency's results: whose it is, and the tasks that it completes.
 
 Invariants: a person is found by document number or case number, never by name; what is not certain is a fault of the
 row; answers are keyed by what the row says, so that the same row again changes nothing. A number for somebody whose
@@ -6,7 +6,6 @@ application was not recorded as accepted says that it was: acceptance first, the
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,17 +14,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from api import batch, completion
+from api.answer_checks import number_of_another
 from api.hand_in import ANSWERS, HAND_IN
-from api.problems import KeyReused, Problem
+from api.problems import BadForm, KeyReused, Problem
 from api.spreadsheets.results import Said
 from domain.names_alike import names_alike
+from domain.times import day_of
 from runtime import clock
 from runtime.crypto import keyed_hash
 from runtime.settings import get_settings
 from schemas.api import CompleteBody
 from schemas.base import Text
 from store import people, registrations
-from store.database import reading
+from store.database import reading, session
 from store.inbox import openable
 from store.sealed import number_hash
 from store.tables.people import Person
@@ -64,6 +65,18 @@ class OtherNumber(Problem):
         zh="该人员已按另一个编号办结，没有改动；请核对哪一个编号正确。",
         en="This person was approved under another number; nothing was changed. Check which number is right.",
     )
+
+
+class OtherDay(Problem):
+    status, code = 409, "other_day"
+
+    def __init__(self, recorded: date) -> None:
+        text = Text(
+            zh=f"此人已按该编号办结，登记的办结日期为 {recorded}，与此行不同，没有改动；登记有误的，请提出“更正”。",
+            en=f"This person was approved under this number on {recorded}, and not on the day of this row; nothing was "
+            "changed. If the day on record is wrong, propose an amendment on the page of the case.",
+        )
+        super().__init__(text, faults=[("/day", self.code, text)])
 
 
 class OldResult(Problem):
@@ -185,48 +198,6 @@ def _certain(said: Said, person: Person, tasks: Sequence[tuple[Task, Process]]) 
         )
 
 
-def doubled(rows: Sequence[Said], persons: Sequence[Found]) -> None:
-    """Of two rows for one person nobody knows which is meant: both are given back."""
-    ids = [f.tasks[0][0].subject if f.tasks else None for f in persons]
-    twice = {i for i, n in Counter(x for x in ids if x).items() if n > 1}
-    for subject in twice:
-        places = [r.row for r, i in zip(rows, ids, strict=True) if i == subject]
-        for said, i in zip(rows, ids, strict=True):
-            if i == subject:
-                others = "、".join(str(p) for p in places if p != said.row) or str(said.row)
-                said.fault(
-                    "id_number" if said.id_number else "case_no",
-                    "person_twice",
-                    f"同一人在表中不止一行（另见第 {others} 行），请只保留正确的一行。",
-                    f"The same person stands in more than one row (see row {others}): keep the right one only.",
-                )
-
-
-def check(said: Said, found: Found) -> None:
-    """What a row must have whoever it is about."""
-    if not said.id_number and not said.case_no and not said.faults:
-        said.fault(
-            "id_number",
-            "person_missing",
-            "没有证件号码或业务编号，无法确定是谁。请补填。",
-            "Neither document number nor case number: fill one in.",
-        )
-    elif said.number and said.code:
-        said.fault(
-            "code",
-            "both_given",
-            "同一行既有参保编号又有退回原因，请只保留一个。",
-            "A number and a refusal in one row: keep one of them.",
-        )
-    elif not said.number and not said.code and not said.faults and found.tasks:
-        said.fault(
-            "number",
-            "result_missing",
-            "没有参保编号：办结的请填编号，被退回的请填退回原因代码。",
-            "The number is missing: write it for an approval, or the code of the refusal.",
-        )
-
-
 def told(said: Said, problem: Problem) -> None:
     """Why a row's task was not completed, at the column that is meant."""
     for pointer, code, text in problem.faults or [("", problem.code, problem.text)]:
@@ -240,7 +211,8 @@ def told(said: Said, problem: Problem) -> None:
 async def record(viewer: Viewer, agency: str, said: Said, found: Found, day: date | None) -> str:
     """Completes what a row is about: done, unchanged or pending. Raises the Problem that stands in the way."""
     base = _key(agency, said)
-    if await _taken(found, base):
+    taken = await _taken(found, base)
+    if taken is not None:
         if said.code and found.open(*ANSWERS) is not None:
             said.fault(
                 "day" if "day" in said.columns else "code",
@@ -249,11 +221,12 @@ async def record(viewer: Viewer, agency: str, said: Said, found: Found, day: dat
                 "This refusal was recorded with the attempt before, and not again. If the agency refused once more, "
                 "write the day of this refusal and upload the row.",
             )
+        await _as_recorded(taken, agency, said)
         return UNCHANGED
     try:
         return await _record(viewer, agency, said, found, day or clock.today())
     except Problem:
-        if await _taken(found, base):  # by somebody else who had the same row at the same time
+        if await _taken(found, base) is not None:  # by somebody else who had the same row at the same time
             return UNCHANGED
         raise
 
@@ -266,6 +239,11 @@ async def _record(viewer: Viewer, agency: str, said: Said, found: Found, day: da
     if task is None:
         return await _nothing_open(found, agency, said)
     await _not_before(task, agency, on)
+    if said.number:  # asked before the acceptance is recorded, not only with the result
+        async with session() as s:
+            wrong = await number_of_another(s, agency, said.number, task.subject)
+        if wrong:
+            raise BadForm(faults=wrong)
     if task.kind == ACCEPTANCE and said.number:
         answer = {"accepted_on": on.isoformat()}
         if await _complete(viewer, task, "accepted", answer, f"{base}.a") == batch.PENDING:
@@ -293,13 +271,13 @@ async def _answers(prefix: str, *where: ColumnElement[bool]) -> list[Submission]
         return list(await s.scalars(statement.order_by(Submission.created_at)))
 
 
-async def _taken(found: Found, base: str) -> bool:
-    """Whether a case of this person took this very row before; an answer on its way is asked about."""
+async def _taken(found: Found, base: str) -> str | None:
+    """The case of this person that took this very row before; an answer on its way is asked about."""
     rows = await _answers(f"{base}.r", Submission.process_id.in_({p.id for _, p in found.tasks}))
     for row in rows:
         if row.status == "done" or (row.status == "pending" and await completion.deliver(row) == "done"):
-            return True
-    return False
+            return row.process_id
+    return None
 
 
 async def _complete(viewer: Viewer, task: Task, outcome: str, data: dict[str, Any], prefix: str) -> str:
@@ -354,15 +332,24 @@ async def _not_before(task: Task, agency: str, on: date) -> None:
         raise OldResult(handed_in)
 
 
+async def _as_recorded(process_id: str, agency: str, said: Said) -> bool:
+    """Whether the number of a row stands on record in a case: False where nothing is approved yet, and a Problem where
+    the record says otherwise. A day that the row does not name is none that could differ."""
+    async with reading() as s:
+        row = (await registrations.newest(s, [process_id], agency)).get(process_id)
+    if row is None or row.state != "approved" or not said.number:
+        return False
+    if row.number_hash != number_hash(said.number):
+        raise OtherNumber
+    if said.day is not None and row.decided_at is not None and day_of(row.decided_at) != said.day:
+        raise OtherDay(day_of(row.decided_at))
+    return True
+
+
 async def _nothing_open(found: Found, agency: str, said: Said) -> str:
     """Nothing waits for a result: recorded already with this very number, or a Problem that says what is the matter."""
     if found.open(HAND_IN) is not None:
         raise NotHandedIn
-    last = found.tasks[-1][1]
-    async with reading() as s:
-        row = (await registrations.newest(s, [last.id], agency)).get(last.id)
-    if row is not None and row.state == "approved" and said.number:
-        if row.number_hash == number_hash(said.number):
-            return UNCHANGED
-        raise OtherNumber
+    if await _as_recorded(found.tasks[-1][1].id, agency, said):
+        return UNCHANGED
     raise NotYetOpen if found.goes_on() else NothingWaits

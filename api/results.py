@@ -1,8 +1,8 @@
 """What an agency answered for many, from its result file or a table: each row completes its own person's task.
 
 Invariants: whatever is wrong with one row stops no other and is said in a sentence; what a row means and does is in
-`api/result_rows.py`. Rows are kept encrypted like those of any upload, and given back as a spreadsheet by
-`GET /imports/{id}/refused.xlsx`.
+`api/result_rows.py`, what is wrong with it in `api/result_checks.py`. Rows are kept encrypted like those of any upload,
+and given back as a spreadsheet by `GET /imports/{id}/refused.xlsx`.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 
-from api import batch, imports, permissions, result_rows
+from api import batch, imports, permissions, result_checks, result_rows
 from api.hand_in import agency_named
 from api.json_body import JsonObjectRoute
 from api.problems import NotFound, Problem, language_of, pick
@@ -69,9 +69,10 @@ async def _take(
 ) -> ResultsView:
     """Records every row that can be, and keeps what became of each."""
     persons = await result_rows.find(viewer, agency, results.rows)
-    result_rows.doubled(results.rows, persons)
+    result_checks.doubled(results.rows, persons)
+    result_checks.one_number_for_two(results.rows, persons)
     for said, found in zip(results.rows, persons, strict=True):
-        result_rows.check(said, found)
+        result_checks.check(said, found)
     good = [i for i, said in enumerate(results.rows) if not said.faults]
 
     async def act(i: int) -> batch.Outcome:

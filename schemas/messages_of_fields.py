@@ -32,6 +32,11 @@ def _count(n: int, of: str) -> str:
 
 _FORMS = (
     (r"^[A-Z]{3}$", "三位大写国家代码，如 DEU", "a country's code of three capital letters, like DEU"),
+    (
+        r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$",
+        "半角字母、数字，中间可有连字符“-”，不含空格和其他符号，如 DEU0C01X00T47",
+        "letters and digits, with hyphens between at most, no blanks and no other signs, like DEU0C01X00T47",
+    ),
     (r"^R\d{2}$", "退回原因代码，如 R06", "a code of a refusal, like R06"),
     (r"^X\d{2}$", "比对规则代码，如 X01", "a code of a comparison, like X01"),
     (r"^\d{4}-(0[1-9]|1[0-2])$", "月份，如 2026-11", "a month, like 2026-11"),

@@ -12,6 +12,9 @@ from schemas.base import Text
 from schemas.enrolment import ForeignHire
 from schemas.forms import PERSONAL, EmptyForm, Form, Outcome, ReasonForm, label, register
 
+# Letters and digits, with hyphens between. Which of them an authority uses is its own: its number always wins.
+AGENCY_NUMBER = r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$"
+
 
 class HandInForm(Form):
     """The application was handed in on the agency's site; the receipt is uploaded."""
@@ -33,6 +36,7 @@ class ApprovedForm(Form):
     number: Annotated[str, PERSONAL] = Field(
         min_length=4,
         max_length=40,
+        pattern=AGENCY_NUMBER,
         examples=["DEU0C01X00T47"],
         json_schema_extra=label("参保编号", "Number given by the agency"),
     )

@@ -123,8 +123,8 @@ async def fault(session: AsyncSession, process: Process, recorded: Recorded, new
     if recorded.field.shape == "date":
         return await _day_fault(session, process, recorded, date.fromisoformat(new))
     if recorded.field.code == "registration.number":
-        other = await registrations.by_number(session, recorded.of.partition("/")[0], new)
-        if other is not None and other.person_id != process.subject:
+        agency = recorded.of.partition("/")[0]
+        if await registrations.held_by_another(session, agency, new, process.subject or ""):
             return NUMBER_OF_ANOTHER
     return None
 

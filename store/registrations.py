@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.calls import RegistrationArg
 from store.sealed import number_hash, seal, unseal
+from store.tables.processes import Submission, Task
 from store.tables.registrations import Registration
+
+UNDECIDED = ("filled", "submitted", "accepted")
+_NUMBERS = 7218  # advisory, with the number, for the length of the transaction
 
 
 async def get(session: AsyncSession, process_id: str, agency: str, attempt: int) -> Registration | None:
@@ -64,18 +68,35 @@ async def approved(session: AsyncSession, person_id: str, agency: str) -> Regist
     )
 
 
-async def by_number(session: AsyncSession, agency: str, number: str) -> Registration | None:
-    """The registration in force under an agency's number, however it was typed."""
-    return await session.scalar(
-        select(Registration)
-        .where(
-            Registration.agency == agency,
-            Registration.number_hash == number_hash(number),
-            Registration.state == "approved",
+async def held_by_another(session: AsyncSession, agency: str, number: str, person_id: str) -> bool:
+    """Whether a number is another person's at an agency: on record, or in an answer on its way to the record.
+
+    Until its transaction ends nobody else is told of this number: of two at once the second hears of the first.
+    """
+    wanted = number_hash(number)
+    await session.execute(select(func.pg_advisory_xact_lock(_NUMBERS, func.hashtext(f"{agency}|{wanted}"))))
+    of_others = (Registration.agency == agency, Registration.person_id != person_id)
+    answers = await session.scalars(  # asked first: what comes on record meanwhile is seen by the second question
+        select(Submission.body)
+        .join(Task, Task.id == Submission.task_id)
+        .join(
+            Registration,
+            and_(
+                Registration.process_id == Submission.process_id,
+                Registration.agency == Task.authority,
+                Registration.attempt == Task.spec["data"]["attempt"].as_integer(),
+            ),
         )
-        .order_by(Registration.id.desc())
-        .limit(1)
+        .where(*of_others, Registration.state.in_(UNDECIDED))
+        .where(Submission.kind == "registration.result", Submission.outcome == "approved")
+        .where(Submission.status != "refused")
     )
+    if any(number_hash(str(unseal(body)["number"])) == wanted for body in answers):
+        return True
+    on_record = select(Registration.id).where(
+        *of_others, Registration.number_hash == wanted, Registration.state == "approved"
+    )
+    return await session.scalar(on_record.limit(1)) is not None
 
 
 def number_of(row: Registration) -> str | None:

@@ -273,7 +273,7 @@ async def test_a_closed_case_has_its_number_amended_and_the_person_is_told(schoo
         agency, _, _ = done["of"].partition("/")
         row = await registrations.approved(s, view["subject"], agency)
         assert row is not None and registrations.number_of(row) == new
-        assert await registrations.by_number(s, agency, new) is not None
+        assert await registrations.held_by_another(s, agency, new, "somebody else")
         notice = await s.get_one(NoticeRow, case)
         mails = list(await s.scalars(select(Outgoing.key).where(Outgoing.key.contains(done["id"]))))
     assert new in str(unseal(notice.body)), "the notice says the right number"

@@ -1,5 +1,6 @@
 """An answer that is well formed and still wrong: 422 with the field named, nothing stored, nothing sent."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from store import alike, ledger, people, recorded, registrations
 from store.database import session
 from store.recorded import Recorded
 from store.tables.ledger import AgencyLine
-from store.tables.processes import Process, Submission
+from store.tables.processes import Process, Submission, Task
 from store.users import Viewer
 from tests.api.conftest import Office, days, hire
 from tests.api.test_tasks import key
@@ -98,6 +99,71 @@ async def test_a_hand_in_lies_not_before_the_permit_and_an_answer_not_before_the
     task = await office.task(case, "registration.result", key="9", outcomes=["approved"], revision=9, **at_bureau)
     result = {"approved_on": days(-9).isoformat(), "number": "DEU0C01X00T47"}
     assert await answered(office, task, "clerk", "approved", result) == {"/data/approved_on": "before_acceptance"}
+
+
+async def waiting(office: Office, n: int) -> tuple[str, str]:
+    """Somebody whose application lies accepted at the bureau: the document number, and the task for the result."""
+    number = f"K{8000000 + n}"
+    case = await office.case(id_number=number, name=f"Anna {chr(65 + n)}lster", permit_issued=days(-12).isoformat())
+    async with session() as s:
+        person = (await s.get_one(Process, case)).subject or ""
+        arg = RegistrationArg(process_id=case, person_id=person, agency="social_bureau", attempt=1)
+        row = await registrations.ensure(s, arg)
+        registrations.submitted(row, f"SL{n}", at(days(-10), "12:00"))
+        registrations.accepted(row, at(days(-10), "12:00"))
+    at_bureau = {"authority": "social_bureau", "data": {"agency": "social_bureau", "attempt": 1}}
+    task = await office.task(case, "registration.result", key="result/1", outcomes=["approved", "refused"], **at_bureau)
+    return number, task
+
+
+async def test_one_number_is_given_to_one_person_however_it_is_recorded(office: Office) -> None:
+    people_ = [await waiting(office, n) for n in range(4)]
+    (first, task), (second, other), *more = people_
+    client = await office.sign_in("clerk")
+
+    async def approve(of: str, number: str) -> tuple[int, dict[str, str]]:
+        data = {"approved_on": days(-1).isoformat(), "number": number}
+        body = {"outcome": "approved", "data": data, "version": 1}
+        answer = await client.post(f"/api/v1/tasks/{of}/complete", json=body, headers=key())
+        return answer.status_code, {e["pointer"]: e["code"] for e in answer.json().get("errors", [])}
+
+    async def rows(*typed: dict[str, str]) -> list[tuple[str, list[str]]]:
+        answer = await client.post("/api/v1/agencies/social_bureau/results", json={"rows": list(typed)})
+        assert answer.status_code == 200, answer.text
+        return [(r["outcome"], [f["code"] for f in r["faults"]]) for r in answer.json()["rows"]]
+
+    for wrong in ("不合格号码!!", "DEU0 C01", "----", "DEU0/C01", "DEU0C01；"):
+        assert await approve(task, wrong) == (422, {"/data/number": "string_pattern_mismatch"}), wrong
+    assert await rows({"id_number": first, "number": "不合格号码!!"}) == [("refused", ["string_pattern_mismatch"])]
+    said = await refused(office, task, "approved", {"approved_on": days(0).isoformat(), "number": "号码!!"})
+    assert "连字符" in said["zh"] and "hyphens" in said["en"]
+
+    # Two clerks at once with one number for two people: one of them is told, before anything is on record.
+    at_once = await asyncio.gather(approve(task, "DEU0-X001"), approve(other, "deu0-x001"))
+    assert sorted(at_once, key=str) == [(200, {}), (422, {"/data/number": "number_of_another"})]
+    if at_once[0][0] != 200:
+        first, task, second, other = second, other, first, task
+    assert await rows({"id_number": second, "number": "DEU0-X001"}) == [("refused", ["number_of_another"])]
+    async with session() as s:
+        process = (await s.get_one(Task, task)).process_id
+        row = (await registrations.newest(s, [process], "social_bureau"))[process]
+        registrations.approve(row, "DEU0-X001", at(days(-1), "12:00"))
+    assert await approve(other, "DEU0-X001") == (422, {"/data/number": "number_of_another"})
+    both = [{"id_number": number, "number": "DEU0X002"} for number, _ in more]
+    assert await rows(*both) == [("refused", ["number_twice"])] * 2
+    assert await rows(both[0], both[1] | {"number": "DEU0X003"}) == [("done", []), ("done", [])]
+
+    # What is on record is not changed by a list, and a row that says otherwise is no row without a change.
+    known = {"id_number": first, "number": "DEU0-X001"}
+    assert await rows(known) == [("unchanged", [])]
+    assert await rows(known | {"day": days(-1).isoformat()}) == [("unchanged", [])]
+    assert await rows(known | {"day": days(-2).isoformat()}) == [("refused", ["other_day"])]
+    assert await rows(known | {"number": "DEU0-X009"}) == [("refused", ["other_number"])]
+    async with session() as s:  # amended after the row was taken
+        process = (await s.get_one(Task, more[0][1])).process_id
+        row = (await registrations.newest(s, [process], "social_bureau"))[process]
+        registrations.approve(row, "DEU0X004", at(days(0), "12:00"))
+    assert await rows(both[0]) == [("refused", ["other_number"])]
 
 
 async def refused(office: Office, task: str, outcome: str, data: dict[str, Any]) -> dict[str, str]:

@@ -138,11 +138,15 @@ async def test_every_attempt_keeps_its_history_and_the_agencys_number_wins(offic
     )
     async with db.session() as s:
         first, second = await registrations.of_case(s, case.process_id)
-        found = await registrations.by_number(s, "social_bureau", "deu0c01x00t47")
+        held = [
+            await registrations.held_by_another(s, agency, "deu0c01x00t47", person)
+            for agency in ("social_bureau", "medical_bureau")
+            for person in ("somebody else", case.person_id)
+        ]
     assert (first.state, first.receipt_no, first.refused_code) == ("refused", "SL1", "R08")
     assert first.submitted_at == datetime(2026, 11, 17, 12, 0, tzinfo=SHANGHAI)
     assert (second.state, second.receipt_no) == ("approved", "SL2")
-    assert found is not None and found.id == second.id
+    assert held == [True, False, False, False], "however it is typed, of this agency, and of another person"
     assert registrations.number_of(second) == "DEU0C01X00T47"
     assert "C01X00T47" not in str(await contents()), "the number is never in clear in the database"
 
