@@ -44,7 +44,7 @@ _IN_PAGES = text("""
 @dataclass(frozen=True)
 class Notice:
     """What one user is told. `key` is its own for ever. `rungs`: keys of the reminders that it tells of, claimed by
-    the caller before."""
+    the caller before. `lasting`: to be said outside as well when its task is closed or its case has ended."""
 
     username: str
     message: Text
@@ -53,6 +53,7 @@ class Notice:
     process_id: str | None = None
     task_id: str | None = None
     rungs: tuple[str, ...] = ()
+    lasting: bool = False
 
 
 async def notify(
@@ -82,7 +83,7 @@ async def notify_all(session: AsyncSession, notices: Sequence[tuple[Kept, Notice
         [
             outbox.reminder(
                 n.key, n.username, channel, n.message,
-                link=n.link, process_id=n.process_id, task_id=n.task_id, now=now,
+                link=n.link, process_id=n.process_id, task_id=n.task_id, now=now, lasting=n.lasting,
             )
             for kept, n in notices
             for channel in kept.ways

@@ -129,13 +129,16 @@ def reminder(
     link: str | None,
     process_id: str | None,
     task_id: str | None,
+    lasting: bool = False,
 ) -> dict[str, Any]:
     """A reminder to a user, to be queued with others. Its subject names the case where it has a number, never the
-    person."""
+    person. `lasting`: it hangs on no task or case, and is not dropped with their end."""
     subject = REMINDER_SUBJECT
     kind, _, case_no = (process_id or "").partition("-")
     if kind == ENROLMENT:
         subject = Text(zh=f"{subject.zh} {case_no}", en=f"{subject.en} {case_no}")
+    if lasting:
+        process_id = task_id = None
     return _row(
         key, subject, message,
         now=now, channel=channel, username=username, link=link, process_id=process_id, task_id=task_id, reminder=True,

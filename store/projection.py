@@ -1,7 +1,8 @@
 """Applies a transition of a process to the rows that people read. Applied twice it changes nothing.
 
-Invariants: a row is written only by a newer revision; the columns of the inbox (holder, draft) are never touched. What
-a ladder has to say is claimed and told in `store/reminders.py`.
+Invariants: a row is written only by a newer revision; the columns of the inbox (holder, draft) are never touched, but
+when a step is asked again with the draft that was kept (`store/recalled.py`, which also tells the holder of a task that
+was taken back). What a ladder has to say is claimed and told in `store/reminders.py`.
 """
 
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from schemas.deadlines import Deadline, LegalKind
 from schemas.incidents import TASK_KIND
 from schemas.process import ProcessSnapshot, ProcessState, StageState, TimelineEntry, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
-from store import incidents, people
+from store import incidents, people, recalled
 from store.live import INBOX_CHANNEL
 from store.reminders import remind
 from store.tables.processes import Process, Submission, Task, Timeline
@@ -58,6 +59,8 @@ _SETTLED = (
     .cte("settled")
 )
 _WRITE_TASK = _upsert(*_WORKFLOW_COLUMNS)
+_TAKE_BACK_TASK = _WRITE_TASK.returning(_TASKS.c.holder, _TASKS.c.owner)
+_KNOWN = select(Task.id).where(Task.id == bindparam("id"))
 _WRITE_CLOSED_TASK = _upsert(*_WORKFLOW_COLUMNS, *_RESULT_COLUMNS)
 _WRITE_ANSWERED_TASK = _upsert(
     *_WORKFLOW_COLUMNS, *_RESULT_COLUMNS, completed_for=select(_SETTLED.c.acting_for).scalar_subquery()
@@ -91,15 +94,23 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
     process = await _locked(session, snapshot)
     fresh = snapshot.revision > process.revision
     dated = fresh and _moves_dates(process, transition)
+    taken: list[recalled.Held] = []
+    kept: list[recalled.Held] = []
     with session.no_autoflush:  # the process's row is written once, when all about it is known
         if fresh:
             update_process(process, snapshot)
         for task in transition.tasks:
-            await _write_task(session, process, task)
+            earlier = recalled.before(task) if task.state in OPEN_STATES else None
+            new = earlier is not None and await session.scalar(_KNOWN, {"id": task.id}) is None
+            if names := await _write_task(session, process, task):
+                taken.append(recalled.Held(task, names))
+            if earlier is not None and new and (held := await recalled.carry(session, task, earlier)):
+                kept.append(held)
         if dated:
             await _urgency(session, process, snapshot)
     await session.flush()
     await remind(session, process, transition.reminders, now)
+    await recalled.tell(session, process, transition, taken, kept, now)
     await _write_timeline(session, transition)
 
 
@@ -211,15 +222,20 @@ def task_columns(process: Process, task: TaskSnapshot, excluded: list[str]) -> d
     return columns
 
 
-async def _write_task(session: AsyncSession, process: Process, task: TaskSnapshot) -> None:
+async def _write_task(session: AsyncSession, process: Process, task: TaskSnapshot) -> list[str]:
+    """Writes a task's row; gives who held it, when it is news that it is obsolete."""
     values = task_columns(process, task, await _excluded(session, process.id, task.spec.excluded))
     statement = _WRITE_TASK if task.result is None else _WRITE_CLOSED_TASK
     if task.state is TaskState.COMPLETED and task.result is not None:
         statement = _WRITE_ANSWERED_TASK
         values |= {"answer_id": task.result.submission_id, "answered": {"status": 200, "code": task.result.outcome}}
-    await session.execute(statement, values)
+    elif task.state is TaskState.OBSOLETE:
+        statement = _TAKE_BACK_TASK
+    written = await session.execute(statement, values)
+    names = [name for row in written for name in row if name is not None] if statement is _TAKE_BACK_TASK else []
     if task.spec.kind == TASK_KIND:
         await incidents.of_task(session, process.id, task)
+    return names
 
 
 async def _excluded(session: AsyncSession, process_id: str, names: list[str]) -> list[str]:

@@ -128,11 +128,16 @@ async def in_charge(session: AsyncSession, task: Whose) -> list[Recipient]:
     today's substitutes of each."""
     names = [name for name in (task.holder, task.owner) if name is not None]
     if names:
-        holding = await _reached(session, _NAMED, names=names)
+        holding = await named(session, names)
         if holding:
             return holding
     could = _meant(tuple(task.roles))
     return await _reached(session, could, org_unit=task.org_unit, person=task.subject, excluded=task.excluded)
+
+
+async def named(session: AsyncSession, names: Sequence[str]) -> list[Recipient]:
+    """These people, and today's substitutes of each."""
+    return await _reached(session, _NAMED, names=names)
 
 
 async def _reached(

@@ -119,7 +119,7 @@ def reopen(desk: Desk, task: HumanTask, why: Text, to: str) -> None:
     """Closes an open task so that its own step (`to`) begins again, because what it works with has changed."""
     task.close(TaskState.OBSOLETE, desk.process.now())
     task.returned = Returned(to=to, way="again", reason=why.zh, actor="system", task_key=task.spec.key)
-    desk.process.note("task_obsolete", why, task_id=task.id)
+    desk.process.note("task_obsolete", why, task_id=task.id, data={"again": to})
     desk.process.touch(task)
 
 

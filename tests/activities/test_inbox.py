@@ -12,12 +12,15 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.inbox import record_transition
 from domain.times import at
+from runtime import clock
 from runtime.settings import Settings
 from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind, RungInstant
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, Stage, StageState, TimelineEntry, Transition
 from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
+from store import outbox, substitutes
 from store.database import engine, session
+from store.policies import calendar
 from store.projection import INBOX_CHANNEL
 from store.tables.office import Message
 from store.tables.outbox import Outgoing
@@ -182,3 +185,76 @@ async def test_listeners_hear_which_process_changed(people: Settings) -> None:
         await project(transition(1))
         heard = [n.payload async for n in listener.notifies(timeout=5, stop_after=1)]
     assert heard == [CASE]
+
+
+def hand_in(n: int, revision: int, task_state: TaskState = TaskState.READY, **changes: Any) -> Transition:
+    """The step of a case at a bureau, asked for the n-th time."""
+    one = transition(revision, task_state=task_state, **changes)
+    step = {"kind": "registration.hand_in", "step": "hand_in", "after": "verification/1"}
+    spec = one.tasks[0].spec.model_copy(update=step | {"key": f"medical_bureau.hand_in/{n}"})
+    return one.model_copy(update={"tasks": [one.tasks[0].model_copy(update={"id": f"h-{n}", "spec": spec})]})
+
+
+def line(revision: int, kind: str, **data: str) -> list[TimelineEntry]:
+    return [TimelineEntry(seq=revision, at=NOW, kind=kind, task_id="h-1", text=Text(zh="原因", en="why"), data=data)]
+
+
+async def hold(task_id: str, name: str, draft: bytes | None = None) -> None:
+    async with session() as s:
+        task = await s.get_one(Task, task_id)
+        task.holder, task.held_since, task.draft = name, NOW, draft
+
+
+async def told() -> list[tuple[str, str]]:
+    async with session() as s:
+        return [(m.username, m.text_zh) for m in await s.scalars(select(Message).order_by(Message.username))]
+
+
+async def test_who_holds_what_is_taken_back_is_told_once_and_the_draft_goes_on(people: Settings) -> None:
+    await project(hand_in(1, 1))
+    await hold("h-1", "clerk2", b"x")
+    today = clock.today()
+    async with session() as s:
+        await substitutes.add(s, "clerk2", "clerk", today, today, reason="出差", set_by="clerk2", now=clock.now())
+    gone = hand_in(1, 2, TaskState.OBSOLETE).model_copy(update={"timeline": line(2, "task_obsolete", again="hand_in")})
+    await project(gone, gone)
+    words = f"{CASE}：您办理的《审核2》已因所依据的信息更改收回，无需再办"
+    assert await told() == [("clerk", words), ("clerk2", words)]
+    async with session() as s:
+        mails = list(await s.scalars(select(Outgoing).order_by(Outgoing.username)))
+        assert [(m.username, m.task_id, m.process_id) for m in mails] == [("clerk", None, None), ("clerk2", None, None)]
+        assert all("was taken back because the record that it works with was changed" in m.body for m in mails)
+    await project(hand_in(2, 3))
+    async with session() as s:
+        again = await s.get_one(Task, "h-2")
+        assert (again.holder, again.held_since, again.draft) == ("clerk2", NOW, b"x")
+        again.holder = again.held_since = again.draft = None  # given back
+    await project(hand_in(2, 4))
+    async with session() as s:
+        assert (await s.get_one(Task, "h-2")).holder is None, "given back is given back"
+    assert len(await told()) == 4 and any("草稿已保留" in text for _, text in await told())
+
+
+async def test_what_nobody_holds_says_nothing_and_a_cancelled_case_says_why(people: Settings) -> None:
+    await project(hand_in(1, 1), hand_in(1, 2, TaskState.OBSOLETE))
+    assert await told() == []
+    await project(hand_in(2, 3))
+    await hold("h-2", "clerk")
+    await project(hand_in(2, 4, TaskState.OBSOLETE, state=ProcessState.CANCELLED))
+    assert [(name, "已因业务撤销收回" in text) for name, text in await told()] == [("clerk", True)]
+    later = datetime.now(UTC) + timedelta(days=9)
+    async with session() as s:
+        parcel = await outbox.take(s, "mail", now=later, office_now=later, school=calendar("school"))
+        assert parcel is not None, "also when the case has ended meanwhile"
+
+
+async def test_a_draft_does_not_go_to_who_is_excluded(people: Settings) -> None:
+    await project(hand_in(1, 1))
+    await hold("h-1", "clerk2", b"x")
+    await project(hand_in(1, 2, TaskState.OBSOLETE).model_copy(update={"timeline": line(2, "withdrawn")}))
+    assert "已因上一步骤撤回收回，无需再办" in (await told())[0][1]
+    excluding = hand_in(2, 3)
+    spec = excluding.tasks[0].spec.model_copy(update={"excluded": ["clerk2"]})
+    await project(excluding.model_copy(update={"tasks": [excluding.tasks[0].model_copy(update={"spec": spec})]}))
+    async with session() as s:
+        assert (await s.get_one(Task, "h-2")).holder is None
