@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import permissions, processes, starts
+from api import own_case, permissions, processes, starts
 from api.completion import IdempotencyKey
 from api.dates import PROOF
 from api.json_body import JsonObjectRoute
@@ -58,10 +58,11 @@ async def of_case(s: AsyncSession, viewer: Viewer, process_id: str) -> Amendment
     process = await processes.find_process(s, viewer, process_id)
     clear = _clear(viewer, process)
     names = await users.names(s)
+    unsaid = {"reason": "", "note": ""} if own_case.only_subject(viewer, process) else {}
     return AmendmentsView(
         values=[_value(r, clear) for r in await recorded.of_case(s, process)],
         amendments=[
-            _view(row, no, await recorded.about(s, row.field, row.of), clear, names)
+            _view(row, no, await recorded.about(s, row.field, row.of), clear, names).model_copy(update=unsaid)
             for row, no in await amendments.of_case(s, process_id)
         ],
         may_propose=viewer.has(*permissions.AMENDERS),

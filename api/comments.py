@@ -13,9 +13,9 @@ from pydantic import StringConstraints
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import people_named, permissions, uploads, views
+from api import own_case, people_named, permissions, uploads, views
 from api.json_body import JsonObjectRoute
-from api.problems import NotFound
+from api.problems import NotAllowed, NotFound
 from api.sign_in import CurrentViewer
 from runtime import clock
 from runtime.clock import real_now
@@ -31,19 +31,31 @@ from store.users import Viewer
 router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 ATTACHMENT = "attachment"
 _AT = re.compile(r"(?<![A-Za-z0-9._-])[@＠]")  # an address of a mail mentions nobody
+ONLY_ASKED = Text(
+    zh="您只能在需要您本人办理的任务上留言。", en="You can comment on a task only while you are asked to do it."
+)
+NO_MENTION = Text(
+    zh="您的留言由经办人员查看，不能@提醒他人，请去掉@后再发送。",
+    en="Your comment is read by the office; nobody else can be mentioned: take out the @ and send it again.",
+)
 ACCEPT = ["pdf", "png", "jpg", "jpeg", "docx", "xlsx", "doc", "xls", "csv"]
 
 
 async def comment(
     s: AsyncSession, viewer: Viewer, task_id: str, body: CommentBody, file: tuple[str, bytes] | None = None
 ) -> CommentView:
-    """Adds a comment, seen by everyone who sees the task. NotFound, NotAllowed, BadForm for a mention, BadFile."""
+    """Adds a comment. Who reads it: who sees the task; whom it is about, as `own_case.py` says. NotFound, NotAllowed,
+    BadForm for a mention, BadFile."""
     found = await inbox.find(s, viewer, task_id)
     if found is None:
         raise NotFound
     task, process = found
-    permissions.require_role(viewer, *permissions.COMMENTS)
+    only_subject = own_case.only_subject(viewer, process)
+    if not permissions.may_comment(viewer, task, only_subject=only_subject):
+        raise NotAllowed(ONLY_ASKED if only_subject else None)
     people = await _mentioned(s, task, body)
+    if people and only_subject:
+        raise people_named.refused("/mentions", "may_not_mention", NO_MENTION)
     row = Comment(
         task_id=task.id,
         process_id=process.id,
@@ -158,9 +170,11 @@ async def _tell(s: AsyncSession, viewer: Viewer, person: Viewer, task: Task, pro
     )
 
 
-async def of_task(s: AsyncSession, task: Task, look: views.Lookup) -> list[CommentView]:
-    """The comments of a task with their attachments, oldest first."""
+async def of_task(s: AsyncSession, task: Task, process: Process, look: views.Lookup) -> list[CommentView]:
+    """The comments of a task that the viewer reads, with their attachments, oldest first."""
     rows = await cases.comments_of(s, task.id)
+    if own_case.only_subject(look.viewer, process):
+        rows = own_case.comments(look.viewer, rows)
     files = await documents.of_comments(s, task.id)
     return [_view(row, files.get(row.id, []), look) for row in rows]
 

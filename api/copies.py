@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import people_named, permissions, views
+from api import own_case, people_named, permissions, views
 from api.json_body import JsonObjectRoute
-from api.problems import NotFound
+from api.problems import NotAllowed, NotFound
 from api.sign_in import CurrentViewer
 from runtime import clock
 from runtime.clock import real_now
@@ -25,6 +25,9 @@ from store.tables.processes import Process, Task
 from store.users import Viewer
 
 router = APIRouter(tags=["copies"], route_class=JsonObjectRoute)
+OWN_CASE = Text(
+    zh="这是关于您本人的个案，只能由经办人员抄送。", en="This case is about you: only the office copies it."
+)
 
 
 async def copy_task(s: AsyncSession, viewer: Viewer, task_id: str, body: CopyBody) -> list[CopyView]:
@@ -33,7 +36,7 @@ async def copy_task(s: AsyncSession, viewer: Viewer, task_id: str, body: CopyBod
     if found is None:
         raise NotFound
     task, process = found
-    permissions.require_role(viewer, *permissions.COMMENTS)
+    _require(viewer, process)
     people = [await people_named.active(s, name, "/usernames") for name in dict.fromkeys(body.usernames)]
     for person in people:
         if await inbox.find(s, person, task_id) is None:
@@ -48,7 +51,7 @@ async def copy_case(s: AsyncSession, viewer: Viewer, process_id: str, body: Copy
     process = await cases.find(s, viewer, process_id)
     if process is None:
         raise NotFound
-    permissions.require_role(viewer, *permissions.COMMENTS)
+    _require(viewer, process)
     people = [await people_named.active(s, name, "/usernames") for name in dict.fromkeys(body.usernames)]
     for person in people:
         if await cases.find(s, person, process_id) is None:
@@ -56,6 +59,12 @@ async def copy_case(s: AsyncSession, viewer: Viewer, process_id: str, body: Copy
     await _add(s, viewer, people, process, None, body.note)
     look = await views.lookup(s, viewer, [])
     return [views.copy_view(c, look) for c in await copies.of_case(s, process.id)]
+
+
+def _require(viewer: Viewer, process: Process) -> None:
+    only_subject = own_case.only_subject(viewer, process)
+    if not permissions.may_copy(viewer, only_subject=only_subject):
+        raise NotAllowed(OWN_CASE if only_subject else None)
 
 
 def _may_not_see(person: Viewer) -> Exception:

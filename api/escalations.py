@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import permissions, processes, views
+from api import own_case, permissions, processes, views
 from api.json_body import JsonObjectRoute
 from api.problems import NotAllowed, NotFound
 from api.sign_in import CurrentViewer
@@ -21,6 +21,7 @@ from store.channels import TITLES
 from store.database import reading, session
 from store.escalations import LEVELS, Rung
 from store.live import message_to, process_changed
+from store.tables.processes import Process
 from store.users import Viewer
 
 router = APIRouter(tags=["escalations"], route_class=JsonObjectRoute)
@@ -76,7 +77,11 @@ async def open_escalations(s: AsyncSession, viewer: Viewer, query: EscalationQue
 
 
 async def ladder(s: AsyncSession, viewer: Viewer, process_id: str, task_id: str | None = None) -> list[RungView]:
-    """Who was told of a case, or of one task, the newest first; nothing of a case that is not the viewer's to see."""
+    """Who was told of a case, or of one task, the newest first; nothing of a case that is not the viewer's to see, or
+    that is about the viewer only."""
+    process = await s.get(Process, process_id)
+    if process is not None and own_case.only_subject(viewer, process):
+        return []
     return await _views(s, viewer, await escalations.keys_of(s, process_id, task_id, SHOWN))
 
 

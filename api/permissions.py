@@ -158,10 +158,23 @@ def may_add_signer(viewer: Viewer, task: Task) -> bool:
     return mine or viewer.has("supervisor")
 
 
-def task_actions(viewer: Viewer, task: Task, started_by: str) -> list[str]:
-    """What the viewer can do with the task now."""
+def may_comment(viewer: Viewer, task: Task, *, only_subject: bool) -> bool:
+    """Who sees a case only because it is about him comments on what he is asked to do, and copies nothing."""
+    if only_subject:
+        return task.closed_at is None and may_work(viewer, task)
+    return viewer.has(*COMMENTS)
+
+
+def may_copy(viewer: Viewer, *, only_subject: bool) -> bool:
+    return viewer.has(*COMMENTS) and not only_subject
+
+
+def task_actions(viewer: Viewer, task: Task, started_by: str, *, only_subject: bool = False) -> list[str]:
+    """What the viewer can do with the task now. `only_subject`: sees the case only because it is about him."""
+    talk = ["comment"] if may_comment(viewer, task, only_subject=only_subject) else []
+    talk += ["copy"] if may_copy(viewer, only_subject=only_subject) else []
     if task.closed_at is not None:
-        return ["comment", "copy"] if viewer.has(*COMMENTS) else []
+        return talk
     found: list[str] = []
     works, ready, mine = may_work(viewer, task), task.state == "ready", holds(viewer, task)
     free = task.holder is None
@@ -180,9 +193,7 @@ def task_actions(viewer: Viewer, task: Task, started_by: str) -> list[str]:
         found.append("extend")
     if ready and may_urge(viewer, task, started_by):
         found.append("urge")
-    if viewer.has(*COMMENTS):
-        found += ["comment", "copy"]
-    return found
+    return found + talk
 
 
 def _moves(viewer: Viewer, task: Task, mine: bool) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import cut_offs, engine, past, permissions, signatures, views
+from api import cut_offs, engine, own_case, past, permissions, signatures, views
 from api.completion import IdempotencyKey
 from api.json_body import JsonObjectRoute
 from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
@@ -66,20 +66,25 @@ async def get_process(s: AsyncSession, viewer: Viewer, process_id: str) -> Proce
     done_for = await cases.completed_for(s, process_id)
     tasks = await cases.tasks_of(s, process_id)
     stages = [Stage.model_validate(x) for x in process.stages]
+    papers = await documents.of_process(s, process_id)
+    told = [views.copy_view(c, look) for c in await copies.of_case(s, process_id)]
+    only_subject = own_case.only_subject(viewer, process)
+    if only_subject:
+        papers, told = await own_case.papers(s, viewer, papers), own_case.copies(viewer, told)
     return ProcessView(
         **views.process_fields(process, look, holders.get(process_id, [])),  # pyright: ignore[reportArgumentType]
         stages=stages,
         stage_plans=_stage_plans(process, stages, moment),
-        deadlines=[views.deadline_view(Deadline.model_validate(d), moment) for d in process.deadlines],
+        deadlines=views.deadline_views(process.deadlines, process, look),
         cut_offs=await cut_offs.of_case(s, process, moment),
         tasks=[views.task_item(t, process, look) for t in tasks],
-        timeline=[views.timeline_view(e, look, done_for) for e in await cases.timeline_of(s, process_id)],
-        documents=[views.document_view(d) for d in await documents.of_process(s, process_id)],
-        copies=[views.copy_view(c, look) for c in await copies.of_case(s, process_id)],
-        countersigns=signatures.of_case(tasks, look),
+        timeline=views.history(await cases.timeline_of(s, process_id), process, look, done_for),
+        documents=[views.document_view(d) for d in papers],
+        copies=told,
+        countersigns=[] if only_subject else signatures.of_case(tasks, look),
         forecasts=await _forecasts(s, process, moment),
         actions=views.commands(process, look),
-        reason=process.reason,
+        reason=None if only_subject else process.reason,
         now=moment,
         as_of=clock.looked_at(),
     )

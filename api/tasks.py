@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import comments, cut_offs, past, permissions, signatures, task_data, views
+from api import comments, cut_offs, own_case, past, permissions, signatures, task_data, views
 from api.json_body import JsonObjectRoute
 from api.problems import BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
 from api.sign_in import CurrentViewer
@@ -25,7 +25,6 @@ from schemas.api import (
     TaskQuery,
     TaskView,
 )
-from schemas.deadlines import Deadline
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
 from store import audit, cases, copies, documents, inbox, inbox_counts, inbox_events, submissions, users
@@ -89,6 +88,12 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
     answer: dict[str, Any] | None = None
     if task.submission_id is not None:
         answer = submissions.values_of(await submissions.get(s, task.submission_id))
+    told = [views.copy_view(c, look) for c in await copies.of_task(s, task.process_id, task.id)]
+    only_subject = own_case.only_subject(viewer, process)
+    if only_subject:
+        told = own_case.copies(viewer, told)
+    if only_subject and not own_case.asked(viewer, task):  # that it goes on, and not what colleagues write in it
+        prefill, draft, answer = task_data.Prefill(), None, None
     fields = views.task_fields(task, process, look)
     if now and await withdrawable(s, viewer, task):
         fields["actions"] = [*fields["actions"], "withdraw"]
@@ -98,14 +103,14 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
         data=prefill.data,
         context=prefill.context,
         documents=await slots(s, task, spec),
-        deadlines=[views.deadline_view(Deadline.model_validate(d), look.moment(process)) for d in task.deadlines],
+        deadlines=views.deadline_views(task.deadlines, process, look),
         cut_offs=await cut_offs.of_task(s, task, process, look.moment(process)),
-        comments=await comments.of_task(s, task, look),
-        copies=[views.copy_view(c, look) for c in await copies.of_task(s, task.process_id, task.id)],
+        comments=await comments.of_task(s, task, process, look),
+        copies=told,
         draft=draft,
         answer=answer,
         authority=task.authority,
-        countersign=signatures.view(spec, look) if spec.sign else None,
+        countersign=signatures.view(spec, look) if spec.sign and not only_subject else None,
         return_to=spec.return_to if now and task.closed_at is None else [],
         behalf_of=permissions.behalf_of(viewer, task) if now else [],
         acting_for=acting_for,

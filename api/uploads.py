@@ -16,7 +16,7 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import permissions, tasks, views
+from api import own_case, permissions, tasks, views
 from api.problems import BadFile, NotFound, TooLarge
 from api.sign_in import CurrentViewer
 from runtime.clock import now
@@ -196,8 +196,8 @@ async def download(s: AsyncSession, viewer: Viewer, document_id: str) -> tuple[D
     if row is None:
         raise NotFound
     if row.uploaded_by != viewer.username:
-        seen = await s.scalar(select(Process.id).where(Process.id == (row.process_id or ""), process_visible(viewer)))
-        if seen is None:
+        of = await s.scalar(select(Process).where(Process.id == (row.process_id or ""), process_visible(viewer)))
+        if of is None or (own_case.only_subject(viewer, of) and not await own_case.papers(s, viewer, [row])):
             raise NotFound
     try:
         content = documents.read_file(row)

@@ -3,13 +3,14 @@
 A `Lookup` holds the names that one answer needs; it is made per request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api import own_case
 from api.permissions import process_actions, task_actions
 from domain.slack import most_urgent, slack_days
 from domain.times import day_of
@@ -92,7 +93,8 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
     outcome_title = None
     if task.outcome is not None and task.outcome in outcomes_of(task.kind):
         outcome_title = form_outcome(task.kind, task.outcome).title
-    return {
+    only_subject = own_case.only_subject(look.viewer, process)
+    fields = {
         "id": task.id,
         "process_id": task.process_id,
         "process_kind": task.process_kind,
@@ -137,8 +139,11 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
         "overdue": late,
         "due_today": today,
         "at_risk": risk,
-        "actions": [] if clock.looked_at() else task_actions(look.viewer, task, process.started_by),
+        "actions": []
+        if clock.looked_at()
+        else task_actions(look.viewer, task, process.started_by, only_subject=only_subject),
     }
+    return own_case.task_fields(fields, look.viewer, task) if only_subject else fields
 
 
 def shown_state(task: Task) -> str:
@@ -155,6 +160,12 @@ def deadline_view(deadline: Deadline, moment: datetime) -> DeadlineView:
         overdue=is_open and deadline.due_at < moment,
         slack_days=slack_days(deadline.latest_start, day_of(moment), policies.calendar("school")) if is_open else None,
     )
+
+
+def deadline_views(stored: Sequence[Any], process: Process, look: Lookup) -> list[DeadlineView]:
+    """The deadlines of a case or of a task of it."""
+    shown = [deadline_view(Deadline.model_validate(d), look.moment(process)) for d in stored]
+    return [own_case.deadline(d) for d in shown] if own_case.only_subject(look.viewer, process) else shown
 
 
 def process_item(process: Process, look: Lookup, holders: list[str]) -> ProcessItem:
@@ -204,6 +215,15 @@ def process_fields(process: Process, look: Lookup, holders: list[str]) -> dict[s
 def commands(process: Process, look: Lookup) -> list[str]:
     """What may be done now: nothing with what is looked back at."""
     return [] if clock.looked_at() else process_actions(look.viewer, process.kind, process.state, process.flags)
+
+
+def history(
+    rows: list[Timeline | InboxEvent], process: Process, look: Lookup, done_for: Mapping[str, str]
+) -> list[TimelineView]:
+    """The lines of a case, or of a task of it, that the viewer reads."""
+    if own_case.only_subject(look.viewer, process):
+        return [own_case.line(timeline_view(r, look, done_for)) for r in own_case.lines(look.viewer, rows)]
+    return [timeline_view(r, look, done_for) for r in rows]
 
 
 def timeline_view(row: Timeline | InboxEvent, look: Lookup, done_for: Mapping[str, str]) -> TimelineView:

@@ -2,17 +2,22 @@
 
 import io
 import zipfile
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import select
 
+from runtime import clock
+from schemas.base import Text
 from schemas.calls import RegistrationArg
+from schemas.process import TimelineEntry
 from store.database import session
 from store.registrations import ensure
 from store.tables.office import Audit, Message
 from store.tables.people import User, UserOrgUnit
 from store.tables.processes import Process
-from tests.api.conftest import USERS, Office, days, deadline
+from store.users import create_user
+from tests.api.conftest import PASSWORD, USERS, Office, days, deadline
 from tests.api.test_handover import do, messages_to
 from tests.api.test_substitutes import away
 from tests.api.test_tasks import PDF, key
@@ -140,6 +145,80 @@ async def test_a_mention_tells_the_person_and_a_file_is_checked(office: Office) 
         assert (bad.status_code, bad.json()["code"]) == (422, "bad_file"), name
     shown = (await client.get(f"/api/v1/tasks/{task}")).json()["comments"]
     assert [len(c["attachments"]) for c in shown] == [0, 1]  # a refused file leaves no comment behind
+
+
+async def person_of(case: str) -> str:
+    """A login for the person whom a case is about."""
+    async with session() as s:
+        user = await create_user(s, "anna", PASSWORD, name_zh="穆安娜", roles=["employee"])
+        user.person_id = (await s.get_one(Process, case)).subject
+    return "anna"
+
+
+async def test_whom_a_case_is_about_reads_no_internal_remarks(office: Office) -> None:
+    case = await office.case()
+    lines = [
+        TimelineEntry(seq=n, at=clock.now(), kind=kind, text=Text(zh=f"{kind}内部理由", en=f"{kind} internal"))
+        for n, kind in enumerate(("extended", "suspended", "incident"))
+    ]
+    theirs = await office.task(case, timeline=lines, data={"remark": "内部理由"})
+    own = await office.task(
+        case, "enrolment.materials", key="materials/1", roles=["employee"], outcomes=["submit"], revision=2
+    )
+    anna = await person_of(case)
+    async with session() as s:
+        (await s.get_one(Process, case)).reason = "内部理由"
+    for task in (theirs, own):
+        assert (await do(office, "clerk", task, "comment", text="内部理由 @clerk2")).status_code == 201
+        assert (await do(office, "clerk", task, "copies", usernames=["head"], note="内部理由")).status_code == 201
+    for verb, given in (
+        ("claim", {}),
+        ("transfer", {"to": "clerk2", "reason": "内部理由"}),
+        ("urge", {"note": "内部理由"}),
+    ):
+        answer = await do(office, "clerk", theirs, verb, **given)
+        assert answer.status_code == 200, (verb, answer.text)
+    assert (await do(office, "clerk", own, "comment", text="请补签名 @anna")).status_code == 201
+    at = (clock.now() + timedelta(seconds=1)).isoformat()
+    clerk, employee, college = [await office.sign_in(n) for n in ("clerk", anna, "college")]
+    attached = await clerk.post(
+        f"/api/v1/tasks/{own}/attachments", data={"text": "内部理由"}, files={"file": ("内部.pdf", PDF)}
+    )
+    document = attached.json()["attachments"][0]["id"]
+    clock.set_offset(timedelta(seconds=2))
+    for query in ({}, {"at": at}):
+        for place, texts in ((f"processes/{case}", 0), (f"tasks/{theirs}", 0), (f"tasks/{own}", 1)):
+            for reader in (clerk, college):  # who works with the case reads everything
+                assert "内部理由" in (await reader.get(f"/api/v1/{place}", params=query)).text, (place, query)
+            read = await employee.get(f"/api/v1/{place}", params=query)
+            assert read.status_code == 200 and "内部" not in read.text, (place, query, read.text)
+            assert len(read.json().get("comments", [])) == texts
+    kinds = [e["kind"] for e in (await employee.get(f"/api/v1/processes/{case}")).json()["timeline"]]
+    assert kinds == ["extended", "suspended"]
+    assert (await employee.get(f"/api/v1/documents/{document}")).status_code == 404
+    assert (await college.get(f"/api/v1/documents/{document}")).status_code == 200
+
+
+async def test_whom_a_case_is_about_comments_on_own_tasks_and_tells_nobody(office: Office) -> None:
+    case = await office.case()
+    theirs = await office.task(case)
+    own = await office.task(
+        case, "enrolment.materials", key="materials/1", roles=["employee"], outcomes=["submit"], revision=2
+    )
+    anna = await person_of(case)
+    employee = await office.sign_in(anna)
+    assert (await do(office, anna, own, "comment", text="护照下周补交")).status_code == 201
+    refused = await do(office, anna, theirs, "comment", text="什么时候办好？")
+    assert refused.status_code == 403 and "您本人办理" in refused.json()["detail"]
+    mentioned = await do(office, anna, own, "comment", text="@head 请批准")
+    assert (mentioned.status_code, mentioned.json()["errors"][0]["code"]) == (422, "may_not_mention")
+    for place in (f"tasks/{own}", f"processes/{case}"):
+        copied = await employee.post(f"/api/v1/{place}/copies", json={"usernames": ["supervisor"]})
+        assert copied.status_code == 403 and "您本人的个案" in copied.json()["detail"]
+    offered = [(await employee.get(f"/api/v1/tasks/{t}")).json()["actions"] for t in (own, theirs)]
+    assert ["comment" in a for a in offered] == [True, False] and all("copy" not in a for a in offered)
+    assert [c["text"] for c in (await employee.get(f"/api/v1/tasks/{own}")).json()["comments"]] == ["护照下周补交"]
+    assert await messages_to("head") == []
 
 
 async def test_saved_views_are_private_or_shared_and_one_is_the_default(office: Office) -> None:

@@ -8,9 +8,9 @@ from uuid import uuid4
 from fastapi import Query
 from starlette.responses import RedirectResponse, Response
 
-from api import amendments, copies, engine, escalations, incidents, past
+from api import amendments, copies, engine, escalations, incidents, own_case, past
 from api import processes as room
-from api.permissions import COMMENTS, INCIDENT_DESK, process_actions
+from api.permissions import INCIDENT_DESK, may_copy, process_actions
 from api.problems import BadForm
 from schemas.amendment import KIND as AMENDMENT
 from schemas.api import CommandBody, ProcessItem, ProcessQuery, ProcessView, StagePlan, TaskItem
@@ -131,7 +131,7 @@ async def case(visit: Guest, process_id: str, at: past.At = None) -> Response:
         amend_url=amend_url,
         amended_case={"id": amended_case.id, "case_no": amended_case.case_no} if amended_case else None,
         rungs=rungs,
-        may_copy=visit.viewer.has(*COMMENTS),
+        may_copy=may_copy(visit.viewer, only_subject=own_case.only_subject(visit.viewer, process)),
         colleagues=colleagues,
         temporal_url=engine.link(view.id) if visit.viewer.has("admin") and DEMO_DATA not in view.flags else None,
     )

@@ -23,6 +23,7 @@ from schemas.dates import GROUNDS
 from store import cases, documents
 from store.database import session
 from store.tables.office import Document
+from store.tables.processes import Process
 from web import choices, forms
 from web.context_view import blocks
 from web.forms import FieldView
@@ -223,7 +224,7 @@ async def _history(s: AsyncSession, visit: Visit, view: TaskView) -> list[Timeli
     rows = [e for e in await cases.timeline_of(s, view.process_id) if e.task_id == view.id]
     look = await views.lookup(s, visit.viewer, [])
     done_for = await cases.completed_for(s, view.process_id)
-    return [views.timeline_view(row, look, done_for) for row in rows]
+    return views.history(rows, await s.get_one(Process, view.process_id), look, done_for)
 
 
 async def _scan(s: AsyncSession, view: TaskView) -> Document | None:
