@@ -19,7 +19,7 @@ from api.problems import BadCursor, InvalidPeriod
 from api.sign_in import CurrentViewer
 from domain.times import add_to_month, first_day, last_day, month_of
 from runtime import clock
-from schemas.base import FIRST_DAY, LAST_DAY
+from schemas.base import FIRST_DAY, LAST_DAY, Text
 from schemas.board import CalendarDay, CalendarMonth, DeadlineItem, DeadlinePage
 from schemas.deadlines import LEGAL_RANK, LegalKind
 from store import dates, policies
@@ -69,7 +69,16 @@ def _period(first: date | None, last: date | None, kind: LegalKind | None, autho
     first, last = first or clock.today() - LOOK_BACK, last or clock.today() + LOOK_AHEAD
     if first < FIRST_DAY or last > LAST_DAY:
         raise InvalidPeriod
+    if last < first:
+        raise InvalidPeriod(faults=[("/query/to", "before_from", _before(first, last))])
     return dates.Period(first, last, kind, authority or None)
+
+
+def _before(first: date, last: date) -> Text:
+    return Text(
+        zh=f"截止日 {last} 早于起始日 {first}，请调换或改正。",
+        en=f"The last day {last} is before the first one, {first}: exchange or correct them.",
+    )
 
 
 def _items(page: dates.Page, now: datetime) -> list[DeadlineItem]:
@@ -169,7 +178,8 @@ async def _file(viewer: Viewer, period: dates.Period, page: dates.Page, english:
     """The file in pieces, from its first page on: no more than a page is held at once, however many deadlines there
     are, and no transaction waits for a slow reader. Who fetches the file again has what was moved meanwhile."""
     now = clock.now()
-    yield _written(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Baoqi//deadlines//ZH", "CALSCALE:GREGORIAN"])
+    product = f"PRODID:-//Baoqi//deadlines//{'EN' if english else 'ZH'}"
+    yield _written(["BEGIN:VCALENDAR", "VERSION:2.0", product, "CALSCALE:GREGORIAN"])
     while True:
         yield ics(_items(page, now), english, now)
         if page.next_cursor is None:

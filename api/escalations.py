@@ -6,16 +6,25 @@ it was for; that is a note of "I know" and moves nothing. An open escalation sta
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import own_case, permissions, processes, views
 from api.json_body import JsonObjectRoute
-from api.problems import NotAllowed, NotFound
+from api.problems import NotAllowed, NotFound, Problem, language_of
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from schemas.base import Text
-from schemas.escalations import AcknowledgeBody, EscalationPage, EscalationQuery, RungView, ToldView, WayView
+from schemas.escalations import (
+    AcknowledgeBody,
+    AcknowledgedItem,
+    AcknowledgeResult,
+    EscalationPage,
+    EscalationQuery,
+    RungView,
+    ToldView,
+    WayView,
+)
 from store import audit, escalations
 from store.channels import TITLES
 from store.database import reading, session
@@ -85,15 +94,18 @@ async def ladder(s: AsyncSession, viewer: Viewer, process_id: str, task_id: str 
     return await _views(s, viewer, await escalations.keys_of(s, process_id, task_id, SHOWN))
 
 
-async def acknowledge(s: AsyncSession, viewer: Viewer, keys: list[str]) -> list[RungView]:
-    """The same again changes nothing. NotFound, NotAllowed."""
+async def acknowledge(s: AsyncSession, viewer: Viewer, keys: list[str], language: str) -> AcknowledgeResult:
+    """A result for each; the same again changes nothing."""
     wanted = list(dict.fromkeys(keys))
-    found = await escalations.rungs(s, viewer, wanted)
-    if len(found) != len(wanted) or any(r.row.addressed_to not in LEVELS for r in found):
-        raise NotFound
-    still_open = [r for r in found if r.row.acknowledged_at is None]
-    if not all(may_acknowledge(viewer, r) for r in still_open):
-        raise NotAllowed
+    found = [r for r in await escalations.rungs(s, viewer, wanted) if r.row.addressed_to in LEVELS]
+    known = [r.row.key for r in found]
+    refused: dict[str, Problem] = dict.fromkeys(set(wanted) - set(known), NotFound())
+    still_open: list[Rung] = []
+    for rung in found:
+        if may_acknowledge(viewer, rung):
+            still_open.append(rung)
+        elif rung.row.acknowledged_at is None:
+            refused[rung.row.key] = NotAllowed()
     if still_open:
         cases = {r.process.id for r in still_open}
         told = {t.username for r in still_open for t in r.told}
@@ -103,7 +115,17 @@ async def acknowledge(s: AsyncSession, viewer: Viewer, keys: list[str]) -> list[
             await process_changed(s, process_id)
         for username in sorted(told):
             await message_to(s, username)
-    return await _views(s, viewer, wanted)
+    now = {view.key: view for view in await _views(s, viewer, known)}
+    items = [
+        AcknowledgedItem(
+            key=key,
+            result="refused" if key in refused else "done",
+            problem=refused[key].view(language) if key in refused else None,
+            rung=now.get(key),
+        )
+        for key in wanted
+    ]
+    return AcknowledgeResult(items=items, done=len(items) - len(refused), refused=len(refused))
 
 
 @router.get("/escalations", summary="Escalations that nobody has acknowledged")
@@ -112,10 +134,10 @@ async def get_escalations(viewer: CurrentViewer, query: Annotated[EscalationQuer
         return await open_escalations(s, viewer, query)
 
 
-@router.post("/escalations/acknowledge", summary="已知悉: I know of these escalations")
-async def post_acknowledge(viewer: CurrentViewer, body: AcknowledgeBody) -> list[RungView]:
+@router.post("/escalations/acknowledge", summary="已知悉: I know of these escalations, a result for each")
+async def post_acknowledge(viewer: CurrentViewer, body: AcknowledgeBody, request: Request) -> AcknowledgeResult:
     async with session() as s:
-        return await acknowledge(s, viewer, body.keys)
+        return await acknowledge(s, viewer, body.keys, language_of(request))
 
 
 @router.get("/processes/{process_id}/reminders", summary="Who was told of a case, when and through what")

@@ -5,6 +5,7 @@ decision task), so that it stands in the timeline with person and reason. The ro
 it. Never hold a transaction open around the engine.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
@@ -27,7 +28,7 @@ from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from schemas.api import CompleteBody
 from schemas.base import Text
-from schemas.incident_steps import Way, step_of, ways_for
+from schemas.incident_steps import WAY_TITLE, Way, step_of, ways_for
 from schemas.incidents import DecideBody, IncidentItem, IncidentKind, IncidentPage, IncidentQuery, StepDecision
 from schemas.process import ProcessState
 from store import audit, incident_desk, incidents
@@ -44,6 +45,11 @@ REASON_NEEDED = Text(zh="请写明理由（至少两个字）。", en="Say why (
 BEING_TRIED = Text(
     zh="系统正在进行一次尝试，请一分钟后再决定。", en="An attempt is being made right now: decide in a minute."
 )
+
+
+def _knows(offered: Sequence[Way]) -> Text:
+    zh, en = "、".join(WAY_TITLE[w].zh for w in offered), ", ".join(WAY_TITLE[w].en for w in offered)
+    return Text(zh=f"这一步没有这种处理方式，可选：{zh}。", en=f"This step does not know that way; it knows: {en}.")
 
 
 def _of_roles(viewer: Viewer, row: Incident) -> list[Way]:
@@ -128,6 +134,9 @@ async def decide(viewer: Viewer, incident_id: str, body: DecideBody, key: str | 
             return await get_incident(s, viewer, incident_id)  # the same click again
         if row.closed_at is not None:
             raise TaskClosed
+        offered = step_of(row.step).ways
+        if row.kind != "stuck" and body.way not in offered:
+            raise BadForm(faults=[("/way", "no_such_way", _knows(offered))])
         if body.way not in _of_roles(viewer, row):
             raise NotAllowed
         if body.way not in ways(viewer, row, process):

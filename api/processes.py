@@ -116,7 +116,9 @@ async def _forecasts(s: AsyncSession, process: Process, moment: datetime) -> lis
     return sorted((f for f in found if f is not None), key=lambda f: (f.due, f.deadline_id))
 
 
-_CANNOT_CANCEL = {  # what a process answers (`cancel_refusal`) -> what people read
+_REFUSED = {  # what a process answers (`cancel_refusal` and the validators) -> what people read
+    "suspended_already": Text(zh="该个案已经中止，无须再次中止。", en="The case is suspended already."),
+    "not_suspended": Text(zh="该个案没有中止，正在办理，无须恢复。", en="The case is not suspended: it runs."),
     "shared_payment": Text(
         zh="当月缴费由多个个案共用，不能撤销；请撤销相应个案，其缴费明细会随之冲销。",
         en="A month's payment serves many cases and cannot be cancelled: cancel the case, its lines are reversed.",
@@ -141,8 +143,8 @@ async def command(viewer: Viewer, process_id: str, name: str, body: CommandBody,
     except engine.NoAnswer as error:
         raise Unavailable(headers={"Retry-After": "5"}) from error
     except (engine.ProcessGone, engine.Refused) as error:
-        if isinstance(error, engine.Refused) and error.message in _CANNOT_CANCEL:
-            raise NotAllowedNow(_CANNOT_CANCEL[error.message]) from error
+        if isinstance(error, engine.Refused) and error.message in _REFUSED:
+            raise NotAllowedNow(_REFUSED[error.message]) from error
         raise NotAllowedNow from error
     async with session() as s:
         return await get_process(s, viewer, process_id)

@@ -62,8 +62,13 @@ class OpenTask:
 
 
 def days_taken(opened_at: datetime, closed_at: datetime, calendar: WorkCalendar) -> int:
-    """Working days from opening to end, both included; a step done on one day took one."""
-    return max(1, calendar.working_days_between(day_of(opened_at), day_of(closed_at)) + 1)
+    """Working days from opening to end, both included; a step done on one day took one, be it a rest day."""
+    return max(1, days_under_way(opened_at, closed_at, calendar))
+
+
+def days_under_way(opened_at: datetime, now: datetime, calendar: WorkCalendar) -> int:
+    """Working days that an open step has had, today included; none where only rest days have gone by."""
+    return max(0, calendar.working_days_between(day_of(opened_at) - _DAY, day_of(now)))
 
 
 def measured(step: str, taken: Sequence[int]) -> StepSpeed:
@@ -117,7 +122,7 @@ def forecast(
         days_needed=needed,
         days_needed_most=sum(s.most for s in steps),
         steps=steps,
-        says=_says(steps, None if opened is None else days_taken(opened, now, calendar), left, late, tight),
+        says=_says(steps, None if opened is None else days_under_way(opened, now, calendar), left, late, tight),
     )
 
 
@@ -159,8 +164,8 @@ def _says(steps: Sequence[StepSpeed], taken: int | None, left: int, late: bool, 
     needed = sum(s.median for s in steps)
     if taken is not None:
         name = NAMES[steps[0].step]
-        zh += f"；{name.zh}已进行 {taken} 个工作日"
-        en += f"; {name.en} has taken {taken} so far"
+        zh += f"；{name.zh}已进行 {taken} 个工作日" if taken else f"；{name.zh}已开始，尚未经过工作日"
+        en += f"; {name.en} has " + (f"taken {taken} so far" if taken else "begun, not yet a working day ago")
     if len(steps) > 1:
         zh += f"；合计通常 {needed} 个工作日"
         en += f"; together usually {needed} working days"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.api import AddressQuery, Answer
+from schemas.api import AddressQuery, Answer, ProblemView
 from schemas.base import Body, Text
 
 Key = Annotated[str, Field(min_length=1, max_length=400)]
@@ -56,6 +56,23 @@ class EscalationQuery(AddressQuery):
     state: Literal["open"] = "open"
     page: Annotated[int, Field(ge=1, le=10_000)] = 1
     limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class AcknowledgedItem(Answer):
+    """What became of one: `rung` as it is now, only where the asker may see it."""
+
+    key: str
+    result: Literal["done", "refused"]
+    problem: ProblemView | None = None
+    rung: RungView | None = None
+
+
+class AcknowledgeResult(Answer):
+    """One that cannot be acknowledged stops no other. The order is that of the request."""
+
+    items: list[AcknowledgedItem]
+    done: int
+    refused: int
 
 
 class AcknowledgeBody(Body):

@@ -169,8 +169,10 @@ class Process(PolicyUpdates):
 
     @suspend.validator
     def _check_suspend(self, command: ProcessCommand) -> None:
-        if self.suspended or self.cancelling is not None or self._ended is not None:
+        if self.cancelling is not None or self._ended is not None:
             raise refuse_now("only a running process can be suspended")
+        if self.suspended:
+            raise refuse_now("suspended_already")
 
     @workflow.update(name="resume", description="Resume a suspended case")
     async def resume(self, command: ProcessCommand) -> None:
@@ -184,8 +186,10 @@ class Process(PolicyUpdates):
 
     @resume.validator
     def _check_resume(self, command: ProcessCommand) -> None:
-        if not self.suspended or self.cancelling is not None or self._ended is not None:
+        if self.cancelling is not None or self._ended is not None:
             raise refuse_now("only a suspended process can be resumed")
+        if not self.suspended:
+            raise refuse_now("not_suspended")
 
     @workflow.signal(name="wake", description="Something this process waits for has changed in the books")
     def wake(self, wake: Wake) -> None:

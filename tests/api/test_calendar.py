@@ -166,12 +166,22 @@ async def test_years_in_which_nothing_can_be_due_are_refused(office: Office, que
         assert answer.status_code == 422 and "2199" in answer.json()["detail"], path
 
 
+@pytest.mark.parametrize("path", ["/api/v1/deadlines", "/api/v1/deadlines.ics"])
+async def test_a_period_that_ends_before_it_begins_is_refused_at_its_field(office: Office, path: str) -> None:
+    client = await office.sign_in("supervisor")
+    answer = await client.get(path, params={"from": "2026-11-30", "to": "2026-11-01"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/to")
+
+
 async def test_file_for_a_calendar_program(office: Office) -> None:
     await filled(office)
     client = await office.sign_in("college")
     answer = await client.get("/api/v1/deadlines.ics", params={"kind": "statutory"})
     lines = answer.text.split("\r\n")
     assert answer.headers["content-type"].startswith("text/calendar")
+    assert "PRODID:-//Baoqi//deadlines//ZH" in lines
+    english = (await client.get("/api/v1/deadlines.ics", params={"kind": "statutory", "lang": "en"})).text
+    assert "PRODID:-//Baoqi//deadlines//EN" in english
     assert lines.count("BEGIN:VEVENT") == lines.count("END:VEVENT") == 1
     assert f"DTSTART;VALUE=DATE:{days(2):%Y%m%d}" in lines and lines[-2] == "END:VCALENDAR"
     assert all(len(line.encode()) <= 75 for line in lines)

@@ -41,11 +41,14 @@ async def test_suspend_resume_cancel_over_http(school: Office, agencies: Running
     assert suspended.json().get("state") == "suspended", suspended.text
     again = await clerk.post(f"/api/v1/processes/{case}/suspend", json=reason)
     assert (again.status_code, again.json()["code"]) == (409, "not_allowed_now")
+    assert "已经中止" in again.json()["detail"]
     task = (await college.get(f"/api/v1/tasks/{items[0]['id']}")).json()
     body = {"outcome": "submit", "data": task["data"], "version": task["version"]}
     blocked = await college.post(f"/api/v1/tasks/{task['id']}/complete", json=body, headers={"Idempotency-Key": "a"})
     assert (blocked.status_code, blocked.json()["code"]) == (409, "task_suspended")
     assert (await clerk.post(f"/api/v1/processes/{case}/resume", json=reason)).json()["state"] == "running"
+    again = await clerk.post(f"/api/v1/processes/{case}/resume", json=reason)
+    assert again.status_code == 409 and "没有中止" in again.json()["detail"]
     cancelled = await clerk.post(f"/api/v1/processes/{case}/cancel", json={"reason": "放弃入职", "ground": "left"})
     assert cancelled.status_code == 200
     for _ in range(40):

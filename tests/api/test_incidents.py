@@ -113,6 +113,9 @@ async def test_a_decision_task_is_an_incident_of_who_may_decide_it(office: Offic
     assert (await (await office.sign_in("college")).get(DESK)).status_code == 403
     assert (await (await office.sign_in("auditor")).get(DESK)).json()["items"][0]["actions"] == []
     assert (await decide(clerk, item["id"], "skip", "不需要")).status_code == 403
+    unknown = (await decide(clerk, item["id"], "take_off", "不需要")).json()
+    assert (unknown["code"], unknown["errors"][0]["pointer"]) == ("bad_form", "/way")
+    assert "可选：重试、更正资料后重试、跳过此步" in unknown["errors"][0]["message"]
     task = f"/api/v1/tasks/{item['task_id']}"
     body = {"outcome": "skip", "data": {"reason": "不需要"}, "version": 1}
     refused = await clerk.post(f"{task}/complete", json=body, headers={"Idempotency-Key": "1"})

@@ -46,6 +46,18 @@ def test_days_of_a_step_count_working_days_alone_and_both_ends() -> None:
     assert days_taken(at(date(2026, 9, 30), "09:00"), at(date(2026, 10, 8), "09:00"), SCHOOL) == 2  # the long holiday
 
 
+def test_a_step_under_way_claims_no_day_before_a_working_day_has_come() -> None:
+    sunday = date(2026, 11, 29)
+    said = {}
+    due = due_on(date(2026, 12, 10), "verification")
+    for now in (sunday, date(2026, 11, 30)):
+        found = forecast(due, [verifying(sunday)], KNOWN, SCHOOL, at(now, "15:05"))
+        assert found is not None
+        said[now] = found.says
+    assert "尚未经过工作日" in said[sunday].zh and "not yet a working day" in said[sunday].en
+    assert "已进行 1 个工作日" in said[date(2026, 11, 30)].zh
+
+
 def test_median_and_nearest_rank() -> None:
     speed = measured("verification", [1, 1, 2, 2, 3, 3, 3, 4, 9, 30])
     assert (speed.median, speed.most, speed.n) == (3, 9, 10)

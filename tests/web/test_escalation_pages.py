@@ -49,8 +49,12 @@ async def test_an_escalation_is_acknowledged_from_the_messages_and_at_the_case(s
         await head.goto(path)
         assert await head.locator("#ladder form").count() == 1
         wrong += await check(head, lang)
+    await head.eval_on_selector("#ladder form", "f => f.insertAdjacentHTML('beforeend', '<input name=key value=zz>')")
     await head.click("#ladder form button")
-    await head.wait_for_selector("#said .notice.good")
+    await head.wait_for_selector("#acknowledged .fault")
+    assert await head.locator("#acknowledged tbody tr").count() == 2
+    wrong += await check(head, lang)
+    await head.goto(f"/cases/{case}")
     assert await head.locator("#ladder form").count() == 0
     await head.goto("/escalations")
     wrong += await check(head, lang)

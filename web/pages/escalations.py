@@ -36,9 +36,13 @@ async def escalations(visit: Guest, query: Annotated[EscalationQuery, Query()]) 
 
 @router.post("/escalations/acknowledge")
 async def acknowledge(visit: Guest) -> Response:
-    """Back to where the button stood."""
+    """Back to where the button stood; where something was refused, what became of each."""
     form = await posted(visit)
     async with session() as s:
-        await room.acknowledge(s, visit.viewer, [str(k) for k in form.getlist("key")][:MOST])
+        keys = [str(k) for k in form.getlist("key")][:MOST]
+        result = await room.acknowledge(s, visit.viewer, keys, visit.lang)
     back = str(form.get("next") or "")
-    return visit.go(back if back.startswith(BACK) else "/messages", "acknowledged")
+    back = back if back.startswith(BACK) else "/messages"
+    if result.refused:
+        return await page(visit, "acknowledged.html", result=result, back=back)
+    return visit.go(back, "acknowledged")
