@@ -418,6 +418,9 @@ async def test_who_may_what_is_wrong_as_a_whole_and_what_is_written_down(portal:
     large = await receipt(clerk, people)
     database.upload_limit_bytes = limit
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
+    long_ago = (await receipt(clerk, people, key="old", handed_in_on="2020-01-01")).json()
+    assert [[e["pointer"] for e in i["problem"]["errors"]] for i in long_ago["items"]] == [["/data/handed_in_on"]] * 2
+    assert all("2026-11-10" in i["problem"]["errors"][0]["message"] for i in long_ago["items"]), "since the permit"
     medical = await clerk.post("/api/v1/agencies/medical_bureau/hand-in", data=form, files={"file": ("x.pdf", PDF)})
     assert medical.json()["items"][0]["problem"]["code"] == "not_a_hand_in"
     assert {r.state for r in (await attempts(cases)).values()} <= {"filled"}
