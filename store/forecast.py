@@ -1,13 +1,14 @@
 """How fast steps are, measured from finished tasks, and the instant from which each open case will be late.
 
-Invariants: `step_speeds` and the two forecast columns of a process are written here alone, by a chore, so that no click
-pays for them; a case whose revision is newer than its forecast is forecast again within seconds. Working days are the
-school's.
+Invariants: `step_speeds` is written here alone, by a chore, so that no click pays for measuring. A transition that
+moves the dates or tasks of a case writes its `late_from` at once (`store/projection.py`), so that lists agree with the
+case's page; a case whose revision is newer than its forecast is forecast again by the chore within seconds. Working
+days are the school's.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -91,16 +92,21 @@ async def _batch(s: AsyncSession) -> int:
     )
     cases = list(await s.scalars(stale))
     tasks = await open_tasks(s, [c.id for c in cases])
-    known, school, now = await speeds(s), policies.calendar("school"), clock.now()
+    known = await speeds(s)
     for case in cases:
         case.forecast_revision = case.revision
-        try:
-            deadlines = [Deadline.model_validate(d) for d in case.deadlines]
-            case.late_from = forecast.late_from(deadlines, tasks.get(case.id, []), known, school, now)
-        except Exception:  # a case that cannot be forecast stops no other; it is tried again when it moves on
-            log.exception("no_forecast", process=case.id)
-            case.late_from = None
+        case.late_from = late_from(case, tasks.get(case.id, []), known)
     return len(cases)
+
+
+def late_from(case: Process, tasks: Sequence[forecast.OpenTask], known: Mapping[str, StepSpeed]) -> datetime | None:
+    """From when on the case will be late, by the dates in its row; None where that cannot be said."""
+    try:
+        deadlines = [Deadline.model_validate(d) for d in case.deadlines]
+        return forecast.late_from(deadlines, tasks, known, policies.calendar("school"), clock.now())
+    except Exception:  # a case that cannot be forecast stops neither itself nor another; the next move tries again
+        log.exception("no_forecast", process=case.id)
+        return None
 
 
 async def open_tasks(s: AsyncSession, case_ids: list[str]) -> dict[str, list[forecast.OpenTask]]:

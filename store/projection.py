@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, String, Table, bindparam, func, select, te
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.forecast import OpenTask
 from domain.slack import most_urgent, urgency_key
 from runtime import clock
 from schemas.calls import Carrying
@@ -20,6 +21,7 @@ from schemas.deadlines import Deadline, LegalKind
 from schemas.incidents import TASK_KIND
 from schemas.process import ProcessSnapshot, ProcessState, StageState, TimelineEntry, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
+from store import forecast as forecast_store
 from store import incidents, people, recalled
 from store.live import INBOX_CHANNEL
 from store.reminders import remind
@@ -71,7 +73,7 @@ _LOCKED = (
     .with_for_update()
     .execution_options(populate_existing=True)
 )
-_OPEN_TASKS = select(Task.next_due_at, Task.latest_start, Task.kind, Task.authority).where(
+_OPEN_TASKS = select(Task.next_due_at, Task.latest_start, Task.kind, Task.authority, Task.opened_at).where(
     Task.process_id == bindparam("process_id"), Task.closed_at.is_(None)
 )
 # One statement for two things that every transition does: its lines are written, and open pages are told.
@@ -284,7 +286,7 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
     tasks = list(await session.execute(_OPEN_TASKS, {"process_id": process.id}))
     waiting = {name for s in snapshot.stages if s.state is StageState.ACTIVE for name in s.waits}
     process.waiting_on = sorted(
-        waiting | {authority for _, _, kind, authority in tasks if kind in WAITING_KINDS and authority}
+        waiting | {authority for _, _, kind, authority, _ in tasks if kind in WAITING_KINDS and authority}
     )
     if snapshot.state in (ProcessState.CLOSED, ProcessState.CANCELLED):
         process.next_due_at = process.latest_start = None
@@ -296,6 +298,11 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
     starts = [d.latest_start for d in binding] + [start for _, start, *_ in tasks if start]
     process.next_due_at = min(dues, default=None)
     process.latest_start = min(starts, default=None)
+    if any(d.steps for d in binding):
+        known = await forecast_store.speeds(session)
+        process.late_from = forecast_store.late_from(process, [OpenTask(t.kind, t.opened_at) for t in tasks], known)
+    else:
+        process.late_from = None
 
 
 def urgent(deadlines: list[dict[str, Any]]) -> Deadline | None:

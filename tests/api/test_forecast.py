@@ -56,7 +56,7 @@ async def listed(office: Office) -> tuple[int, set[str]]:
 async def test_number_list_and_reason_follow_what_was_measured(office: Office) -> None:
     soon = await verifying(office, "AA1111111", 1)
     later = await verifying(office, "BB2222222", 6)
-    assert await listed(office) == (0, set())  # nothing has been forecast yet
+    assert await listed(office) == (1, {soon})  # with the very transition that set its dates
     assert await forecast.sweep() == 2
     assert await listed(office) == (1, {soon})  # two days of verification and one of hand-in do not fit into two
     client = await office.sign_in("clerk")
@@ -90,6 +90,7 @@ async def test_a_case_that_moves_on_is_forecast_again(office: Office) -> None:
                       process={"deadlines": [calm]})  # fmt: skip
     async with session() as s:
         await s.execute(update(Task).where(Task.key == "verification/1").values(closed_at=clock.now()))
+    assert await listed(office) == (0, set())  # at once: a list says what the page of the case says
     assert await forecast.sweep() == 1
     assert await listed(office) == (0, set())
     async with session() as s:
