@@ -62,6 +62,9 @@ async def test_a_target_is_extended_and_its_ladder_goes_along(stage: Open) -> No
         assert days == ["2026-02-04", "2026-02-06", "2026-02-11", "2026-02-13", "2026-02-14", "2026-02-24"]
         keys = Counter(k for k, _ in office.rungs(handle.id))
         assert set(keys.values()) == {1}
+        await extend(handle, task.id, date(2026, 5, 7))  # past a date of the law that was missed: allowed, and said
+        target = (await office.task("enrolment.materials")).deadlines[1]
+        assert any("已于 2026-02-25 到期，仍为逾期" in step.text.zh for step in target.derivation)
         await complete(handle, await office.task("enrolment.materials"), actor="college")
         assert await refused(extend(handle, task.id, date(2026, 5, 8))) == "TaskClosed"
 
