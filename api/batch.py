@@ -7,7 +7,7 @@ do what.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ from schemas.batch import BatchItem, BatchResult, CaseBatch, CaseItem, ItemResul
 from schemas.desk import GiveBody, ReasonBody, UrgeBody
 from schemas.forms import outcome as form_outcome
 from schemas.forms import outcomes_of
+from schemas.hand_in import HandInItem
 from store import batches, people
 from store.database import AWAY, reading, session
 from store.inbox import openable, process_visible
@@ -38,6 +39,7 @@ log = logger(__name__)
 AT_ONCE = 6  # so many items at a time: each has a connection, and each answer waits for its process
 PENDING = "pending"
 
+Item = TypeVar("Item", BatchItem, CaseItem, HandInItem)
 Outcome = tuple[str, str | None]  # done or pending, and the submission
 
 
@@ -86,7 +88,7 @@ _GIVES = {"transfer": handover.transfer, "reassign": handover.reassign}
 
 async def run_tasks(viewer: Viewer, body: TaskBatch, language: str) -> BatchResult:
     """One verb for many tasks. BadForm when the batch itself lacks something that the verb needs."""
-    distinct(body.items)
+    body = body.model_copy(update={"items": distinct(body.items)})
     act = _complete(viewer, body) if body.action == "complete" else _move(viewer, body)
     named = await tasks_named(viewer, [i.id for i in body.items])
     found = await each(body.items, act)
@@ -168,7 +170,7 @@ def known_values(view: TaskView, outcome: str) -> dict[str, Any]:
 
 async def run_cases(viewer: Viewer, body: CaseBatch, language: str) -> BatchResult:
     """One command for many cases. A command that was done under its key is not given again."""
-    distinct(body.items)
+    body = body.model_copy(update={"items": distinct(body.items)})
     argument = CommandBody(reason=body.reason, ground=body.ground)
     asked = {"action": body.action, "argument": argument.model_dump()}
 
@@ -195,16 +197,22 @@ async def _known_act(viewer: Viewer, item: CaseItem, asked: Any) -> bool:
 Named = dict[str, dict[str, Any]]
 
 
-def distinct(items: Sequence[Any]) -> None:
-    """BadForm where an item or a key stands twice: of two results nobody would know which is which."""
-    text = Text(zh="同一批次内重复，请去掉一个。", en="It stands twice in the batch: remove one.")
-    for name in ("id", "key"):
-        seen: set[str] = set()
-        for index, item in enumerate(items):
-            value = str(getattr(item, name))
-            if value in seen:
-                raise BadForm(faults=[(f"/items/{index}/{name}", "duplicate", text)])
-            seen.add(value)
+def distinct(items: Sequence[Item]) -> list[Item]:
+    """The items, one that stands twice once, by its first key. BadForm where the same task is asked for in two ways or
+    two share a key: of two results nobody would know which is which."""
+    text = Text(
+        zh="同一批次内重复而内容不同，请去掉一个。", en="It stands twice in the batch with other content: remove one."
+    )
+    found: dict[str, Item] = {}
+    keys: set[str] = set()
+    for index, item in enumerate(items):
+        known = found.setdefault(item.id, item)
+        if known is not item and known.model_copy(update={"key": item.key}) != item:
+            raise BadForm(faults=[(f"/items/{index}/id", "duplicate", text)])
+        if known is item and item.key in keys:
+            raise BadForm(faults=[(f"/items/{index}/key", "duplicate", text)])
+        keys.add(item.key)
+    return list(found.values())
 
 
 def result(keys: list[tuple[str, str]], found: Sequence[Outcome | Problem], named: Named, language: str) -> BatchResult:

@@ -25,6 +25,7 @@ from store.tables.processes import Process, Task
 from store.users import Viewer
 
 router = APIRouter(tags=["copies"], route_class=JsonObjectRoute)
+ONESELF = Text(zh="不必抄送给自己，请另选一人。", en="You need no copy yourself: choose somebody else.")
 OWN_CASE = Text(
     zh="这是关于您本人的个案，只能由经办人员抄送。", en="This case is about you: only the office copies it."
 )
@@ -38,6 +39,7 @@ async def copy_task(s: AsyncSession, viewer: Viewer, task_id: str, body: CopyBod
     task, process = found
     _require(viewer, process)
     people = [await people_named.active(s, name, "/usernames") for name in dict.fromkeys(body.usernames)]
+    _not_oneself(viewer, people)
     for person in people:
         if await inbox.find(s, person, task_id) is None:
             raise _may_not_see(person)
@@ -53,6 +55,7 @@ async def copy_case(s: AsyncSession, viewer: Viewer, process_id: str, body: Copy
         raise NotFound
     _require(viewer, process)
     people = [await people_named.active(s, name, "/usernames") for name in dict.fromkeys(body.usernames)]
+    _not_oneself(viewer, people)
     for person in people:
         if await cases.find(s, person, process_id) is None:
             raise _may_not_see(person)
@@ -73,6 +76,11 @@ def _may_not_see(person: Viewer) -> Exception:
         en=f"{person.name.en} may not see this person's data: no copy.",
     )
     return people_named.refused("/usernames", "may_not_see", text)
+
+
+def _not_oneself(viewer: Viewer, people: Sequence[Viewer]) -> None:
+    if any(p.username == viewer.username for p in people):
+        raise people_named.refused("/usernames", "oneself", ONESELF)
 
 
 async def _add(

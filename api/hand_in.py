@@ -167,7 +167,8 @@ async def file(s: AsyncSession, viewer: Viewer, agency: str, ids: Sequence[str])
     form = applications.agency_files().applications[agency]
     found = await tasks_of(s, and_(of_agency(viewer, agency, [HAND_IN]), Task.id.in_(ids)))
     if missing := [i for i, task_id in enumerate(ids) if task_id not in {t.id for t, _ in found}]:
-        raise BadForm(GONE, faults=[(f"/tasks/{i}", "not_ready", GONE) for i in missing])
+        text = await _gone(s, viewer, [ids[i] for i in missing])
+        raise BadForm(text, faults=[(f"/tasks/{i}", "not_ready", text) for i in missing])
     records = [await applications.file_record_of(s, p.id, agency) for _, p in found]
     lacking = {t.case_no: gap for (t, _), r in zip(found, records, strict=True) if (gap := gaps(form, r))}
     if lacking:
@@ -182,6 +183,18 @@ async def file(s: AsyncSession, viewer: Viewer, agency: str, ids: Sequence[str])
     for task, _ in found:
         audit.record(s, viewer.username, "application.file", task.id, agency=agency)
     return form.filename.format(attempt=clock.today().isoformat()), workbook(form, records)
+
+
+async def _gone(s: AsyncSession, viewer: Viewer, ids: Sequence[str]) -> Text:
+    """Who is no longer ready, by name as far as the viewer may see them."""
+    rows = [
+        (t, p) for t, p in await s.execute(inbox.joined(Task, Process).where(Task.id.in_(ids), inbox.openable(viewer)))
+    ]
+    look = await views.lookup(s, viewer, [t.subject for t, _ in rows])
+    people = [f"{look.people.get(t.subject or '', '')}（{t.case_no}）" for t, _ in rows]
+    if not people:
+        return GONE
+    return Text(zh=f"{GONE.zh}涉及：{'、'.join(people)}。", en=f"{GONE.en} Concerned: {', '.join(people)}.")
 
 
 def file_answer(name: str, content: bytes) -> Response:
@@ -212,7 +225,7 @@ async def receive(
     """
     permissions.require_hat(viewer, *permissions.HAND_IN)
     agency_named(agency)
-    batch.distinct(items)
+    items = batch.distinct(items)
     filename, content = uploads.clean_name(receipt[0]), receipt[1]
     uploads.checked_type(filename, content, RECEIPT.accept)
     try:

@@ -34,6 +34,10 @@ NOT_THE_DELEGATE = Text(
     zh="该任务委派给了他人，只有受委派人可以交回；委派人可以收回。",
     en="Somebody else works on this task: only that person gives it back, and who delegated it can recall it.",
 )
+NOT_THE_OWNER = Text(
+    zh="该任务不是您委派的，只有委派人或主管可以收回。",
+    en="You did not delegate this task: only who did, or a supervisor, takes it back.",
+)
 NOT_LENT = Text(zh="该任务没有委派给他人。", en="This task is not delegated to anybody.")
 
 
@@ -89,7 +93,7 @@ async def recall(s: AsyncSession, viewer: Viewer, task_id: str, body: ReasonBody
     if task.owner is None:
         raise NotAllowedNow(NOT_LENT)
     if task.owner not in viewer.names and not viewer.has("supervisor"):
-        raise NotAllowed
+        raise NotAllowed(NOT_THE_OWNER)
     hat = next((h for h in viewer.hats if h.username == task.owner), viewer)
     owner = users.viewer_of(await s.get_one(User, task.owner))
     task.owner = None

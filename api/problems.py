@@ -113,9 +113,9 @@ class TaskHeld(Problem):
         at = since.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M") if since is not None else ""
         super().__init__(
             Text(
-                zh=f"{holder.zh}先一步认领了该任务{f'（{at} 起）' if at else ''}，正在办理；如需接手，请其转办或释放。",
-                en=f"{holder.en} was faster and holds this task{f' since {at}' if at else ''}; ask them to transfer or "
-                "release it.",
+                zh=f"该任务现由{holder.zh}办理{f'（{at} 起）' if at else ''}；如需接手，请其转办或释放。",
+                en=f"{holder.en} holds this task now{f', since {at}' if at else ''}; ask for it to be transferred or "
+                "released.",
             )
         )
 

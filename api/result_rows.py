@@ -147,6 +147,8 @@ async def find(viewer: Viewer, agency: str, rows: Sequence[Said]) -> list[Found]
         tasks: dict[str, list[tuple[Task, Process]]] = {}
         for task, process in await s.execute(statement):
             tasks.setdefault(task.subject or "", []).append((task, process))
+        # Approved without a task of ours: the agency's own server answered.
+        approved = {p for p in wanted - tasks.keys() if await registrations.approved(s, p, agency) is not None}
     found: list[Found] = []
     for said in rows:
         by_number = of_number.get(number_hash(said.id_number)) if said.id_number else None
@@ -160,6 +162,14 @@ async def find(viewer: Viewer, agency: str, rows: Sequence[Said]) -> list[Found]
                 "person_differs",
                 "证件号码与业务编号不是同一人，请核对。",
                 "Document number and case number are of two people: check them.",
+            )
+            found.append(Found())
+        elif not wrong and person is not None and person.id in approved:
+            said.fault(
+                "id_number" if said.id_number else "case_no",
+                "approved_already",
+                "此人在该机构的登记已由系统联网办结，无需再登记结果；请删除此行。",
+                "The agency's server has approved this person already: there is nothing to record, remove the row.",
             )
             found.append(Found())
         elif wrong or person is None or not theirs:

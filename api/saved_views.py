@@ -107,7 +107,13 @@ async def add(s: AsyncSession, viewer: Viewer, body: SavedViewBody) -> SavedView
 async def _own(s: AsyncSession, viewer: Viewer, view_id: int) -> SavedView:
     row = await find(s, viewer, view_id)
     if row.owner != viewer.username:
-        raise NotAllowed
+        who = (await users.names(s)).get(row.owner, Text(zh=row.owner, en=row.owner))
+        raise NotAllowed(
+            Text(
+                zh=f"该视图由{who.zh}建立并共享，只有其本人可以修改或删除。",
+                en=f"{who.en} made and shared this view: only that person changes or deletes it.",
+            )
+        )
     return row
 
 

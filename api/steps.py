@@ -16,6 +16,7 @@ from api.json_body import JsonObjectRoute
 from api.problems import BadTarget, Delegated, NotAllowed, NotAllowedNow, StaleVersion, TaskClosed, TooLate, Unavailable
 from api.sign_in import CurrentViewer
 from schemas.api import TaskView
+from schemas.base import Text
 from schemas.steps import ReturnBody, Returning, Withdrawal, WithdrawBody
 from schemas.tasks import TaskState
 from store import audit, cases, users
@@ -23,6 +24,10 @@ from store.database import session
 from store.users import Viewer
 
 router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
+NOT_YOURS = Text(
+    zh="这不是您提交的办理结果，只有提交人可以撤回；如有错误，请由下一步退回。",
+    en="This answer is not yours: only who gave it withdraws it. If it is wrong, the next step returns it.",
+)
 
 
 async def send(process_id: str, name: str, argument: Any, update_id: str, result: type[Any]) -> Any:
@@ -74,7 +79,7 @@ async def withdraw(viewer: Viewer, task_id: str, body: WithdrawBody, key: str | 
         if task.closed_at is None:
             raise NotAllowedNow
         if task.completed_by != viewer.username:
-            raise NotAllowed
+            raise NotAllowed(NOT_YOURS)
         # Only the inbox knows a draft; everything else is for the process to say, which knows the same click again.
         if any(f.draft is not None for f in await cases.following(s, task, lock=True)):
             raise TooLate

@@ -24,6 +24,10 @@ from store.users import PASSED_ON, Viewer
 
 router = APIRouter(tags=["substitutes"], route_class=JsonObjectRoute)
 ARRANGES = ("admin",)
+FOR_OTHERS = Text(
+    zh="代理只能由本人设置或终止；替他人办理，请联系系统管理员。",
+    en="One sets and ends only one's own substitute; for somebody else an administrator does it.",
+)
 SEES = ("admin", "supervisor", "head", "auditor")
 
 
@@ -55,7 +59,7 @@ async def arrange(s: AsyncSession, viewer: Viewer, body: SubstitutionBody) -> Su
     """A new substitution. NotAllowed, BadForm, Overlaps."""
     by_admin = viewer.has(*ARRANGES)
     if body.absent not in (None, viewer.username) and not by_admin:
-        raise NotAllowed
+        raise NotAllowed(FOR_OTHERS)
     absent = await people_named.active(s, body.absent or viewer.username, "/absent")
     person = await people_named.active(s, body.substitute, "/substitute")
     if absent.username == person.username:
@@ -113,7 +117,7 @@ async def end(s: AsyncSession, viewer: Viewer, substitution_id: int) -> Substitu
     if row is None or not _sees(viewer, row):
         raise NotFound
     if not _may_end(viewer, row):
-        raise NotAllowed
+        raise NotAllowed(FOR_OTHERS)
     if row.ended_at is None:
         substitutes.end(row, viewer.username, real_now())
         audit.record(s, viewer.username, "substitution.end", str(row.id), absent=row.absent, substitute=row.substitute)

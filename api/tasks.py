@@ -25,6 +25,7 @@ from schemas.api import (
     TaskQuery,
     TaskView,
 )
+from schemas.base import Text
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
 from store import audit, cases, copies, documents, inbox, inbox_counts, inbox_events, submissions, users
@@ -203,7 +204,13 @@ async def release(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
     if task.closed_at is not None:
         raise TaskClosed
     if task.holder is not None and not permissions.holds(viewer, task) and not viewer.has("supervisor"):
-        raise NotAllowed
+        who = (await users.names(s)).get(task.holder, Text(zh=task.holder, en=task.holder))
+        raise NotAllowed(
+            Text(
+                zh=f"该任务在{who.zh}手上，只有其本人或主管可以释放。",
+                en=f"{who.en} holds this task: only that person or a supervisor releases it.",
+            )
+        )
     if task.owner is not None:
         raise Delegated
     if task.holder is None and not permissions.may_work(viewer, task) and not viewer.has("supervisor"):

@@ -16,6 +16,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from api.problems import AWAY_SECONDS, BadForm, NotSignedIn, Problem, RulesUnreadable, Unavailable, language_of
 from domain.policy import PolicyError
+from schemas.base import Text
+from schemas.messages_of_fields import message_of
 from store.database import AWAY
 from web.frame import bare, page, sentence, visit, words
 from web.language import pick
@@ -32,8 +34,8 @@ class PageRoute(APIRoute):
                 return await inner(request)
             except NotSignedIn:
                 return door(request)
-            except RequestValidationError:
-                return await _said(request, BadForm())
+            except RequestValidationError as error:
+                return await _said(request, BadForm(_unreadable(error)))
             except Problem as problem:
                 return await _said(request, problem)
             except PolicyError as error:
@@ -72,6 +74,19 @@ async def _said(request: Request, problem: Problem) -> Response:
     if here.is_htmx:
         return bare_problem(text, problem.status)
     return await page(here, "error.html", problem.status, heading=here.t("error_title"), sentence=text, hint="")
+
+
+def _unreadable(error: RequestValidationError) -> Text | None:
+    """What is wrong with the address: which filter, and how it can be; of a choice also what was asked for."""
+    detail = error.errors()[0]
+    where, *rest = detail["loc"]
+    if where != "query" or not rest:
+        return None
+    said = message_of(detail)  # pyright: ignore[reportArgumentType]
+    given = f"={str(detail['input'])[:40]}" if detail["type"] in ("literal_error", "enum") else ""
+    return Text(
+        zh=f"地址中的“{rest[0]}{given}”无效：{said.zh}", en=f"{rest[0]}{given} in the address is not valid: {said.en}"
+    )
 
 
 async def _away(request: Request) -> Response:

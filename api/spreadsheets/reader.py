@@ -112,6 +112,8 @@ def read(content: bytes, filename: str) -> Workbook:
         workbook = _read_xlsx(content)
     elif content.startswith(OLE_MAGIC):
         workbook = _read_xls(content)
+    elif content.startswith(b"%PDF"):
+        raise _unknown_type(".pdf")
     elif _is_text(content) and content.lstrip()[:1] != b"<":
         workbook = _read_csv(content)  # also a .csv that was only renamed to .xls, as many systems export it
     elif suffix in (".xlsx", ".xls"):

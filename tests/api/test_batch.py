@@ -148,7 +148,10 @@ async def test_a_batch_that_is_wrong_as_a_whole_does_nothing(office: Office) -> 
     tasks = await verifications(office, 2)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"action": "claim", "items": []}, "/items"),
-        ({"action": "claim", "items": items([tasks[0]] * 2)}, "/items/1/id"),
+        (
+            {"action": "claim", "items": [i | {"version": n} for n, i in enumerate(items([tasks[0]] * 2), 1)]},
+            "/items/1/id",
+        ),
         ({"action": "claim", "items": items(tasks, key="same")}, "/items/1/key"),
         ({"action": "transfer", "items": items(tasks)}, "/to"),
         ({"action": "transfer", "to": "clerk2", "items": items(tasks)}, "/reason"),
@@ -160,6 +163,8 @@ async def test_a_batch_that_is_wrong_as_a_whole_does_nothing(office: Office) -> 
         assert answer.status_code == 422, body
         assert pointer in [e["pointer"] for e in answer.json()["errors"]], answer.text
     assert await holders(tasks) == [None, None]
+    twice = (await clerk.post(BATCH, json={"action": "release", "items": items([tasks[0]] * 2)})).json()
+    assert [i["id"] for i in twice["items"]] == [tasks[0]] and twice["done"] == 1, twice
     auditor = await office.sign_in("auditor")
     assert (
         said(await auditor.post(BATCH, json={"action": "claim", "items": items(tasks)}))

@@ -402,7 +402,7 @@ async def test_who_may_what_is_wrong_as_a_whole_and_what_is_written_down(portal:
     for changes, pointer in (
         ({"receipt_no": "x"}, "/receipt_no"), ({"handed_in_on": "gestern"}, "/handed_in_on"),
         ({"items": "[]"}, "/items"),
-        ({"items": json.dumps([{"id": ids[0], "key": "a", "version": 1}, {"id": ids[0], "key": "b", "version": 1}])},
+        ({"items": json.dumps([{"id": ids[0], "key": "a", "version": 1}, {"id": ids[0], "key": "b", "version": 2}])},
          "/items/1/id"),
     ):  # fmt: skip
         answer = await receipt(clerk, people, **changes)

@@ -57,7 +57,7 @@ async def test_of_many_who_claim_at_once_one_holds_and_the_others_learn_who(offi
         winner = next(a for a in answers if a.status_code == 200).json()["holder"]
         assert (await row(task)).holder == winner
         said = {a.json()["detail"] for a in answers if a.status_code == 409}
-        assert len(said) == 1 and "先一步" in (sentence := said.pop())
+        assert len(said) == 1 and "该任务现由" in (sentence := said.pop())
         assert datetime.now(UTC).astimezone(clock.SHANGHAI).strftime("%Y-%m-%d") in sentence  # since when
         async with session() as s:
             claims = await s.scalar(

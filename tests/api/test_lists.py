@@ -108,6 +108,8 @@ async def test_a_copy_is_for_those_who_may_see_and_carries_a_read_mark(office: O
     shown = (await (await office.sign_in("clerk")).get(f"/api/v1/tasks/{task}")).json()["copies"]
     assert [bool(c["read_at"]) for c in shown] == [True, False]
     assert (await do(office, "auditor", task, "copies", usernames=["head"])).status_code == 403
+    oneself = await do(office, "clerk", task, "copies", usernames=["clerk"])
+    assert (oneself.status_code, oneself.json()["errors"][0]["code"]) == (422, "oneself")
 
 
 async def test_a_mention_tells_the_person_and_a_file_is_checked(office: Office) -> None:
@@ -234,7 +236,8 @@ async def test_saved_views_are_private_or_shared_and_one_is_the_default(office: 
     assert (await clerk.put(place, json=body | {"shared_with": "clerk"})).status_code == 200
     assert [v["name"] for v in (await clerk2.get("/api/v1/views")).json()] == ["本周紧急"]
     assert (await head.get("/api/v1/views")).json() == []
-    assert (await clerk2.delete(place)).status_code == 403
+    refused = await clerk2.delete(place)
+    assert refused.status_code == 403 and "clerk同志建立" in refused.json()["detail"]
     assert (await clerk2.put("/api/v1/views/default", json={"view_id": made.json()["id"]})).status_code == 204
     assert [v["is_default"] for v in (await clerk2.get("/api/v1/views")).json()] == [True]
     assert [v["is_default"] for v in (await clerk.get("/api/v1/views")).json()] == [False]

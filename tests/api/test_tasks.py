@@ -139,8 +139,9 @@ async def test_claimed_task_names_its_holder(office: Office) -> None:
     answer = await clerk2.post(f"/api/v1/tasks/{task}/claim")
     assert answer.status_code == 409 and "clerk同志" in answer.json()["detail"]
     english = await clerk2.post(f"/api/v1/tasks/{task}/claim", headers={"Accept-Language": "en-GB,en"})
-    assert "Clerk was faster" in english.json()["detail"]
-    assert (await clerk2.post(f"/api/v1/tasks/{task}/release")).status_code == 403
+    assert "Clerk holds this task now" in english.json()["detail"]
+    refused = await clerk2.post(f"/api/v1/tasks/{task}/release")
+    assert refused.status_code == 403 and "clerk同志手上" in refused.json()["detail"]
     assert (await clerk.post(f"/api/v1/tasks/{task}/release")).json()["holder"] is None
     assert (await clerk2.post(f"/api/v1/tasks/{task}/claim")).status_code == 200
 

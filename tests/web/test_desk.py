@@ -91,7 +91,7 @@ async def test_who_was_slower_reads_who_has_it_and_keeps_the_list(site: Site) ->
     await first.wait_for_selector("text=已认领")
     await second.click("[data-claim]")
     await second.wait_for_selector("#said .notice.bad")
-    assert "先一步认领" in await text(second, "#said") and await second.locator("#inbox tbody tr").count() == 1
+    assert "该任务现由" in await text(second, "#said") and await second.locator("#inbox tbody tr").count() == 1
     assert await holder_of(task_id(case, "verification")) == "clerk"
 
 
