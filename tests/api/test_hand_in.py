@@ -436,6 +436,7 @@ async def test_who_may_what_is_wrong_as_a_whole_and_what_is_written_down(portal:
     assert (await receipt(clerk, people[:1])).json()["done"] == 1
     gone = await clerk.post(f"{SOCIAL}/hand-in/file", json={"tasks": ids})
     assert (gone.status_code, [e["pointer"] for e in gone.json()["errors"]]) == (422, ["/tasks/0"])
+    assert people[0]["task"]["case_no"] in gone.json()["detail"] and people[0]["task"]["subject_name"] in gone.text
     async with session() as s:
         acts = [
             (a.action, a.object)

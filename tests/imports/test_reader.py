@@ -313,6 +313,7 @@ def encrypted() -> bytes:
         (reader.OLE_MAGIC + b"\x00" * 600, "a.xls", "file_corrupt", 422),
         (encrypted(), "a.xlsx", "file_protected", 422),
         (b"%PDF-1.7 \x01\x02", "a.pdf", "file_type_unknown", 415),
+        (b"%PDF-1.7\n1 0 obj\n", "a.csv", "file_type_unknown", 415),
         (b"<html><table></table></html>", "a.xls", "file_corrupt", 422),
     ],
 )
