@@ -116,15 +116,19 @@ class Clerk:
                 return _good(answer)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def work(self, cases: list[Case], rounds: int, look: bool, timings: Timings) -> None:
+    async def work(
+        self, cases: list[Case], rounds: int, look: bool, timings: Timings, colleague: "Clerk | None" = None
+    ) -> None:
         """Answers each case's next task, `rounds` times; with `look` also opens the task that follows, as a page does.
+        Who sent the materials may not verify them: that is clicked by the colleague.
 
         A click's time runs from the POST to its answer, which comes after the row is closed. With `look`, the time to
         "visible" runs from the POST until a GET shows the task that follows in the same case.
         """
         for _ in range(rounds):
             for case in cases:
-                start = await self._click(case, timings)
+                who = self if case.turn % 2 == 0 else colleague or self
+                start = await who._click(case, timings)
                 timings.clicks.append(time.perf_counter() - start)
                 if look:
                     await self._see(case.task(ahead=1))
@@ -172,7 +176,12 @@ async def click_through(
     """All clerks at once, each with their own cases, without pause."""
     timings = Timings(started=time.time())
     start = time.perf_counter()
-    await asyncio.gather(*(c.work(cases[i :: len(clerks)], rounds, look, timings) for i, c in enumerate(clerks)))
+    await asyncio.gather(
+        *(
+            c.work(cases[i :: len(clerks)], rounds, look, timings, clerks[(i + 1) % len(clerks)])
+            for i, c in enumerate(clerks)
+        )
+    )
     timings.seconds = time.perf_counter() - start
     timings.ended = time.time()
     say(f"  {len(clerks)} clerks{', opening each task' if look else ''}: "
