@@ -1,15 +1,16 @@
 """How fast steps are, measured from finished tasks, and the instant from which each open case will be late.
 
 Invariants: `step_speeds` is written here alone, by a chore, so that no click pays for measuring. A transition that
-moves the dates or tasks of a case writes its `late_from` at once (`store/projection.py`), so that lists agree with the
-case's page; a case whose revision is newer than its forecast is forecast again by the chore within seconds. Working
-days are the school's.
+moves the dates or tasks of a case writes `late_from` and `forecast_revision` with them (`store/projection.py`), so that
+lists agree with the case's page and nothing is forecast twice. The chore forecasts what no transition did: every open
+case after a speed has changed (`forecast_revision` is then -1). Working days are the school's.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,13 +28,14 @@ from store.tables.processes import Process, Task
 _MONTH = timedelta(days=30)  # lint: allow law-number - how far back one looks, no rule
 _SAMPLE = 2000  # of one kind of task, the newest: more make a measure slower and not truer
 _BATCH = 500
+_MEASURED = select(StepSpeedRow.step, StepSpeedRow.median, StepSpeedRow.most, StepSpeedRow.n)
 log = logger(__name__)
 
 
 async def speeds(s: AsyncSession) -> Mapping[str, StepSpeed]:
     """What a forecast counts with now."""
-    rows = await s.scalars(select(StepSpeedRow))
-    found = {r.step: StepSpeed(step=r.step, median=r.median, most=r.most, n=r.n, measured=True) for r in rows}
+    rows = await s.execute(_MEASURED)
+    found = {step: StepSpeed(step=step, median=median, most=most, n=n, measured=True) for step, median, most, n in rows}
     return forecast.speeds(found, policies.snapshot().durations, policies.setting("forecast_enough"))
 
 
@@ -72,7 +74,7 @@ def _days(speed: StepSpeed | None) -> tuple[int, int] | None:
 
 
 async def sweep() -> int:
-    """Forecasts the open cases that have moved on since their last forecast. A chore; how many there were."""
+    """Forecasts the open cases whose forecast is none, or by former speeds. A chore; how many there were."""
     done = 0
     while True:
         async with transaction() as s:
@@ -91,21 +93,30 @@ async def _batch(s: AsyncSession) -> int:
         .with_for_update(skip_locked=True)
     )
     cases = list(await s.scalars(stale))
+    if not cases:
+        return 0
     tasks = await open_tasks(s, [c.id for c in cases])
     known = await speeds(s)
     for case in cases:
         case.forecast_revision = case.revision
-        case.late_from = late_from(case, tasks.get(case.id, []), known)
+        try:
+            deadlines = [Deadline.model_validate(d) for d in case.deadlines]
+        except ValidationError:  # a row that cannot be read stops no other
+            log.exception("no_forecast", process=case.id)
+            case.late_from = None
+            continue
+        case.late_from = late_from(case.id, deadlines, tasks.get(case.id, []), known)
     return len(cases)
 
 
-def late_from(case: Process, tasks: Sequence[forecast.OpenTask], known: Mapping[str, StepSpeed]) -> datetime | None:
-    """From when on the case will be late, by the dates in its row; None where that cannot be said."""
+def late_from(
+    case_id: str, deadlines: Sequence[Deadline], tasks: Sequence[forecast.OpenTask], known: Mapping[str, StepSpeed]
+) -> datetime | None:
+    """From when on the case will be late; None where that cannot be said."""
     try:
-        deadlines = [Deadline.model_validate(d) for d in case.deadlines]
         return forecast.late_from(deadlines, tasks, known, policies.calendar("school"), clock.now())
     except Exception:  # a case that cannot be forecast stops neither itself nor another; the next move tries again
-        log.exception("no_forecast", process=case.id)
+        log.exception("no_forecast", process=case_id)
         return None
 
 
@@ -123,6 +134,6 @@ async def open_tasks(s: AsyncSession, case_ids: list[str]) -> dict[str, list[for
 
 
 async def waiting(s: AsyncSession) -> int:
-    """How many open cases wait for their forecast."""
+    """How many open cases wait for the chore."""
     stale = (Process.closed_at.is_(None), Process.forecast_revision != Process.revision)
     return (await s.execute(select(func.count()).select_from(Process).where(*stale))).scalar_one()

@@ -96,6 +96,7 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
     process = await _locked(session, snapshot)
     fresh = snapshot.revision > process.revision
     dated = fresh and _moves_dates(process, transition)
+    forecast_stands = process.forecast_revision == process.revision
     taken: list[recalled.Held] = []
     kept: list[recalled.Held] = []
     with session.no_autoflush:  # the process's row is written once, when all about it is known
@@ -110,6 +111,8 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
                 kept.append(held)
         if dated:
             await _urgency(session, process, snapshot)
+        if dated or (fresh and forecast_stands):
+            process.forecast_revision = process.revision
     await session.flush()
     await remind(session, process, transition.reminders, now)
     await recalled.tell(session, process, transition, taken, kept, now)
@@ -298,11 +301,11 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
     starts = [d.latest_start for d in binding] + [start for _, start, *_ in tasks if start]
     process.next_due_at = min(dues, default=None)
     process.latest_start = min(starts, default=None)
+    process.late_from = None
     if any(d.steps for d in binding):
         known = await forecast_store.speeds(session)
-        process.late_from = forecast_store.late_from(process, [OpenTask(t.kind, t.opened_at) for t in tasks], known)
-    else:
-        process.late_from = None
+        under_way = [OpenTask(t.kind, t.opened_at) for t in tasks]
+        process.late_from = forecast_store.late_from(process.id, binding, under_way, known)
 
 
 def urgent(deadlines: list[dict[str, Any]]) -> Deadline | None:

@@ -1,17 +1,19 @@
 """The board's number of cases that will be late equals its list; speeds come from finished tasks; the case says why."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from domain.times import at
 from runtime import clock
+from schemas.base import Text
 from schemas.deadlines import Basis, Deadline, LegalKind, Unit
-from store import forecast, policies, tallies
+from schemas.process import TimelineEntry, Transition
+from store import forecast, policies, projection, tallies
 from store.database import reading, session
 from store.tables.processes import Process, Task
-from tests.api.conftest import Office, deadline
+from tests.api.conftest import Office, deadline, process_snapshot
 
 
 def due_in(working_days: int, *steps: str) -> Deadline:
@@ -56,9 +58,10 @@ async def listed(office: Office) -> tuple[int, set[str]]:
 async def test_number_list_and_reason_follow_what_was_measured(office: Office) -> None:
     soon = await verifying(office, "AA1111111", 1)
     later = await verifying(office, "BB2222222", 6)
-    assert await listed(office) == (1, {soon})  # with the very transition that set its dates
-    assert await forecast.sweep() == 2
-    assert await listed(office) == (1, {soon})  # two days of verification and one of hand-in do not fit into two
+    # With the very transition that set its dates: two days of verification and one of hand-in do not fit into two.
+    assert await listed(office) == (1, {soon})
+    assert await forecast.sweep() == 0  # and nothing is left for the chore
+    assert await listed(office) == (1, {soon})
     client = await office.sign_in("clerk")
     (said,) = (await client.get(f"/api/v1/processes/{soon}")).json()["forecasts"]
     assert said["late"] and "尚不足" in said["says"]["zh"] and not said["steps"][0]["measured"]
@@ -83,7 +86,6 @@ async def test_number_list_and_reason_follow_what_was_measured(office: Office) -
 
 async def test_a_case_that_moves_on_is_forecast_again(office: Office) -> None:
     case = await verifying(office, "AA1111111", 1)
-    await forecast.sweep()
     assert await listed(office) == (1, {case})
     calm = due_in(20, "hand_in")
     await office.task(case, "registration.hand_in", key="hand_in/1", revision=2, deadlines=[calm],
@@ -91,8 +93,26 @@ async def test_a_case_that_moves_on_is_forecast_again(office: Office) -> None:
     async with session() as s:
         await s.execute(update(Task).where(Task.key == "verification/1").values(closed_at=clock.now()))
     assert await listed(office) == (0, set())  # at once: a list says what the page of the case says
-    assert await forecast.sweep() == 1
-    assert await listed(office) == (0, set())
+    at_once = await late_from(case)
+    assert at_once is not None
+
+    line = TimelineEntry(seq=9, at=clock.now(), kind="reminded", text=Text(zh="提醒办理人", en="Reminded the holder"))
+    await tell(case, 3, line)  # moves no date: the forecast stands, and the chore has nothing to do
+    assert await forecast.sweep() == 0 and await late_from(case) == at_once
     async with session() as s:
-        process = (await s.scalars(select(Process).where(Process.id == case))).one()
-        assert process.late_from is not None and process.forecast_revision == process.revision
+        await s.execute(update(Process).values(forecast_revision=-1, late_from=None))  # as when a speed has changed
+    await tell(case, 4, line.model_copy(update={"seq": 10}))  # which a line in between does not hide
+    assert await forecast.sweep() == 1
+    assert await late_from(case) == at_once  # chore and transition say the same
+    assert await listed(office) == (0, set())
+
+
+async def tell(case: str, revision: int, line: TimelineEntry) -> None:
+    async with session() as s:
+        snapshot = process_snapshot(case, revision=revision)
+        await projection.apply(s, Transition(process=snapshot, timeline=[line]), clock.now())
+
+
+async def late_from(case: str) -> datetime | None:
+    async with reading() as s:
+        return (await s.get_one(Process, case)).late_from
