@@ -6,7 +6,7 @@ The pages are mounted beside it in `cli/asgi.py`; this module does not know them
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +35,7 @@ from api import (
     leaving,
     message_settings,
     notices,
+    parameters,
     pictures,
     policy,
     policy_form,
@@ -73,8 +74,8 @@ Sign in with `POST /session` (writes carry `X-CSRF-Token`), or send `Authorizati
 
 
 def create_api() -> APIRouter:
-    """All rooms under the prefix."""
-    router = APIRouter(prefix=PREFIX)
+    """All rooms under the prefix; none of them takes a query parameter that it does not know."""
+    router = APIRouter(prefix=PREFIX, dependencies=[Depends(parameters.known_only)])
     for room in ROOMS:
         router.include_router(room.router)
     return router

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.json_body import JsonObjectRoute
+from api.parameters import unknown_name
 from api.problems import BadForm, NotAllowed, NotFound, Problem, faults_of
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
@@ -66,7 +67,7 @@ def filters_of(query: dict[str, Any]) -> dict[str, Any]:
     """Checked filters without page and cursor, defaults left out. BadForm; a number of a person is not kept."""
     unknown = sorted(set(query) - set(TaskQuery.model_fields))
     if unknown:
-        text = Text(zh=f"没有这个筛选条件：{unknown[0][:40]}。", en=f"There is no filter {unknown[0][:40]!r}.")
+        text = unknown_name(unknown[0], list(TaskQuery.model_fields))
         raise BadForm(faults=[(f"/query/{unknown[0][:40]}", "unknown_filter", text)])
     try:
         checked = TaskQuery.model_validate(query)

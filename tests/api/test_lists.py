@@ -244,10 +244,15 @@ async def test_saved_views_are_private_or_shared_and_one_is_the_default(office: 
     assert (await head.put("/api/v1/views/default", json={"view_id": made.json()["id"]})).status_code == 404
     blank = await clerk.post("/api/v1/views", json=body | {"name": " "})
     assert blank.status_code == 422 and blank.json()["errors"][0]["pointer"] == "/name", blank.text
-    for query in ({"nonsense": 1}, {"view": "theirs"}, {"q": NUMBER}):
+    for query, at, said in (
+        ({"nonsense": 1, "view": "group"}, "/query/nonsense", ("没有“nonsense”这个查询参数", "at_risk")),
+        ({"view": "theirs"}, "/query/view", ("应为以下之一", "group")),
+        ({"q": NUMBER}, "/query/q", ("不能存入视图",)),
+    ):
         bad = await clerk.post("/api/v1/views", json={"name": "x", "query": query})
-        assert bad.status_code == 422 and bad.json()["errors"], query
-        assert NUMBER not in bad.text
+        (fault,) = bad.json()["errors"]
+        assert (bad.status_code, fault["pointer"]) == (422, at), bad.text
+        assert all(words in fault["message"] for words in said) and NUMBER not in bad.text, fault
     assert (await clerk.delete(place)).status_code == 204
     assert (await clerk2.get("/api/v1/views")).json() == []
 

@@ -67,6 +67,32 @@ async def test_an_empty_filter_is_none(office: Office, path: str) -> None:
     assert (await clerk.get(f"/api/v1/{name}?overdue=perhaps")).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("tasks?overdu=true&view=all", "at_risk"),  # a model of filters
+        ("processes?overdu=true", "overdue"),
+        ("incidents?overdu=true", "process_kind"),
+        ("escalations?overdu=true", "state"),
+        ("figures.xlsx?overdu=true", "months"),
+        ("deadlines?overdu=true&from=2026-11-01", "from"),  # parameters, one of them under another name
+        ("processes/x?overdu=true", "at"),
+        ("board?overdu=true&lang=zh", "lang"),  # no parameters at all
+        ("messages?overdu=true", "lang"),
+    ],
+)
+async def test_a_misspelt_filter_is_refused_and_the_known_are_named(office: Office, path: str, known: str) -> None:
+    """With the filter left out in silence the list would be that of everything."""
+    clerk = await office.sign_in("clerk")
+    zh = await clerk.get(f"/api/v1/{path}")
+    en = (await clerk.get(f"/api/v1/{path.replace('&lang=zh', '')}&lang=en")).json()
+    assert (zh.status_code, zh.json()["code"]) == (422, "unknown_parameter"), zh.text
+    (fault,) = zh.json()["errors"]
+    assert fault["pointer"] == "/query/overdu" and "“overdu”" in fault["message"]
+    assert known in fault["message"].partition("可用：")[2].rstrip("。").split("、")
+    assert en["detail"].startswith("There is no query parameter 'overdu' here") and known in en["detail"]
+
+
 async def test_college_sees_its_own_tasks_only(office: Office) -> None:
     ours = await office.case()
     theirs = await office.case(id_number="X9988776", org_unit="physics")

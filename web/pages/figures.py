@@ -29,7 +29,9 @@ async def figures(visit: Guest, query: Annotated[FiguresQuery, Query()]) -> Resp
         query=query.model_dump(),
         slowest=slowest,
         tabs=[(by, with_query("/figures", here, by=by, lang=None)) for by in BY],
-        xlsx=with_query("/api/v1/figures.xlsx", here, lang=None),
+        xlsx=with_query(
+            "/api/v1/figures.xlsx", "", **{k: str(v) for k, v in query.model_dump(exclude_none=True).items()}
+        ),
     )
 
 

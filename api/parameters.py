@@ -1,0 +1,46 @@
+"""Refuses a query parameter that an address does not know, for the whole API: with a filter misspelt, all would show.
+
+Invariants: what is known is what endpoint and dependencies declare, so the API's own description lists it, and `lang`,
+which chooses the words of every answer. It is said before anybody is asked who they are, as an unknown address is.
+Pages do not pass here: their addresses carry names of their own (`said`, `saved`), and what they hand on they name.
+"""
+
+from fastapi import Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Cookie, Header, Path
+
+from api.problems import Problem
+from schemas.base import Text
+
+LANGUAGE = "lang"
+_SHOWN = 40  # characters of a name that is nobody's
+
+
+class UnknownParameter(Problem):
+    status, code = 422, "unknown_parameter"
+
+    def __init__(self, unknown: list[str], known: list[str]) -> None:
+        super().__init__(
+            unknown_name(unknown[0], known),
+            faults=[(f"/query/{n[:_SHOWN]}", self.code, unknown_name(n, known)) for n in unknown],
+        )
+
+
+def unknown_name(name: str, known: list[str]) -> Text:
+    """The sentence for a name that nobody knows here, with those that are known."""
+    return Text(
+        zh=f"没有“{name[:_SHOWN]}”这个查询参数，请检查拼写；可用：{'、'.join(known)}。",
+        en=f"There is no query parameter {name[:_SHOWN]!r} here: check how it is spelt. Known: {', '.join(known)}.",
+    )
+
+
+async def known_only(request: Request) -> None:
+    """Dependency of all rooms: UnknownParameter."""
+    if not request.query_params:
+        return
+    fields = get_flat_params(request.scope["route"].dependant)
+    known = [f.alias for f in fields if not isinstance(f.field_info, Cookie | Header | Path)]
+    known += [LANGUAGE] if LANGUAGE not in known else []
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    if unknown:
+        raise UnknownParameter(unknown, known)
