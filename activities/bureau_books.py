@@ -117,11 +117,18 @@ async def record_accepted(arg: RegistrationArg, answer: ApplicationAnswer) -> No
 
 
 async def record_approved(arg: RegistrationArg, answer: ApplicationAnswer) -> None:
-    """Stores the agency's number, which wins over any that we could derive, and when it accepted and decided."""
+    """Stores the agency's number, which wins over any that we could derive, and when it accepted and decided.
+
+    A number of another person is for somebody of the office to clear up: a non-retryable NumberOfAnother, and nothing
+    stored. The answer is not lost, the agency gives it again when it is asked again.
+    """
     async with session() as s:
         row = await registrations.ensure(s, arg)
         registrations.accepted(row, answer.accepted_at or clock.now())
-        registrations.approve(row, answer.number or "", answer.decided_at or clock.now())
+        try:
+            await registrations.approve(s, row, answer.number or "", answer.decided_at or clock.now())
+        except registrations.NumberOfAnother:
+            raise final("NumberOfAnother") from None
 
 
 async def record_refused(arg: RegistrationArg, code: str, answer: ApplicationAnswer | None = None) -> None:

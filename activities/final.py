@@ -6,8 +6,10 @@ The sentence names what is wrong and what to do; it quotes no person's data, bec
 from temporalio.exceptions import ApplicationError
 
 from schemas.base import Text
+from schemas.incident_faults import why_of
 
 
-def final(kind: str, text: Text) -> ApplicationError:
-    """To be raised by an activity. `kind` is a name of `schemas/incident_faults.py`; `text` says more than that."""
+def final(kind: str, text: Text | None = None) -> ApplicationError:
+    """To be raised by an activity. `kind` is a name of `schemas/incident_faults.py`; `text` says more than it does."""
+    text = text or why_of(kind)
     return ApplicationError(f"{text.zh} {text.en}", text.model_dump(), type=kind, non_retryable=True)

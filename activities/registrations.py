@@ -9,6 +9,7 @@ from datetime import date, datetime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.final import final
 from domain.times import at
 from schemas.calls import RegistrationEvent
 from schemas.registration import AcceptedForm, ApprovedForm, HandInForm, RefusedForm, UndoneForm
@@ -30,7 +31,10 @@ async def record_registration(arg: RegistrationEvent) -> None:
         elif arg.event == "accepted" and isinstance(form, AcceptedForm):
             registrations.accepted(row, _instant(form.accepted_on, now))
         elif arg.event == "approved" and isinstance(form, ApprovedForm):
-            registrations.approve(row, form.number, _instant(form.approved_on, now))
+            try:
+                await registrations.approve(s, row, form.number, _instant(form.approved_on, now))
+            except registrations.NumberOfAnother:  # the answer was checked: only what came between can be in the way
+                raise final("NumberOfAnother") from None
         elif arg.event == "refused" and isinstance(form, RefusedForm):
             registrations.refuse(row, form.code, form.note, _instant(form.refused_on or shanghai_day(now), now))
         elif arg.event == "undone":

@@ -29,6 +29,11 @@ WHY: dict[str, Text] = {
         zh="报账单的个人部分与代扣合计不一致。", en="The voucher's person part differs from what is withheld."
     ),
     "NumberTaken": Text(zh="证件号码已属于另一人员。", en="The document number belongs to another person."),
+    "NumberOfAnother": Text(
+        zh="经办机构给出的参保编号已登记在另一人名下，未予登记：请与经办机构核实该编号属于谁，将登错的一方更正后重试。",
+        en="The number that the authority gives is on record here for another person, so it was not recorded: ask the "
+        "authority whose it is, amend the one that is wrong, then retry.",
+    ),
     "UnknownHire": Text(zh="该业务没有人员信息。", en="The case has no person's record."),
     "IncompleteRecord": Text(zh="人员信息不完整，无法填写申请表。", en="The record lacks what the form asks for."),
     "NumberMissing": Text(zh="有人员尚无参保编号。", en="Somebody has no number at the agency yet."),

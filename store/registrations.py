@@ -1,4 +1,8 @@
-"""Registrations at the agencies, attempt by attempt. The clear number leaves this module only through `number_of`."""
+"""Registrations at the agencies, attempt by attempt. The clear number leaves this module only through `number_of`.
+
+Invariant: an agency's number is one person's, wherever it comes from: `approve`, by which it comes on record, asks. No
+index can say so: one person has the number in several rows, of earlier cases and attempts.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +15,11 @@ from schemas.calls import RegistrationArg
 from store.sealed import number_hash, seal, unseal
 from store.tables.processes import Submission, Task
 from store.tables.registrations import Registration
+
+
+class NumberOfAnother(ValueError):
+    """The number is another person's at this agency: on record, or in an answer on its way there."""
+
 
 UNDECIDED = ("filled", "submitted", "accepted")
 _NUMBERS = 7218  # advisory, with the number, for the length of the transaction
@@ -120,14 +129,16 @@ def accepted(row: Registration, at: datetime) -> None:
         row.accepted_at = row.accepted_at or at
 
 
-def approve(row: Registration, number: str, at: datetime) -> None:
-    """The agency's number wins, whatever stood there; a registration that was undone stays undone."""
+async def approve(session: AsyncSession, row: Registration, number: str, at: datetime) -> None:
+    """The agency's number wins, whatever stood there; a registration that was undone stays undone. NumberOfAnother."""
     if row.state == "undone":
         return
-    row.state = "approved"
     if number_of(row) != number:
+        if await held_by_another(session, row.agency, number, row.person_id):
+            raise NumberOfAnother
         row.number = seal(number)
         row.number_hash = number_hash(number)
+    row.state = "approved"
     row.accepted_at = row.accepted_at or at
     row.decided_at = row.decided_at or at
 

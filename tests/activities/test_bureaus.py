@@ -5,23 +5,17 @@ would see.
 """
 
 import asyncio
-import dataclasses
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import date
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import openpyxl
 import pytest
 import pytest_asyncio
-from pydantic import BaseModel
 from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import ActivityEnvironment
 
 from activities import agency_client
 from activities.bureaus import (
@@ -35,50 +29,21 @@ from activities.bureaus import (
 from runtime import clock
 from runtime.settings import Settings
 from schemas.calls import BillArg, FreezeArg, PaymentScope, PollAnswer, RegistrationArg
-from schemas.enrolment import ForeignHire, LineRequest, Sex
+from schemas.enrolment import LineRequest
+from schemas.incident_faults import of_error, why_of
 from schemas.tax_payment import BillKind
 from simulators.launch import Running, running
 from store import documents, ledger, people, registrations, wage_differences
 from store.database import session
-from store.sealed import unseal
+from store.sealed import number_hash, seal, unseal
 from store.tables.ledger import AgencyLine, Bill, BillLine, PremiumLine
-from store.tables.registrations import Registration
-
-SOCIAL, MEDICAL, TAX = "social_bureau", "medical_bureau", "tax_office"
-HIRE = ForeignHire(
-    name="Anna Muster", sex=Sex.FEMALE, country="DEU", birth=date(1985, 3, 14), id_number="C01X00T47",
-    id_expires=date(2031, 1, 31), work_permit_no="5100202699999999", permit_issued=date(2026, 10, 16),
-    permit_expires=date(2027, 10, 16), residence_expires=date(2027, 10, 30), org_unit="business",
-    contract_start=date(2026, 10, 20), contract_end=date(2028, 10, 19), monthly_wage=Decimal("18000.00"),
-)  # fmt: skip
+from tests.activities.gateway import MEDICAL, SOCIAL, TAX, Agencies, applications, by_hand, case, enrol, row_of, run
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(tmp_path_factory.mktemp("agencies")) as started:
         yield started
-
-
-class Agencies:
-    """What a test does with the agencies beside the product: set their behaviour, read their logs."""
-
-    def __init__(self, url: str) -> None:
-        self.http = httpx2.Client(base_url=url, timeout=10)
-
-    def behave(self, agency: str, **fields: Any) -> None:
-        quick = {"accept_after_seconds": 0, "decide_after_seconds": 0, "sync_after_seconds": 0}
-        assert self.http.put(f"/{agency}/behaviour", json=quick | fields).status_code == 200
-
-    def log(self, agency: str) -> list[tuple[str, bool]]:
-        return [(i["outcome"], i["repeat"]) for i in self.http.get(f"/{agency}/log").json()["items"]]
-
-    def in_force(self, agency: str) -> set[str]:
-        return {r["number"] for r in self.http.get(f"/{agency}/registrations").json()["items"]}
-
-    def forget(self) -> None:
-        for agency in (SOCIAL, MEDICAL, TAX):
-            self.behave(agency)
-            self.http.delete(f"/{agency}/log")
 
 
 @pytest_asyncio.fixture
@@ -89,43 +54,6 @@ async def agencies(server: Running, database: Settings) -> AsyncIterator[Agencie
     yield made
     await agency_client.close()
     made.http.close()
-
-
-async def run(activity: Callable[..., Any], arg: BaseModel, name: str = "test") -> Any:
-    """Runs an activity as a worker does, and sees to it that what goes back holds nothing personal."""
-    environment = ActivityEnvironment()
-    environment.info = dataclasses.replace(environment.info, activity_id=name)
-    result = await environment.run(activity, arg)
-    text = result.model_dump_json() if isinstance(result, BaseModel) else str(result)
-    assert "Muster" not in text and "X00T" not in text and "DEU0" not in text
-    return result
-
-
-async def case(agency: str = SOCIAL, attempt: int = 1, **changes: Any) -> RegistrationArg:
-    """A case of a new person with a record, about to hand in; each person has a document number of its own."""
-    number = f"C{uuid.uuid4().hex[:8].upper()}"
-    hire = HIRE.model_copy(update={"id_number": number} | changes)
-    process_id = f"enrolment-{uuid.uuid4().hex[:8]}"
-    async with session() as s:
-        person = await people.save_person(s, hire, str(uuid.uuid4()), clock.now())
-        await people.save_hire(s, process_id, person.id, hire, source=process_id, now=clock.now())
-    return RegistrationArg(process_id=process_id, person_id=person.id, agency=agency, attempt=attempt)
-
-
-async def row_of(arg: RegistrationArg) -> Registration:
-    async with session() as s:
-        row = await registrations.get(s, arg.process_id, arg.agency, arg.attempt)
-    assert row is not None
-    return row
-
-
-async def enrol(arg: RegistrationArg) -> str:
-    """Through the interface to the number."""
-    await run(submit_application, arg)
-    assert (await run(poll_application, arg)).state == "approved"
-    number = registrations.number_of(await row_of(arg))
-    assert number is not None
-    return number
 
 
 async def test_handing_in_twice_is_one_application_and_the_number_is_stored(agencies: Agencies) -> None:
@@ -200,6 +128,28 @@ async def test_data_the_interface_cannot_read_is_a_refusal_to_correct(agencies: 
     assert await run(poll_application, arg) == PollAnswer(state="refused", code="R02")
     assert (await row_of(arg)).receipt_no is None
     assert not (await run(submit_application, arg)).receipt
+
+
+async def test_the_number_of_another_person_is_a_persons_to_decide_and_the_answer_is_not_lost(
+    agencies: Agencies,
+) -> None:
+    """Somebody else's number was typed wrongly: it is the one that this person is given now."""
+    arg = await case()
+    await run(submit_application, arg)
+    (number,) = {a["number"] for a in applications(agencies, arg)}
+    other = await by_hand(SOCIAL, number.lower())
+    with pytest.raises(ApplicationError, match="另一人名下") as caught:
+        await run(poll_application, arg)
+    assert (caught.value.type, caught.value.non_retryable) == ("NumberOfAnother", True)
+    assert number.lower() not in str(caught.value).lower() and of_error(caught.value) == why_of("NumberOfAnother")
+    row = await row_of(arg)
+    assert (row.state, row.number) == ("submitted", None)
+    async with session() as s:  # the wrong one is amended, and the step retried
+        taken = await registrations.get(s, other.process_id, SOCIAL, 1)
+        assert taken is not None
+        await registrations.approve(s, taken, f"{number}9", clock.now())
+    assert await run(poll_application, arg) == PollAnswer(state="approved")
+    assert registrations.number_of(await row_of(arg)) == number
 
 
 async def test_an_outage_is_retryable_and_its_sentence_names_the_agency(agencies: Agencies, database: Settings) -> None:
@@ -367,16 +317,6 @@ async def test_a_wage_corrected_after_the_payment_is_made_up_and_paid_once(agenc
     assert [repeat for outcome, repeat in agencies.log(TAX) if outcome == "paid"] == [False, False]
 
 
-async def by_hand(agency: str, number: str) -> RegistrationArg:
-    """A registration that a clerk made on the bureau's site and recorded here."""
-    arg = await case(agency)
-    async with session() as s:
-        row = await registrations.ensure(s, arg)
-        registrations.submitted(row, "GT1", clock.now())
-        registrations.approve(row, number, clock.now())
-    return arg
-
-
 async def test_the_demo_tells_the_tax_office_what_a_clerk_did_by_hand(agencies: Agencies, database: Settings) -> None:
     arg = await by_hand(MEDICAL, f"5101{uuid.uuid4().int % 10**10:010d}")
     bill = BillArg(bill_id=await bill_of(arg, levy="medical"))
@@ -427,7 +367,11 @@ async def test_an_uploaded_bill_is_read_instead_of_asking(agencies: Agencies) ->
 
 async def test_two_people_with_one_number_are_refused_with_a_sentence(agencies: Agencies) -> None:
     number = f"DEU0{uuid.uuid4().hex[:8].upper()}"
-    first, second = await by_hand(SOCIAL, number), await by_hand(SOCIAL, number)
+    first, second = await by_hand(SOCIAL, number), await by_hand(SOCIAL, f"{number}2")
+    async with session() as s:  # as records of old can have it
+        row = await registrations.approved(s, second.person_id, SOCIAL)
+        assert row is not None
+        row.number, row.number_hash = seal(number), number_hash(number)
     bill = BillArg(bill_id=await bill_of(first, second))
     await run(check_visible, bill)
     with pytest.raises(ApplicationError, match="number_twice") as caught:

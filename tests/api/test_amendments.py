@@ -296,7 +296,7 @@ async def test_a_closed_case_has_its_number_amended_and_the_person_is_told(schoo
     second = await school.case(id_number="F88888888")
     async with session() as s:
         arg = RegistrationArg(process_id=second, person_id=await _subject(s, second), agency=agency, attempt=1)
-        registrations.approve(await registrations.ensure(s, arg), "CHN0ANOTHER1", clock.now())
+        await registrations.approve(s, await registrations.ensure(s, arg), "CHN0ANOTHER1", clock.now())
     current = await on_record(clerk, case, "registration.number", done["of"])
     taken = await propose(clerk, case, current, "CHN0ANOTHER1")
     assert taken.status_code == 422 and "另一人" in taken.json()["detail"]
@@ -307,7 +307,7 @@ async def test_a_closed_case_has_its_number_amended_and_the_person_is_told(schoo
     async with session() as s:
         row = await registrations.approved(s, view["subject"], agency)
         assert row is not None
-        registrations.approve(row, f"{new}7", clock.now())
+        await registrations.approve(s, row, f"{new}7", clock.now())
     answer = await decide(supervisor, task)
     assert (answer.status_code, answer.json()["code"]) == (409, "stale_version")
     assert (await decide(supervisor, task, "reject", reason="已有变化")).status_code == 200

@@ -147,7 +147,7 @@ async def test_one_number_is_given_to_one_person_however_it_is_recorded(office: 
     async with session() as s:
         process = (await s.get_one(Task, task)).process_id
         row = (await registrations.newest(s, [process], "social_bureau"))[process]
-        registrations.approve(row, "DEU0-X001", at(days(-1), "12:00"))
+        await registrations.approve(s, row, "DEU0-X001", at(days(-1), "12:00"))
     assert await approve(other, "DEU0-X001") == (422, {"/data/number": "number_of_another"})
     both = [{"id_number": number, "number": "DEU0X002"} for number, _ in more]
     assert await rows(*both) == [("refused", ["number_twice"])] * 2
@@ -162,7 +162,7 @@ async def test_one_number_is_given_to_one_person_however_it_is_recorded(office: 
     async with session() as s:  # amended after the row was taken
         process = (await s.get_one(Task, more[0][1])).process_id
         row = (await registrations.newest(s, [process], "social_bureau"))[process]
-        registrations.approve(row, "DEU0X004", at(days(0), "12:00"))
+        await registrations.approve(s, row, "DEU0X004", at(days(0), "12:00"))
     assert await rows(both[0]) == [("refused", ["other_number"])]
 
 

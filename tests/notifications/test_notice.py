@@ -47,7 +47,7 @@ async def finished_case(*, login: bool = True, **changes: object) -> str:
                 if attempt == 1:
                     registrations.refuse(row, "R08", "", WEDNESDAY)
                 else:
-                    registrations.approve(row, number, WEDNESDAY)
+                    await registrations.approve(s, row, number, WEDNESDAY)
         for levy, insurances in (("social", SOCIAL), ("medical", MEDICAL)):
             await ledger.write_lines(
                 s,

@@ -30,7 +30,7 @@ async def registered() -> str:
         arg = RegistrationArg(process_id=case, person_id=process.subject or "", agency="social_bureau", attempt=1)
         row = await registrations.ensure(s, arg)
         registrations.submitted(row, "SL2026001", now)
-        registrations.approve(row, NUMBER, now)
+        await registrations.approve(s, row, NUMBER, now)
         closed = ProcessSnapshot(
             id=case, kind="enrolment", revision=9, state=ProcessState.CLOSED, subject=process.subject,
             org_unit=process.org_unit, stages=[], started_at=process.started_at, closed_at=now,
