@@ -5,6 +5,8 @@ decision task), so that it stands in the timeline with person and reason. The ro
 it. Never hold a transaction open around the engine.
 """
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Annotated, Any, get_args
 
@@ -26,6 +28,7 @@ from api.problems import (
 )
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
+from runtime.settings import get_settings
 from schemas.api import CompleteBody
 from schemas.base import Text
 from schemas.incident_steps import WAY_TITLE, Way, step_of, ways_for
@@ -41,6 +44,7 @@ from store.users import Viewer
 router = APIRouter(tags=["incidents"], route_class=JsonObjectRoute)
 KINDS: tuple[str, ...] = get_args(IncidentKind)
 MIN_REASON = 2
+ATTEMPT_LOOKED_AT = 0.2  # seconds between two looks at what came of a retry
 REASON_NEEDED = Text(zh="请写明理由（至少两个字）。", en="Say why (two characters at least).")
 BEING_TRIED = Text(
     zh="系统正在进行一次尝试，请一分钟后再决定。", en="An attempt is being made right now: decide in a minute."
@@ -150,6 +154,8 @@ async def decide(viewer: Viewer, incident_id: str, body: DecideBody, key: str | 
         await completion.complete(viewer, row.task_id, answer, key)
     else:
         await _tell_engine(viewer, row, body.way, reason, key)
+        if body.way is Way.RETRY:
+            await _attempt_seen(row)
     async with session() as s:
         return await get_incident(s, viewer, incident_id)
 
@@ -175,6 +181,18 @@ async def _tell_engine(viewer: Viewer, row: Incident, way: Way, reason: str, key
             await process_changed(s, row.process_id)
         else:
             await incidents.decided(s, row.id, way.value, viewer.username, reason, real_now())
+
+
+async def _attempt_seen(row: Incident) -> None:
+    """Who asks for a retry is told what came of it, as with every other answer: the desk shows no incident that the
+    attempt has ended. An attempt that takes longer than people wait for an answer is told by the live refresh."""
+    last = time.monotonic() + get_settings().update_timeout_seconds
+    while time.monotonic() < last:
+        async with reading() as s:
+            now = await s.get_one(Incident, row.id)
+            if now.closed_at is not None or now.last_at != row.last_at:
+                return
+        await asyncio.sleep(ATTEMPT_LOOKED_AT)
 
 
 @router.get("/incidents", summary="What automatic steps could not do")

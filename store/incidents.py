@@ -70,6 +70,14 @@ async def end(s: AsyncSession, incident: str, ended: str, now: datetime) -> None
         await process_changed(s, process_id)
 
 
+async def given_up(s: AsyncSession, process_id: str, now: datetime) -> None:
+    """The case is cancelled or has ended: the machine tries nothing of it any more, from this moment. What people were
+    asked to decide ends with its task."""
+    of_machine = Incident.kind.in_(("retrying", "stuck"))
+    statement = update(Incident).where(Incident.process_id == process_id, of_machine, Incident.closed_at.is_(None))
+    await s.execute(statement.values(closed_at=now, ended="gone"))
+
+
 async def decided(s: AsyncSession, incident: str, way: str, actor: str, reason: str, now: datetime) -> None:
     """A person has said how it goes on; the first word stands."""
     row = await s.get(Incident, incident, with_for_update=True)

@@ -19,7 +19,7 @@ from runtime import clock
 from schemas.calls import Carrying
 from schemas.deadlines import Deadline, LegalKind
 from schemas.incidents import TASK_KIND
-from schemas.process import ProcessSnapshot, ProcessState, StageState, TimelineEntry, Transition
+from schemas.process import CANCELLING, ProcessSnapshot, ProcessState, StageState, TimelineEntry, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
 from store import forecast as forecast_store
 from store import incidents, people, recalled
@@ -95,6 +95,7 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
     snapshot = transition.process
     process = await _locked(session, snapshot)
     fresh = snapshot.revision > process.revision
+    stops = fresh and _stops(process, snapshot)
     dated = fresh and _moves_dates(process, transition)
     forecast_stands = process.forecast_revision == process.revision
     taken: list[recalled.Held] = []
@@ -114,6 +115,8 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
         if dated or (fresh and forecast_stands):
             process.forecast_revision = process.revision
     await session.flush()
+    if stops:
+        await incidents.given_up(session, process.id, now)
     await remind(session, process, transition.reminders, now)
     await recalled.tell(session, process, transition, taken, kept, now)
     await _write_timeline(session, transition)
@@ -155,6 +158,12 @@ async def _locked(session: AsyncSession, snapshot: ProcessSnapshot) -> Process:
         .on_conflict_do_nothing()
     )
     return (await session.execute(_LOCKED, {"process_id": snapshot.id})).scalar_one()
+
+
+def _stops(process: Process, snapshot: ProcessSnapshot) -> bool:
+    """Whether what the machine was doing is left here: the case begins to be cancelled, or ends."""
+    cancelled = CANCELLING in snapshot.flags and CANCELLING not in process.flags
+    return cancelled or (snapshot.closed_at is not None and process.closed_at is None)
 
 
 def _moves_dates(process: Process, transition: Transition) -> bool:

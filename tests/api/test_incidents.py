@@ -10,13 +10,15 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from api import engine, starts
+from runtime import clock
 from runtime.namespace import prepare
 from runtime.settings import Settings
+from schemas.process import CANCELLING, ProcessState, Transition
 from simulators.launch import Running
-from store import incidents
+from store import incidents, projection
 from store.database import session
 from store.tables.processes import Process
-from tests.api.conftest import Office
+from tests.api.conftest import Office, process_snapshot
 from tests.api.program import Program, behave
 from worker import halted
 
@@ -78,8 +80,10 @@ async def test_bureaus_that_are_away_one_is_done_by_hand_the_other_retried(
     tasks = (await clerk.get("/api/v1/tasks", params={"view": "group", "kind": "registration.hand_in"})).json()
     assert tasks["total"] == 1
     database.simulators_url = agencies.url
+    database.update_timeout_seconds = 60.0
     retried = await decide(clerk, medical["id"], "retry")
     assert retried.status_code == 200 and retried.json()["retried_by"] == "clerk"
+    assert retried.json()["ended"]["zh"] == "已自行恢复", "who asks for a retry is told what came of it"
     assert await listed(clerk, 0) == []
     ended = {i["id"]: i["ended"]["zh"] for i in await listed(clerk, 2, state="closed")}
     assert ended == {social["id"]: "已处理", medical["id"]: "已自行恢复"}
@@ -99,6 +103,33 @@ async def by_agency(http: httpx2.AsyncClient) -> tuple[dict[str, Any], dict[str,
         (await http.get(f"{DESK}/{rows[agency]}")).json() for agency in ("social_bureau", "medical_bureau")
     ]
     return social, medical
+
+
+async def test_what_the_machine_tried_of_a_cancelled_case_leaves_the_desk_with_it(office: Office) -> None:
+    case, other = await office.case(), await office.case(id_number="X2222222")
+    clerk, now = await office.sign_in("clerk"), clock.now()
+    async with session() as s:
+        for of, kind in ((case, "retrying"), (case, "stuck"), (other, "retrying")):
+            fault = incidents.Fault("AgencyUnavailable")
+            await incidents.failing(s, incidents.incident_id(of, kind), kind, of, fault, now, step="poll_application")
+    await listed(clerk, 3)
+
+    async def writes(revision: int, **changes: Any) -> None:
+        async with session() as s:
+            await projection.apply(s, Transition(process=process_snapshot(case, revision=revision, **changes)), now)
+
+    await writes(1)
+    await listed(clerk, 3)
+    await writes(2, flags=[CANCELLING])
+    (left,) = await listed(clerk, 1)
+    assert left["process_id"] == other
+    assert {i["ended"]["zh"] for i in await listed(clerk, 2, state="closed")} == {"不再需要"}
+    async with session() as s:  # what undoing it meets is an incident again, until the case has ended
+        await incidents.failing(s, "undo", "retrying", case, fault, now, step="withdraw_registration")
+    await writes(3, flags=[CANCELLING])
+    await listed(clerk, 2)
+    await writes(4, state=ProcessState.CANCELLED, closed_at=now)
+    await listed(clerk, 1)
 
 
 async def test_a_decision_task_is_an_incident_of_who_may_decide_it(office: Office) -> None:

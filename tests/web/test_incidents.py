@@ -14,6 +14,7 @@ from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
 from store import incidents, projection
 from store.database import session
 from store.incidents import Fault
+from store.live import process_changed
 from store.tables.processes import Process
 from tests.api.conftest import process_snapshot
 from tests.web.conftest import Site
@@ -110,6 +111,18 @@ async def test_a_decision_needs_a_reason_and_who_may_not_sees_no_button(site: Si
     await page.click("button[value=by_hand]")  # this case runs in no engine here: the refusal keeps what was typed
     await page.wait_for_selector("[role=alert]")
     assert await page.input_value("#reason") == "系统停机，去窗口"
+    async with (
+        session() as s
+    ):  # the machine has done it meanwhile: what was typed stays until then, and no button after
+        await incidents.failing(s, incident, "retrying", case, Fault("AgencyUnavailable"), clock.real_now(), attempts=8)
+        await process_changed(s, case)
+    await page.wait_for_selector("#incident-facts dd:text-is('8')")
+    assert await page.input_value("#reason") == "系统停机，去窗口"
+    async with session() as s:
+        await incidents.end(s, incident, "succeeded", clock.real_now())
+    await page.wait_for_selector("#decide", state="detached")
+    assert "已自行恢复" in await text(page, "#incident-facts")
+    incident = await retrying(case, "poll_application")
     admin = await site.visitor("admin")
     await admin.goto(f"/incidents/{incident}")
     assert await admin.locator("#decide button").all_inner_texts() == ["重试"]

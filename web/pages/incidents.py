@@ -88,5 +88,6 @@ async def _show(visit: Guest, incident_id: str, refused: Problem | None = None, 
         needs_reason=any(way is not Way.RETRY for way in found.actions),
         sentence=(said[0] if said else sentence(visit, refused.text)) if refused else "",
         reason=reason,
+        live=visit.is_htmx,  # a refresh leaves the form and what is typed in it alone until nothing is to be decided
         key=uuid4().hex,
     )
