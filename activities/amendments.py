@@ -1,20 +1,30 @@
 """What the second person's word on an amendment does: the books first, then the processes that count by the value.
 
 Invariants: the value changes in the transaction that closes the amendment; whoever counts by it is told until it has
-taken the word in, once (the amendment's id is the Update's), and one that has ended is not. No personal value leaves
-the books.
+taken the word in, once (the amendment's id is the Update's), and one that has ended is not. Where one cannot count by
+the value the step fails, and a person decides when it is told again. No personal value leaves the books.
 """
 
 from datetime import date
 
 from temporalio import activity
-from temporalio.client import WorkflowUpdateStage
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.final import final
 from schemas.amendment import FIELDS, WAGE, Amended, AmendmentArg, AmendmentDecided, AmendmentDecision
+from schemas.base import Text
 from schemas.forms import EmptyForm, ReasonForm
+from schemas.tasks import Refusal
 from store import amendments, projection, submissions, wage_differences
 from store.database import session
+
+CANNOT_COUNT = Text(
+    zh="更正已登记，但个案按新值重新计算期限时程序出错，期限仍为原值；请修复程序后重试。",
+    en="The amendment is on record, but the program failed while the case counted its dates by the new value, so they "
+    "are still the old ones: mend the program, then retry.",
+)
 
 
 @activity.defn(name="decide_amendment")
@@ -50,13 +60,13 @@ async def tell_amended(arg: AmendmentArg) -> int:
     told = 0
     for process_id in concerned:
         try:
-            # Until it is accepted only: what follows in that process is its own step, and is not waited for here.
-            await (
-                activity.client()
-                .get_workflow_handle(process_id)
-                .start_update("take_amendment", word, id=row.id, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
-            )
+            handle = activity.client().get_workflow_handle(process_id)
+            await handle.execute_update("take_amendment", word, id=row.id)
             told += 1
+        except WorkflowUpdateFailedError as refused:
+            if isinstance(refused.cause, ApplicationError) and refused.cause.type == Refusal.PROGRAM_FAULT:
+                raise final(Refusal.PROGRAM_FAULT, CANNOT_COUNT) from refused
+            activity.logger.info("%s ends, it counts nothing any more", process_id)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

@@ -35,6 +35,7 @@ from api.problems import (
     NotAllowedNow,
     NotFound,
     Problem,
+    ProgramFault,
     SignerRequired,
     SignsAlready,
     StaleVersion,
@@ -96,6 +97,7 @@ REFUSALS: dict[str, type[Problem]] = {
     Refusal.BAD_DATE: BadDate,
     Refusal.TOO_LATE: TooLate,
     Refusal.NOT_YOURS: NotAllowed,
+    Refusal.PROGRAM_FAULT: ProgramFault,
     Refusal.SIGNS_ALREADY: SignsAlready,
     Refusal.SIGNER_REQUIRED: SignerRequired,
 }

@@ -182,6 +182,15 @@ class BadDate(Problem):
     )
 
 
+class ProgramFault(Problem):
+    status, code = 500, "program_fault"
+    text = Text(
+        zh="程序计算时出错，未作任何改动，个案可继续办理；请将此事告知系统管理员，修复后再试。",
+        en="The program failed while computing this; nothing has changed, and the case goes on. Tell the "
+        "administrator, and try again once it is mended.",
+    )
+
+
 class SignsAlready(Problem):
     status, code = 422, "signs_already"
     text = Text(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import cut_offs, engine, own_case, past, permissions, signatures, views
 from api.completion import IdempotencyKey
 from api.json_body import JsonObjectRoute
-from api.problems import BadCursor, NotAllowedNow, NotFound, Unavailable
+from api.problems import BadCursor, NotAllowedNow, NotFound, ProgramFault, Unavailable
 from api.sign_in import CurrentViewer
 from domain.forecast import forecast
 from domain.slack import planned_in, slack_days
@@ -22,6 +22,7 @@ from schemas.deadlines import Deadline, LegalKind
 from schemas.enrolment import ForeignHire
 from schemas.forecast import Forecast
 from schemas.process import ProcessCommand, Stage, StageState
+from schemas.tasks import Refusal
 from store import audit, cases, copies, documents, policies
 from store import forecast as forecast_store
 from store.database import reading, session
@@ -145,6 +146,8 @@ async def command(viewer: Viewer, process_id: str, name: str, body: CommandBody,
     except (engine.ProcessGone, engine.Refused) as error:
         if isinstance(error, engine.Refused) and error.message in _REFUSED:
             raise NotAllowedNow(_REFUSED[error.message]) from error
+        if isinstance(error, engine.Refused) and error.kind == Refusal.PROGRAM_FAULT:
+            raise ProgramFault from error
         raise NotAllowedNow from error
     async with session() as s:
         return await get_process(s, viewer, process_id)

@@ -6,7 +6,7 @@ itself. Messages hold no number and no name. Duplicates are found by the store, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +18,7 @@ from domain.identity import check as check_number
 from domain.names_alike import names_alike
 from domain.retirement import RetirementGroup, Track, month_by_track
 from domain.times import add_months, month_of
-from schemas.base import Text
+from schemas.base import FIRST_DAY, LAST_DAY, Text
 from schemas.enrolment import ForeignHire, Sex
 
 
@@ -96,6 +96,7 @@ BAD_VALUE = "BAD_VALUE"
 UNKNOWN_COUNTRY = "UNKNOWN_COUNTRY"
 NOT_FOREIGN = "NOT_FOREIGN"
 FUTURE_DATE = "FUTURE_DATE"
+BEYOND = "BEYOND"
 NO_RATES = "NO_RATES"
 UNDER_AGE = "UNDER_AGE"
 OVER_AGE = "R11"
@@ -126,8 +127,10 @@ def field_title(field: str) -> Text:
 def check(facts: HireFacts, on: date, rules: CheckRules, track: Track | None = None) -> list[Finding]:
     """Everything wrong or to be watched about a hire on the Shanghai day `on`: all findings at once, faults first.
     `track`: of retirement, where one is set at the person."""
-    found = [
-        *_missing(facts),
+    found, beyond = _missing(facts), _beyond(facts)
+    facts = replace(facts, **dict.fromkeys((f.field for f in beyond), None))  # nothing is counted from such a day
+    found += [
+        *beyond,
         *_values(facts, on, rules),
         *_number(facts, on, rules),
         *_dates(facts),
@@ -187,6 +190,22 @@ def _missing(facts: HireFacts) -> list[Finding]:
             title = field_title(f.name)
             text = Text(zh=f"缺少“{title.zh}”，请补填。", en=f"{title.en} is missing; fill it in.")
             found.append(Finding(MISSING, f.name, text))
+    return found
+
+
+def _beyond(facts: HireFacts) -> list[Finding]:
+    """Days so far away that no date can be counted from them: a slip of the pen, or somebody's word for "for ever"."""
+    found: list[Finding] = []
+    for f in fields(facts):
+        day: object = getattr(facts, f.name)
+        if isinstance(day, date) and not FIRST_DAY <= day <= LAST_DAY:
+            title = field_title(f.name)
+            text = Text(
+                zh=f"{title.zh}（{day}）应在 {FIRST_DAY} 至 {LAST_DAY} 之间，请核对；长期有效的，填写该期间内的日期。",
+                en=f"{title.en} ({day}) must lie between {FIRST_DAY} and {LAST_DAY}: check it; for what has no end, "
+                "give a day within.",
+            )
+            found.append(Finding(BEYOND, f.name, text))
     return found
 
 

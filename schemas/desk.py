@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.api import Answer
-from schemas.base import Body, Text
+from schemas.base import Body, Day, Text
 
 REASON = Field(min_length=2, max_length=500, examples=["出差一周"])
 LOGIN = Field(min_length=1, max_length=60, examples=["clerk2"])
@@ -54,8 +54,8 @@ class SubstitutionBody(Body):
 
     absent: str | None = Field(default=None, min_length=1, max_length=60)
     substitute: str = LOGIN
-    first_day: date = Field(examples=["2026-12-01"])
-    last_day: date = Field(examples=["2026-12-05"])
+    first_day: Day = Field(examples=["2026-12-01"])
+    last_day: Day = Field(examples=["2026-12-05"])
     reason: str = REASON
 
 

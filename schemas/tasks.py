@@ -135,4 +135,5 @@ class Refusal(StrEnum):
     TOO_LATE = "TooLate"  # 409: the next person has acted, so an answer can no longer be withdrawn
     SIGNS_ALREADY = "SignsAlready"  # 422: 加签 of somebody who is asked already
     SIGNER_REQUIRED = "SignerRequired"  # 409: 减签 of a signer whom the rules demand
+    PROGRAM_FAULT = "ProgramFault"  # 500: an error of ours in what was to be computed; nothing has changed
     NOT_YOURS = "NotYours"  # 403: somebody else's answer

@@ -126,7 +126,7 @@ class CaseFile:
         rule_id = f"INT-{step.upper().replace('_', '-')}"
         self._targets[rule_id] = self._targets.get(rule_id, 0) + 1
         target = self.deadline(rule_id, self.today(), [step], as_id=f"{rule_id}/{self._targets[rule_id]}")
-        self._disarm_past(target)  # a target of two days is not announced seven days before: that was before it began
+        self.disarm_past(target)  # a target of two days is not announced seven days before: that was before it began
         return target
 
     def internal_again(self, target: Deadline) -> Deadline:
@@ -141,7 +141,7 @@ class CaseFile:
             deadline = deadline_rules.renewed(known, deadline)
         self.deadlines[deadline.id] = deadline
         if known is not None and known.due_at != deadline.due_at:
-            self._disarm_past(deadline)
+            self.disarm_past(deadline)
             self.desk.replace_deadline(deadline.id, deadline)
             self.note(
                 "moved",
@@ -264,17 +264,14 @@ class CaseFile:
         )
 
     def resumed(self, deadline: Deadline, suspended_on: date) -> Deadline:
-        """The deadline after a suspension that ends today; what moved re-arms future rungs only."""
-        again = deadline_rules.resumed(deadline, suspended_on, self.today(), self.policy)
-        if again.generation != deadline.generation:
-            self._disarm_past(again)
-        return again
+        """The deadline after a suspension that ends today; changes nothing."""
+        return deadline_rules.resumed(deadline, suspended_on, self.today(), self.policy)
 
     def _past_rungs(self, deadline: Deadline) -> list[RungInstant]:
         """Rungs whose instant has come and that have not fired."""
         return ladder.due_rungs(ladder.rungs([deadline], self.policy.ladder, self.policy), self.fired, self.now())
 
-    def _disarm_past(self, deadline: Deadline) -> None:
+    def disarm_past(self, deadline: Deadline) -> None:
         """A moved deadline re-arms future rungs only: those already past are not fired a second time."""
         self.fired.update(r.key for r in self._past_rungs(deadline))
 

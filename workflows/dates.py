@@ -17,7 +17,7 @@ from schemas.dates import GROUND_TITLE, DateDecision, ExtendTarget
 from schemas.deadlines import Deadline, LegalKind
 from schemas.tasks import Refusal, TaskResult, TaskSpec
 from workflows.clock import breach_of_moved
-from workflows.human_task import HumanTask, refusal, refuse_now
+from workflows.human_task import HumanTask, computing, refusal, refuse_now
 from workflows.incidents import Incidents
 
 with workflow.unsafe.imports_passed_through():
@@ -31,20 +31,8 @@ class DateMoves(Incidents):
 
     @workflow.update(name="extend_target", description="Extend an internal target of a task")
     async def extend_target(self, extending: ExtendTarget) -> date:
-        task, old = self._extensible(extending)
-        ground = GROUND_TITLE[extending.ground]
-        why = Text(
-            zh=f"由 {old.due} 延至 {extending.due}（{ground.zh}；{extending.actor}）：{extending.reason}",
-            en=f"Extended from {old.due} to {extending.due} ({ground.en}; {extending.actor}): {extending.reason}",
-        )
-        missed = missed_date(task.deadlines, self.now())
-        if missed is not None:
-            why = Text(
-                zh=f"{why.zh}（{missed.title.zh}已于 {missed.due} 到期，仍为逾期）",
-                en=f"{why.en} ({missed.title.en} was due on {missed.due} and stays overdue)",
-            )
-        new = deadline_rules.moved(old, extending.due, self.policy, remaining_steps=old.steps, why=why)
-        self._disarm_past(new)
+        task, old, new, why = self._extended(extending)
+        self.disarm_past(new)
         task.deadlines = [new if d.id == old.id else d for d in task.deadlines]
         self.note(
             "extended",
@@ -60,7 +48,24 @@ class DateMoves(Incidents):
 
     @extend_target.validator
     def _check_extension(self, extending: ExtendTarget) -> None:
-        self._extensible(extending)
+        with computing(f"{extending.deadline} of {self.id} on another day"):
+            self._extended(extending)
+
+    def _extended(self, extending: ExtendTarget) -> tuple[HumanTask, Deadline, Deadline, Text]:
+        """The task, its target as it is and as it becomes, and why; changes nothing."""
+        task, old = self._extensible(extending)
+        ground = GROUND_TITLE[extending.ground]
+        why = Text(
+            zh=f"由 {old.due} 延至 {extending.due}（{ground.zh}；{extending.actor}）：{extending.reason}",
+            en=f"Extended from {old.due} to {extending.due} ({ground.en}; {extending.actor}): {extending.reason}",
+        )
+        missed = missed_date(task.deadlines, self.now())
+        if missed is not None:
+            why = Text(
+                zh=f"{why.zh}（{missed.title.zh}已于 {missed.due} 到期，仍为逾期）",
+                en=f"{why.en} ({missed.title.en} was due on {missed.due} and stays overdue)",
+            )
+        return task, old, deadline_rules.moved(old, extending.due, self.policy, remaining_steps=old.steps, why=why), why
 
     def _extensible(self, extending: ExtendTarget) -> tuple[HumanTask, Deadline]:
         """The open task and its target; a target goes on to a later day, and not past the date of the law behind it."""
@@ -181,7 +186,7 @@ class DateMoves(Incidents):
             known, decision.due, self.policy, remaining_steps=known.steps, why=why, kind="decided"
         )
         self.decided[known.id] = self.deadlines[known.id] = new
-        self._disarm_past(new)
+        self.disarm_past(new)
         self.desk.replace_deadline(known.id, new)
         self.note(
             "date_decided",

@@ -112,23 +112,37 @@ class Enrolment(Process):
             self.touch()
             await self.projected()
 
-    async def amended(self, amended: Amended) -> None:
+    def recounted(self, amended: Amended) -> list[Deadline]:
+        """Of a registration, the agency's norm; of the record, the date of the registration."""
+        agency, _, attempt = amended.of.partition("/")
+        if agency in self.registrations:
+            return self.registrations[agency].recounted(amended, int(attempt))
+        if not amended.field.startswith("hire.") or self.record.insurances is None:
+            return []  # what is not read yet will be read amended
+        permit = self._facts_by(amended).permit_issued
+        if "DL-REG-FOR" in self.deadlines:
+            return [self._single(permit, self.deadlines["DL-REG-FOR"].steps)]
+        return [self._at_agency(a, permit) for a in AGENCIES] if self.registrations else []
+
+    def _facts_by(self, amended: Amended) -> EnrolmentFacts:
+        name = amended.field.partition(".")[2]
+        if amended.new is None or name not in EnrolmentFacts.model_fields:
+            return self.facts
+        return self.facts.model_copy(update={name: amended.new})
+
+    async def amended(self, amended: Amended, recounted: Sequence[Deadline]) -> None:
         """Days are counted by; receipts and numbers are read from the books when they are used. A changed record is a
         question to whoever handles an application that lies at an agency."""
-        group, _, name = amended.field.partition(".")
         agency, _, attempt = amended.of.partition("/")
-        if group == "registration" and agency in self.registrations:
+        if agency in self.registrations:
             self.registrations[agency].amended(amended, int(attempt))
-        if group == "hire":
-            read = self.record.insurances is not None  # what is not read yet will be read amended
-            if read and amended.new is not None and name in EnrolmentFacts.model_fields:
-                self.facts = self.facts.model_copy(update={name: amended.new})
-            if "DL-REG-FOR" in self.deadlines:
-                self.registration_deadline(self.deadlines["DL-REG-FOR"].steps)
-            elif self.registrations:
-                self.plan_registrations()
-            if self.find_stage("notice").state is StageState.PENDING:
-                self.reentry.tell_all()
+        of_record = amended.field.startswith("hire.")
+        if of_record and self.record.insurances is not None:
+            self.facts = self._facts_by(amended)
+        for deadline in recounted:
+            self.hold(deadline)
+        if of_record and self.find_stage("notice").state is StageState.PENDING:
+            self.reentry.tell_all()
 
     # --- the registration's date ------------------------------------------------------------------------------------
 
@@ -139,19 +153,23 @@ class Enrolment(Process):
         """DL-REG-FOR: thirty days from the permit. Computed anew, because a corrected permit date moves it. After the
         split the date of the agency whose branch has come back stands: same due day, no new generation."""
         if agency is not None:
-            return self.hold(self._at_agency(agency, steps))
-        return self.hold(self.deadline("DL-REG-FOR", self.facts.permit_issued, steps, authority=AGENCIES[0]))
+            return self.hold(self._at_agency(agency, self.facts.permit_issued, steps))
+        return self.hold(self._single(self.facts.permit_issued, steps))
+
+    def _single(self, permit: date, steps: Sequence[str]) -> Deadline:
+        """The one date before the split."""
+        return self.deadline("DL-REG-FOR", permit, steps, authority=AGENCIES[0])
 
     def _split_deadline(self) -> None:
         """From here each agency has its own date to meet; rungs that fired before the split do not fire again."""
         single = self.deadlines.pop("DL-REG-FOR")
         before = sorted(k for k in self.fired if k.startswith("DL-REG-FOR:"))
         for agency in AGENCIES:
-            own = self._at_agency(agency)
+            own = self._at_agency(agency, self.facts.permit_issued)
             if single.id in self.decided:  # what an authority decided before the split counts for both
                 whose = {"id": own.id, "authority": agency, "met_by": own.met_by}
                 self.decided.setdefault(own.id, self.decided[single.id].model_copy(update=whose))
-                own = self._at_agency(agency)
+                own = self._at_agency(agency, self.facts.permit_issued)
             kept = {"breached": single.breached, "generation": single.generation}
             self.deadlines[own.id] = own.model_copy(update=kept)
             self.fired.update(k.replace("DL-REG-FOR:", f"{own.id}:") for k in before)
@@ -159,7 +177,7 @@ class Enrolment(Process):
     def _join_deadline(self) -> None:
         """Back before the split: one date again, with what has fired."""
         split = [self.deadlines.pop(f"DL-REG-FOR@{agency}") for agency in AGENCIES]
-        single = self.deadline("DL-REG-FOR", self.facts.permit_issued, ["verification"], authority=AGENCIES[0])
+        single = self._single(self.facts.permit_issued, ["verification"])
         kept = {"breached": any(d.breached for d in split), "generation": split[0].generation}
         self.deadlines["DL-REG-FOR"] = single.model_copy(update=kept)
         before = sorted(k for k in self.fired if k.startswith("DL-REG-FOR@"))
@@ -168,12 +186,10 @@ class Enrolment(Process):
     def plan_registrations(self) -> None:
         """The permit's date may have been corrected: both agencies' dates move with it."""
         for agency in AGENCIES:
-            self.hold(self._at_agency(agency))
+            self.hold(self._at_agency(agency, self.facts.permit_issued))
 
-    def _at_agency(self, agency: str, steps: Sequence[str] = ("hand_in",)) -> Deadline:
-        own = self.deadline(
-            "DL-REG-FOR", self.facts.permit_issued, steps, as_id=f"DL-REG-FOR@{agency}", authority=agency
-        )
+    def _at_agency(self, agency: str, permit: date, steps: Sequence[str] = ("hand_in",)) -> Deadline:
+        own = self.deadline("DL-REG-FOR", permit, steps, as_id=f"DL-REG-FOR@{agency}", authority=agency)
         at_agency = self.policy.agency(agency).title
         title = Text(zh=f"{own.title.zh}（{at_agency.zh}）", en=f"{own.title.en} ({at_agency.en})")
         return own.model_copy(update={"title": title})

@@ -8,11 +8,14 @@ Holders are the inbox's own and unknown here.
 
 import asyncio
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from temporalio.exceptions import ApplicationError
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, FailureError
 
 from schemas.base import Text
 from schemas.deadlines import Deadline
@@ -224,12 +227,22 @@ class Desk:
             task.suspended_on = self.process.today()
             self.process.touch(task)
 
+    def resumed_dates(self) -> list[tuple[HumanTask, list[Deadline]]]:
+        """The suspended tasks with their deadlines as they are after the suspension; changes nothing."""
+        resuming = [t for t in self.open_tasks if t.state is TaskState.SUSPENDED]
+        return [
+            (t, [self.process.resumed(d, t.suspended_on) if t.suspended_on else d for d in t.deadlines])
+            for t in resuming
+        ]
+
     def resume(self) -> None:
-        for task in [t for t in self.open_tasks if t.state is TaskState.SUSPENDED]:
+        for task, deadlines in self.resumed_dates():
             task.state = TaskState.READY
             task.version += 1
-            if task.suspended_on is not None:
-                task.deadlines = [self.process.resumed(d, task.suspended_on) for d in task.deadlines]
+            for before, after in zip(task.deadlines, deadlines, strict=True):
+                if after.generation != before.generation:
+                    self.process.disarm_past(after)
+            task.deadlines = deadlines
             task.suspended_on = None
             self.process.touch(task)
 
@@ -244,6 +257,20 @@ class Desk:
 def refusal(kind: Refusal, message: str, *details: Any) -> ApplicationError:
     """What an Update is refused with; the API has the sentences."""
     return ApplicationError(message, *details, type=kind.value, non_retryable=True)
+
+
+@contextmanager
+def computing(what: str) -> Generator[None]:
+    """Around what an Update computes before it changes anything, best in its validator: an error of ours in here
+    refuses this Update and is logged with its trace. Elsewhere such an error fails the workflow task, and the case
+    stands for everybody until the program is mended; that is right only where something may have changed already."""
+    try:
+        yield
+    except FailureError:
+        raise
+    except Exception as error:
+        workflow.logger.exception("%s", what)
+        raise refusal(Refusal.PROGRAM_FAULT, f"{what}: {error!r}") from error
 
 
 def refuse_now(message: str) -> ApplicationError:

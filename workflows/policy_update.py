@@ -12,10 +12,10 @@ from temporalio import workflow
 from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind, PolicySnapshot
 from schemas.process import PolicyAnswer, PolicyUpdate
-from schemas.tasks import Refusal, TaskState
+from schemas.tasks import TaskState
 from workflows.calls import load_policy
 from workflows.clock import breach_of_moved
-from workflows.human_task import HumanTask, refusal, refuse_now
+from workflows.human_task import HumanTask, computing, refuse_now
 from workflows.verbs import Verbs
 
 with workflow.unsafe.imports_passed_through():
@@ -64,14 +64,11 @@ class PolicyUpdates(Verbs):
 
     def _counted(self, order: PolicyUpdate, rules: PolicySnapshot) -> Counted:
         """Every deadline of the case and of its open tasks by these rules; changes nothing. An error of ours in here is
-        told to who gave the order: it would stop the case, and each case that was told."""
+        told to who gave the order: it would stop each case that was told."""
 
         def again(deadline: Deadline) -> Deadline:
-            try:
+            with computing(f"{deadline.id} by these rules"):
                 return recount.recounted(deadline, rules, rules=order.scope == "all", why=order.reason)
-            except Exception as error:
-                workflow.logger.exception("%s cannot be counted again", deadline.id)
-                raise refusal(Refusal.BAD_DATE, f"{deadline.id} cannot be counted by these rules: {error!r}") from error
 
         case = {key: again(deadline) for key, deadline in self.deadlines.items()}
         tasks = {
@@ -97,7 +94,7 @@ class PolicyUpdates(Verbs):
                 task.deadlines = tasks[task.id]
                 self.touch(task)
         for old, new in moved.values():
-            self._disarm_past(new)
+            self.disarm_past(new)
             self.fired |= recount.carried(self.fired, old, new, self.policy.ladder)
             self.note(
                 "moved",

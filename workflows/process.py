@@ -22,7 +22,7 @@ from schemas.process import CANCELLING, ProcessCommand, ProcessStart, ProcessSta
 from schemas.tasks import Completion, CompletionAnswer
 from workflows.calls import Calls, open_process
 from workflows.casefile import CASE_TYPE
-from workflows.human_task import Returned, refuse_now
+from workflows.human_task import Returned, computing, refuse_now
 from workflows.policy_update import PolicyUpdates
 
 with workflow.unsafe.imports_passed_through():
@@ -190,6 +190,8 @@ class Process(PolicyUpdates):
             raise refuse_now("only a suspended process can be resumed")
         if not self.suspended:
             raise refuse_now("not_suspended")
+        with computing(f"targets of {self.id} after its suspension"):
+            self.desk.resumed_dates()
 
     @workflow.signal(name="wake", description="Something this process waits for has changed in the books")
     def wake(self, wake: Wake) -> None:

@@ -266,21 +266,27 @@ class Registration:
         return self._norm(day)
 
     def amended(self, word: Amended, attempt: int) -> None:
-        """A day of this attempt had been recorded wrongly: what was met and counted by it goes by the right one."""
-        if attempt != self.attempt or word.new is None:
-            return
-        if word.field == "registration.handed_in_on":
+        """A day of this attempt had been recorded wrongly: what was met by it was met on the right one."""
+        if attempt == self.attempt and word.new is not None and word.field == "registration.handed_in_on":
             self.case.met_otherwise(self.deadline_id, self.case.done_on(word.new, self.agency))
+
+    def recounted(self, word: Amended, attempt: int) -> list[Deadline]:
+        """The agency's norm, where it is counted from the amended day; changes nothing."""
         counts = "registration.accepted_on" if self._acknowledged else "registration.handed_in_on"
-        if word.field == counts and self._norm_id in self.case.deadlines:
-            self._norm(word.new)
+        if attempt != self.attempt or word.new is None or word.field != counts:
+            return []
+        return [self._norm_from(word.new)] if self._norm_id in self.case.deadlines else []
 
     def _norm(self, day: date) -> Deadline:
-        """The agency's own limit, counted from a day; it moves when the acceptance came later than the hand-in."""
+        """It moves when the acceptance came later than the hand-in."""
+        return self.case.hold(self._norm_from(day))
+
+    def _norm_from(self, day: date) -> Deadline:
+        """The agency's own limit, counted from a day."""
         norm = self.case.deadline("DL-AGENCY-NORM", day, as_id=self._norm_id, authority=self.agency)
         at_agency = self.policy.title
         title = Text(zh=f"{norm.title.zh}（{at_agency.zh}）", en=f"{norm.title.en} ({at_agency.en})")
-        return self.case.hold(norm.model_copy(update={"title": title}))
+        return norm.model_copy(update={"title": title})
 
     async def _chase(self, norm: Deadline) -> None:
         """Some days before the agency's norm ends, a clerk asks how the matter stands."""

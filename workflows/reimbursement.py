@@ -123,16 +123,23 @@ class Reimbursement(Process):
 
     def _month_end(self, steps: Sequence[str]) -> Deadline:
         """The last working day of the month of payment, with the steps still before it."""
-        paid_on = self.paid_on or self.today().isoformat()
-        return self.hold(self.deadline("DL-REIMB", paid_on[:7], steps))
+        return self.hold(self._month_end_of(self.paid_on or self.today().isoformat(), steps))
 
-    async def amended(self, amended: Amended) -> None:
+    def _month_end_of(self, paid_on: str, steps: Sequence[str]) -> Deadline:
+        return self.deadline("DL-REIMB", paid_on[:7], steps)
+
+    def recounted(self, amended: Amended) -> list[Deadline]:
         """The bill was paid on another day than was recorded: the month's end may be another's."""
+        known = self.deadlines.get(self.month_end_id)
+        if amended.field != "payment.paid_on" or amended.new is None or known is None or known.met_at is not None:
+            return []
+        return [self._month_end_of(amended.new.isoformat(), known.steps or STEPS)]
+
+    async def amended(self, amended: Amended, recounted: Sequence[Deadline]) -> None:
         if amended.field == "payment.paid_on" and amended.new is not None:
             self.paid_on = amended.new.isoformat()
-            known = self.deadlines[self.month_end_id]
-            if known.met_at is None:
-                self._month_end(known.steps or STEPS)
+        for deadline in recounted:
+            self.hold(deadline)
 
     def cancel_refusal(self, command: ProcessCommand) -> str | None:
         return "paid_bill"

@@ -1,18 +1,22 @@
 """What people do to a task or a case beside completing it: the Updates of the verbs, the same for every process.
 
-Each Update has a validator, so that what cannot be done is refused with a code and leaves no trace; each returns after
-its rows are written, so that people read their own writes. The rules of a verb are in its own module; here is the door.
+Each Update has a validator, so that what cannot be done is refused with a code and leaves no trace, an error of ours in
+what is computed included (`human_task.computing`). Each returns after its rows are written, so that people read their
+own writes. The rules of a verb are in its own module; here is the door.
 """
+
+from collections.abc import Sequence
 
 from temporalio import workflow
 
 from schemas.amendment import Amended
 from schemas.countersign import AddSigner, RemoveSigner
+from schemas.deadlines import Deadline
 from schemas.steps import Returning, Withdrawal
 from schemas.tasks import TaskState
 from workflows.countersign import check_adding, check_removing
 from workflows.dates import DateMoves
-from workflows.human_task import refuse_now
+from workflows.human_task import computing, refuse_now
 from workflows.returning import accept_return, accept_withdrawal, check_return, check_withdrawal
 
 
@@ -61,7 +65,7 @@ class Verbs(DateMoves):
 
     @workflow.update(name="take_amendment", description="A value in the books that this process counts by was amended")
     async def take_amendment(self, amended: Amended) -> None:
-        await self.amended(amended)
+        await self.amended(amended, self.recounted(amended))
         self.touch()
         await self.projected()
 
@@ -69,6 +73,13 @@ class Verbs(DateMoves):
     def _check_amendment(self, amended: Amended) -> None:
         if self.cancelling is not None or self._ended is not None:
             raise refuse_now("the process has ended or is being cancelled: nothing is counted any more")
+        with computing(f"dates of {self.id} by an amended value"):
+            self.recounted(amended)
 
-    async def amended(self, amended: Amended) -> None:
-        """What a process has counted by the old value is counted by the new one; by default nothing was."""
+    def recounted(self, amended: Amended) -> list[Deadline]:
+        """The deadlines that are counted by the value, by the new one; changes nothing. By default there are none."""
+        del amended
+        return []
+
+    async def amended(self, amended: Amended, recounted: Sequence[Deadline]) -> None:
+        """What a process has kept or counted by the old value goes by the new one; by default nothing did."""

@@ -227,6 +227,8 @@ async def test_a_wrong_day_in_an_open_case_is_amended_by_two_and_its_dates_follo
     law = {d["id"]: d["due"] for d in (await clerk.get(room)).json()["deadlines"] if d["id"].startswith("DL-REG-FOR")}
     wrong = await propose(clerk, case, await on_record(clerk, case, "hire.permit_issued"), days(900).isoformat())
     assert (wrong.status_code, wrong.json()["code"]) == (422, "bad_form"), "the checks of a record hold"
+    endless = await propose(clerk, case, await on_record(clerk, case, "hire.permit_expires"), "9999-12-31")
+    assert endless.status_code == 422 and "2199-12-31" in endless.json()["detail"]
     issued = days(-14).isoformat()
     assert (await amended(school, case, "hire.permit_issued", issued))["state"] == "applied"
 

@@ -169,6 +169,20 @@ async def test_an_amended_permit_moves_both_dates_and_asks_where_an_application_
         assert office.open_tasks() == []
 
 
+async def test_what_the_program_cannot_count_by_is_refused_and_the_case_goes_on(stage: Open) -> None:
+    office = Office()
+    async with stage(office) as s:
+        handle = await s.begin(at=START)
+        await complete(handle, await office.task("enrolment.materials"), actor="college")
+        await office.task("enrolment.verification")
+        before, lines = held(office, handle.id), len(office.timeline[handle.id])
+        assert await refused(take(handle, "hire.permit_issued", date(9999, 12, 20), of="")) == "ProgramFault"
+        assert held(office, handle.id) == before and len(office.timeline[handle.id]) == lines
+        await complete(handle, await office.task("enrolment.verification"))
+        await office.settle(lambda: "submitted:social_bureau:1" in office.calls)
+        assert held(office, handle.id)[LAW].due == before["DL-REG-FOR"].due
+
+
 async def test_the_months_end_of_a_reimbursement_follows_the_day_of_payment(stage: Open) -> None:
     office = Office()
     festival(office)

@@ -111,7 +111,7 @@ async def test_a_case_keeps_its_rules_until_it_is_told(stage: Open) -> None:
         ]
         good = office.policy.model_copy(update={"rules": rules, "version": "v2"})
         office.policy = good.model_copy(update={"calendars": [], "agencies": [], "version": "broken"})
-        assert await refused(take_over(handle, "all", "o0")) == "BadDate"  # and the case goes on as it did
+        assert await refused(take_over(handle, "all", "o0")) == "ProgramFault"  # and the case goes on as it did
         office.policy = good
         assert (await take_over(handle, "calendar", "o1")).moved == 0  # nothing was published
         assert (await office.task("enrolment.materials")).deadlines[1].due == date(2026, 12, 21)
