@@ -57,6 +57,19 @@ def next_rung(rungs: Iterable[RungInstant], fired: Collection[str], now: datetim
     return min(later, key=lambda r: (r.at, r.deadline_id, r.key), default=None)
 
 
+def told_at_once(
+    past: Sequence[RungInstant], fired: Collection[str], old: Deadline, new: Deadline, now: datetime
+) -> list[RungInstant]:
+    """Of the rungs behind a date that was moved into the past, those to be fired now: each recipient's last one.
+
+    A date that had passed before it moved has been told of: then only what had not come yet on the old day.
+    """
+    if new.due_at > now:
+        return []
+    last = {r.to: r for r in sorted(past, key=lambda r: r.at)}.values()
+    return [r for r in last if old.due_at > now or rung_key(old, r.rung) not in fired]
+
+
 def when(rung_id: str, ladder: Sequence[Rung]) -> Text:
     """Where a rung stands to the due day, in words: two reminders of one deadline do not read alike."""
     rung = next((r for r in ladder if r.id == rung_id), None)

@@ -135,13 +135,13 @@ class CaseFile:
         return self.internal(rule_id.removeprefix("INT-").lower().replace("-", "_"))
 
     def hold(self, deadline: Deadline) -> Deadline:
-        """Registers a deadline of the case; a changed due day re-arms future rungs only."""
+        """Registers a deadline of the case; a changed due day re-arms its ladder."""
         known = self.deadlines.get(deadline.id)
         if known is not None:
             deadline = deadline_rules.renewed(known, deadline)
         self.deadlines[deadline.id] = deadline
         if known is not None and known.due_at != deadline.due_at:
-            self.disarm_past(deadline)
+            self.rearm(known, deadline)
             self.desk.replace_deadline(deadline.id, deadline)
             self.note(
                 "moved",
@@ -263,17 +263,19 @@ class CaseFile:
             data={"deadline": deadline.id},
         )
 
-    def resumed(self, deadline: Deadline, suspended_on: date) -> Deadline:
-        """The deadline after a suspension that ends today; changes nothing."""
-        return deadline_rules.resumed(deadline, suspended_on, self.today(), self.policy)
-
     def _past_rungs(self, deadline: Deadline) -> list[RungInstant]:
         """Rungs whose instant has come and that have not fired."""
         return ladder.due_rungs(ladder.rungs([deadline], self.policy.ladder, self.policy), self.fired, self.now())
 
     def disarm_past(self, deadline: Deadline) -> None:
-        """A moved deadline re-arms future rungs only: those already past are not fired a second time."""
+        """Rungs that were past when the deadline began say nothing."""
         self.fired.update(r.key for r in self._past_rungs(deadline))
+
+    def rearm(self, old: Deadline, new: Deadline) -> None:
+        """A moved deadline re-arms future rungs; moved into the past, its last ones too: a clock fires them at once."""
+        past = self._past_rungs(new)
+        told = ladder.told_at_once(past, self.fired, old, new, self.now())
+        self.fired.update(r.key for r in past if r not in told)
 
     def calendar(self, authority: str) -> WorkCalendar:
         return work_calendar(self.policy.calendar(authority))

@@ -2,7 +2,8 @@
 
 Invariants: a rung of a ladder fires once in the life of a process (`Process.fired`); after an outage the missed rungs
 are recorded in their order and each recipient gets one message for all of them; moving a deadline re-arms future rungs
-only; a rung never approves, rejects or closes anything. One timer at a time: the next instant, nothing else.
+only, and one moved into the past is told of at once (`CaseFile.rearm`); a rung never approves, rejects or closes
+anything. One timer at a time: the next instant, nothing else.
 """
 
 from collections.abc import Callable, Sequence
@@ -105,14 +106,16 @@ class Clock:
             recipients.setdefault(rung.to, []).append(rung)
             deadline = by_id[rung.deadline_id]
             overdue = deadline.due_at <= rung.at
+            passed = ("，已过期", ", which has passed") if rung.at < deadline.due_at <= now else ("", "")
             if overdue and not deadline.breached and deadline.legal_kind is not LegalKind.INTERNAL:
                 process.breach(deadline)
             to, when = RECIPIENT[rung.to], ladder.when(rung.rung, process.policy.ladder)
             process.note(
                 "escalated" if rung.to != "holder" else "reminded",
                 Text(
-                    zh=f"提醒{to.zh}（{when.zh}）：{deadline.title.zh}，期限 {deadline.due.isoformat()}",
-                    en=f"Reminded the {to.en} ({when.en}): {deadline.title.en}, due {deadline.due.isoformat()}",
+                    zh=f"提醒{to.zh}（{when.zh}）：{deadline.title.zh}，期限 {deadline.due.isoformat()}{passed[0]}",
+                    en=f"Reminded the {to.en} ({when.en}): {deadline.title.en}, due {deadline.due.isoformat()}"
+                    f"{passed[1]}",
                 ),
                 task_id=self._task_id,
                 data={"rung": rung.key, "to": rung.to, "planned_at": rung.at.isoformat()},
@@ -135,7 +138,7 @@ class Clock:
 
 
 def breach_of_moved(process: "CaseFile", deadline: Deadline) -> None:
-    """A date that was moved into the past is breached by that: the rung that would say so has been disarmed."""
+    """A date that was moved into the past is breached by that, whether or not a clock is running that tells of it."""
     passed = deadline.due_at <= process.now() and deadline.met_at is None and not deadline.breached
     if passed and deadline.legal_kind is not LegalKind.INTERNAL:
         process.breach(deadline)

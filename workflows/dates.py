@@ -4,7 +4,7 @@ Invariants: a statutory or payment date moves only by an authority's decision th
 and another confirmed; old and new day, who and why stand in its derivation and in the timeline. It moves to an earlier
 day only when that was said in so many words, and never before the day that it is counted from. A decided day stands: it
 is not counted again when its anchor or the rules change. What moved re-arms future rungs only; what moved into the
-past is breached at once. Nothing here decides what a breach means.
+past is breached and told at once. Nothing here decides what a breach means.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class DateMoves(Incidents):
     @workflow.update(name="extend_target", description="Extend an internal target of a task")
     async def extend_target(self, extending: ExtendTarget) -> date:
         task, old, new, why = self._extended(extending)
-        self.disarm_past(new)
+        self.rearm(old, new)
         task.deadlines = [new if d.id == old.id else d for d in task.deadlines]
         self.note(
             "extended",
@@ -186,7 +186,7 @@ class DateMoves(Incidents):
             known, decision.due, self.policy, remaining_steps=known.steps, why=why, kind="decided"
         )
         self.decided[known.id] = self.deadlines[known.id] = new
-        self.disarm_past(new)
+        self.rearm(known, new)
         self.desk.replace_deadline(known.id, new)
         self.note(
             "date_decided",

@@ -25,6 +25,9 @@ from schemas.steps import Way
 from schemas.tasks import Completion, Refusal, TaskResult, TaskSnapshot, TaskSpec, TaskState
 from workflows.clock import Clock
 
+with workflow.unsafe.imports_passed_through():
+    from domain.deadlines import resumed
+
 if TYPE_CHECKING:
     from workflows.casefile import CaseFile
     from workflows.countersign import Countersign
@@ -229,9 +232,10 @@ class Desk:
 
     def resumed_dates(self) -> list[tuple[HumanTask, list[Deadline]]]:
         """The suspended tasks with their deadlines as they are after the suspension; changes nothing."""
+        today, rules = self.process.today(), self.process.policy
         resuming = [t for t in self.open_tasks if t.state is TaskState.SUSPENDED]
         return [
-            (t, [self.process.resumed(d, t.suspended_on) if t.suspended_on else d for d in t.deadlines])
+            (t, [resumed(d, t.suspended_on, today, rules) if t.suspended_on else d for d in t.deadlines])
             for t in resuming
         ]
 

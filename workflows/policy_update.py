@@ -94,8 +94,9 @@ class PolicyUpdates(Verbs):
                 task.deadlines = tasks[task.id]
                 self.touch(task)
         for old, new in moved.values():
-            self.disarm_past(new)
-            self.fired |= recount.carried(self.fired, old, new, self.policy.ladder)
+            if new.due_at > self.now():
+                self.fired |= recount.carried(self.fired, old, new, self.policy.ladder)
+            self.rearm(old, new)
             self.note(
                 "moved",
                 Text(

@@ -12,7 +12,7 @@ from schemas.process import ProcessCommand
 from tests.replay.record import begin_amendment
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_clock import festival
-from tests.workflows.test_dates import extend
+from tests.workflows.test_dates import extend, told_of
 from tests.workflows.test_enrolment import pay, to_bureaus
 from tests.workflows.test_returning import at, refused
 
@@ -137,6 +137,17 @@ async def test_an_amended_permit_moves_both_dates_and_asks_where_an_application_
         await take(handle, "hire.permit_issued", date(2026, 9, 14), of="")
         assert held(office, handle.id)["DL-REG-FOR"].due == date(2026, 10, 14)
         assert "由 2026-10-15 改为 2026-10-14" in texts(office, handle.id)
+        # Into the past: whoever has the task, the supervisor and the head hear of it at once, and not once more when it
+        # moves within the past.
+        for day in (date(2026, 8, 10), date(2026, 8, 7)):
+            await take(handle, "hire.permit_issued", day, of="", ident=f"past {day}")
+            assert held(office, handle.id)["DL-REG-FOR"].breached
+            await office.settle(lambda: len(told_of(office, "DL-REG-FOR")) == 3)
+            told = told_of(office, "DL-REG-FOR")
+            assert sorted(r.to for r in told) == ["head", "holder", "supervisor"]
+            assert all("已于 2026-09-09 到期" in r.text.zh for r in told)
+        await take(handle, "hire.permit_issued", date(2026, 9, 14), of="", ident="right again")
+        assert len(told_of(office, "DL-REG-FOR")) == 3
         # What the record says at the next step is what the books say, and they have the new day.
         office.facts = office.facts.model_copy(update={"permit_issued": date(2026, 9, 14)})
         await complete(handle, await office.task("enrolment.verification"))

@@ -12,7 +12,7 @@ from temporalio.api.enums.v1 import EventType
 
 from schemas.dates import DateDecision, ExtendTarget
 from schemas.deadlines import LegalKind
-from schemas.process import ProcessCommand
+from schemas.process import ProcessCommand, Reminder
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_clock import festival, seen
 from tests.workflows.test_policy_update import rungs_of
@@ -28,6 +28,10 @@ async def extend(handle: Any, task: str, due: date, deadline: str = "INT-MATERIA
         task_id=task, deadline=deadline, due=due, ground="person", reason="护照在换发", actor="supervisor"
     )
     await handle.execute_update("extend_target", extending)
+
+
+def told_of(office: Office, deadline: str) -> list[Reminder]:
+    return [r for r in office.reminders if any(rung.deadline_id == deadline for rung in r.rungs)]
 
 
 async def decide(handle: Any, due: date, deadline: str = "DL-REG-FOR", *, earlier: bool = False) -> None:
@@ -148,7 +152,13 @@ async def test_a_date_moves_back_only_when_that_is_said_and_a_day_in_the_past_is
             law = (await office.task("enrolment.materials")).deadlines[0]
             held = next(d for t in reversed(office.transitions) for d in t.process.deadlines if d.id == law.id)
             assert (law.due, law.breached, held.breached) == (due, breached, breached)
+            await office.settle(lambda: len(told_of(office, "DL-REG-FOR")) == 3)
+            told = told_of(office, "DL-REG-FOR")
+            assert sorted(r.to for r in told) == ["head", "holder", "supervisor"], "at once, and one message each"
+            assert all(f"已于 {past} 到期" in r.text.zh for r in told)
         assert office.kinds(handle.id).count("breached") == 1
+        lines = [e.text.zh for e in office.timeline[handle.id] if "rung" in e.data and law.id in str(e.data["rung"])]
+        assert len(lines) == 3 and sum("，已过期" in line for line in lines) == 2, lines
         await handle.terminate()
 
 
