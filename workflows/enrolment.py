@@ -131,8 +131,8 @@ class Enrolment(Process):
         return self.facts.model_copy(update={name: amended.new})
 
     async def amended(self, amended: Amended, recounted: Sequence[Deadline]) -> None:
-        """Days are counted by; receipts and numbers are read from the books when they are used. A changed record is a
-        question to whoever handles an application that lies at an agency."""
+        """Days are counted by; receipts and numbers are read from the books when they are used. Where an agency is told
+        something else by the record, its branch is told."""
         agency, _, attempt = amended.of.partition("/")
         if agency in self.registrations:
             self.registrations[agency].amended(amended, int(attempt))
@@ -141,8 +141,8 @@ class Enrolment(Process):
             self.facts = self._facts_by(amended)
         for deadline in recounted:
             self.hold(deadline)
-        if of_record and self.find_stage("notice").state is StageState.PENDING:
-            self.reentry.tell_all()
+        if of_record and self.registrations and self.find_stage("notice").state is StageState.PENDING:
+            self.reentry.amended(permit=amended.field == "hire.permit_issued")
 
     # --- the registration's date ------------------------------------------------------------------------------------
 

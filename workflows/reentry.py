@@ -7,7 +7,7 @@ agency becomes a question to a clerk. The case does not end before these questio
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.base import Text
 from schemas.enrolment import EnrolmentFacts
@@ -26,7 +26,7 @@ class Reentry:
     def __init__(self, case: "Enrolment") -> None:
         self._case = case
         self._one = asyncio.Lock()
-        self._questions: list[asyncio.Task[TaskResult]] = []
+        self._questions: list[asyncio.Task[Any]] = []
 
     async def run(self, back: Returned, agency: str) -> None:
         """Does the earlier step again, and all between where the return asked for it."""
@@ -47,20 +47,36 @@ class Reentry:
         """What the branch of an agency works with: not the other one's insurances or application, nor the day on which
         the facts were read and what was noticed on it."""
         case = self._case
-        facts, handled = case.facts, case.policy.agency(agency).insurances
-        return facts.model_copy(
+        insurances, application = self._told(agency)
+        return case.facts.model_copy(
             update={
-                "today": facts.permit_issued,
+                "today": case.facts.permit_issued,
                 "findings": [],
-                "insurances": [i for i in facts.insurances if i in handled],
-                "applications": {agency: facts.applications.get(agency)},
+                "insurances": insurances,
+                "applications": {agency: application},
             }
         )
 
-    def tell_all(self) -> None:
-        """The record was amended, by nobody's branch."""
-        for registration in self._case.registrations.values():
-            self._tell(registration)
+    def amended(self, *, permit: bool) -> None:
+        """The record was amended, by nobody's branch: it is read anew, and whoever tells an agency something else than
+        before is told. The day of the `permit` is on no application: only where one lies somebody looks whether the
+        agency, which counts the legal time by it, must hear of it."""
+        case = self._case
+        before = {agency: self._told(agency) for agency in case.registrations}
+
+        async def compare() -> None:
+            await case.record.read()
+            for other in case.registrations.values():
+                if self._told(other.agency) != before[other.agency] or (permit and other.stands):
+                    self._tell(other)
+
+        what = Text(zh="核对更正后的参保信息", en="comparing the amended record")
+        self._questions.append(case.spawn(case.supervised(what, compare, case.active_stage())))
+
+    def _told(self, agency: str) -> tuple[list[str], str | None]:
+        """What an agency is told, as the case knows it: its insurances, and the hash of everything else."""
+        facts, handled = self._case.facts, self._case.policy.agency(agency).insurances
+        return [i for i in facts.insurances if i in handled], facts.applications.get(agency)
 
     def _tell(self, other: "Registration") -> None:
         """The record has changed under the other branch."""
@@ -103,6 +119,6 @@ class Reentry:
         )
 
     async def all_checked(self) -> None:
-        """Until every question about a changed record is answered."""
-        if self._questions:
-            await asyncio.gather(*self._questions)
+        """Until every question about a changed record is answered, those included that come up meanwhile."""
+        while waiting := [q for q in self._questions if not q.done()]:
+            await asyncio.gather(*waiting)

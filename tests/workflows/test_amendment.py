@@ -14,7 +14,7 @@ from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_clock import festival
 from tests.workflows.test_dates import extend, told_of
 from tests.workflows.test_enrolment import pay, to_bureaus
-from tests.workflows.test_returning import at, refused
+from tests.workflows.test_returning import at, refused, told_otherwise
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Open = Callable[..., Any]
@@ -155,16 +155,25 @@ async def test_an_amended_permit_moves_both_dates_and_asks_where_an_application_
         await complete(handle, await office.task("registration.hand_in", where=at("social_bureau")), data=day)
         await office.task("registration.acceptance", where=at("social_bureau"))
         medical = await office.task("registration.hand_in", where=at("medical_bureau"))
+        office.facts = office.facts.model_copy(update={"permit_issued": date(2026, 8, 10)})
         await take(handle, "hire.permit_issued", date(2026, 8, 10), of="")
         dates = held(office, handle.id)
         assert [dates[f"DL-REG-FOR@{a}"].due for a in ("social_bureau", "medical_bureau")] == [date(2026, 9, 9)] * 2
         assert dates[LAW].breached and dates[LAW].met_at is not None, "handed in late, by the right day"
         question = await office.task("registration.record_changed", where=at("social_bureau"))
+        await complete(handle, question, "unaffected", {"reason": "机构处日期无误"})
+        # No application says the day of the permit: the hand-in not yet made goes on, by its new date. Only what its
+        # agency is told makes it begin anew, and what neither agency is told asks nobody.
+        await take(handle, "hire.residence_expires", date(2027, 9, 1), of="")
+        still = await office.task("registration.hand_in", where=at("medical_bureau"))
+        assert (still.id, still.deadlines[0].due) == (medical.id, date(2026, 9, 9))
+        told_otherwise(office, "medical_bureau")
+        await take(handle, "hire.monthly_wage", date(2026, 9, 16), of="")
         again = await office.task(
             "registration.hand_in", where=lambda t: t.id != medical.id and at("medical_bureau")(t)
         )
         assert again.spec.data["attempt"] == 2
-        await complete(handle, question, "unaffected", {"reason": "机构处日期无误"})
+        assert [t for t in office.open_tasks() if t.spec.kind == "registration.record_changed"] == []
         await complete(handle, again, data=day)
         for agency in ("social_bureau", "medical_bureau"):
             accepted = await office.task("registration.acceptance", where=at(agency))
@@ -172,9 +181,9 @@ async def test_an_amended_permit_moves_both_dates_and_asks_where_an_application_
             result = await office.task("registration.result", where=at(agency))
             await complete(handle, result, data={"approved_on": "2026-09-16"})
         await office.settle(lambda: len(office.tax_scopes) == 2)
-        await take(handle, "hire.work_permit_no", date(2026, 9, 16), of="")  # asked of both: both have approved
-        for agency in ("social_bureau", "medical_bureau"):
-            await complete(handle, await office.task("registration.record_changed", where=at(agency)))
+        told_otherwise(office, "social_bureau")
+        await take(handle, "hire.work_permit_no", date(2026, 9, 16), of="")  # told to the social bureau alone
+        await complete(handle, await office.task("registration.record_changed", where=at("social_bureau")))
         await pay(office, handle)
         await handle.result()
         assert office.open_tasks() == []
