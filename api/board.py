@@ -1,10 +1,11 @@
 """The supervisor's board: overdue, due today, at risk, unclaimed too long, waiting for an authority; work per
 clerk.
 
-Every figure carries the path of the list it counts; both use the same conditions (`store/cases.py`), so that the number
+Every figure carries the path of the list it counts; both use the same conditions (`store/board.py`), so that the number
 is the list's total.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -20,10 +21,10 @@ from runtime import clock
 from schemas.base import Text
 from schemas.board import BoardRow, BoardView, Figure, StageRow, WorkRow, WorkView
 from schemas.incidents import IncidentQuery
-from store import cases, escalations, incident_desk, policies, users
+from store import board as figures
+from store import escalations, incident_desk, policies, users
 from store.database import reading
 from store.inbox import sees_all
-from store.tables.processes import Process
 from store.users import Viewer
 
 router = APIRouter(tags=["board"])
@@ -32,7 +33,7 @@ WHOLE_SCHOOL = Text(zh="（全校）", en="(whole school)")
 
 
 def process_figures(values: dict[str, int], **more: str) -> dict[str, Figure]:
-    queries = cases.figure_queries()
+    queries = figures.figure_queries()
     return {name: figure_of("/processes", n, {**_set(queries[name]), **more}) for name, n in values.items()}
 
 
@@ -73,19 +74,18 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
     permissions.require_role(viewer, *permissions.BOARD_ROLES)
     now = clock.now()
     look = await views.lookup(s, viewer, [])
-    by_kind = await cases.figures_by(s, viewer, Process.kind, now)
-    by_unit = await cases.figures_by(s, viewer, Process.org_unit, now)
-    by_holder = await cases.tasks_by_holder(s, viewer, now)
-    by_agency = await cases.waiting_by_agency(s, viewer, now)
+    of_cases = await figures.of_cases(s, viewer, now)
+    by_holder = await figures.tasks_by_holder(s, viewer, now)
+    by_agency = await figures.waiting_by_agency(s, viewer, now)
     return BoardView(
         now=now,
-        totals=process_figures(await cases.figures(s, viewer, now))
+        totals=process_figures(figures.in_all(of_cases))
         | {"unclaimed": await _unclaimed(s, viewer, now)}
         | await _incidents(s, viewer)
         | await _escalations(s, viewer),
         by_process=[
-            BoardRow(key=str(kind), title=views.kind_title(str(kind)), figures=process_figures(n, kind=str(kind)))
-            for kind, n in by_kind.items()
+            BoardRow(key=kind, title=views.kind_title(kind), figures=process_figures(n, kind=kind))
+            for kind, n in figures.by_kind(of_cases).items()
         ],
         by_org_unit=[
             BoardRow(
@@ -93,30 +93,30 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
                 title=look.units.get(unit, Text(zh=unit, en=unit)) if unit else WHOLE_SCHOOL,
                 figures=process_figures(n, org_unit=unit or "-"),
             )
-            for unit, n in by_unit.items()
+            for unit, n in figures.by_unit(of_cases).items()
         ],
         by_person=[
             BoardRow(
                 key=holder or "-",
                 title=look.users.get(holder, Text(zh=holder, en=holder)) if holder else NOBODY,
-                figures=_task_figures(n, holder or "-"),
+                figures=_task_figures({name: n[name] for name in figures.HOLDS}, holder or "-"),
             )
             for holder, n in by_holder.items()
         ],
         by_agency=[_agency_row(agency, n) for agency, n in by_agency.items()],
         by_stage=await _stages(s, viewer, now),
-        work=await _work(s, look, now) if sees_all(viewer) else None,
+        work=await _work(s, look, by_holder) if sees_all(viewer) else None,
     )
 
 
 async def _unclaimed(s: AsyncSession, viewer: Viewer, now: datetime) -> Figure:
-    return figure_of("/tasks", await cases.unclaimed(s, viewer, now), {"view": "all", "unclaimed": "true"})
+    return figure_of("/tasks", await figures.unclaimed(s, viewer, now), {"view": "all", "unclaimed": "true"})
 
 
 async def _stages(s: AsyncSession, viewer: Viewer, now: datetime) -> list[StageRow]:
     """Kinds by name, and in each the stages in their order."""
-    found = {(kind, stage): values for kind, stage, values in await cases.by_stage(s, viewer, now)}
-    known = await cases.stages_of(s, {kind for kind, _ in found})
+    found = await figures.by_stage(s, viewer, now)
+    known = await figures.stages_of(s, {kind for kind, _ in found})
     places = {place: i for i, place in enumerate(known)}
     return [
         StageRow(
@@ -130,10 +130,11 @@ async def _stages(s: AsyncSession, viewer: Viewer, now: datetime) -> list[StageR
     ]
 
 
-async def _work(s: AsyncSession, look: views.Lookup, now: datetime) -> WorkView:
+async def _work(s: AsyncSession, look: views.Lookup, by_holder: Mapping[str | None, figures.Figures]) -> WorkView:
     """Every active clerk, also who holds nothing."""
+    nothing = dict.fromkeys(figures.WORK, 0)
     clerks = await users.logins_with_role(s, "clerk")
-    held = await cases.work_of(s, clerks, now)
+    held = {who: {name: by_holder.get(who, nothing)[name] for name in figures.WORK} for who in clerks}
     fair = shares({who: n["open"] for who, n in held.items()}, look.substitutes, look.users)
     return WorkView(
         share=fair.share,

@@ -14,9 +14,8 @@ from api.board import process_figures
 from api.sign_in import CurrentViewer
 from runtime import clock
 from schemas.board import Picture, PictureStage
-from store import cases
+from store import board
 from store.database import reading
-from store.tables.processes import Process
 from store.users import Viewer
 
 router = APIRouter(tags=["board"])
@@ -32,9 +31,9 @@ async def pictures(s: AsyncSession, viewer: Viewer) -> list[Picture]:
     """The kinds of which there are open cases."""
     permissions.require_role(viewer, *permissions.BOARD_ROLES)
     now = clock.now()
-    totals = {str(kind): n for kind, n in (await cases.figures_by(s, viewer, Process.kind, now)).items() if kind}
-    here = {(kind, stage): n for kind, stage, n in await cases.by_stage(s, viewer, now)}
-    known = await cases.stages_of(s, totals)
+    totals = board.by_kind(await board.of_cases(s, viewer, now))
+    here = await board.by_stage(s, viewer, now)
+    known = await board.stages_of(s, totals)
     found: list[Picture] = []
     for kind, values in totals.items():
         own = [(code, stage) for (of, code), stage in known.items() if of == kind]
@@ -45,7 +44,7 @@ async def pictures(s: AsyncSession, viewer: Viewer) -> list[Picture]:
                     title=stage.title,
                     heat=heat(here[kind, code]["open"], here[kind, code]["overdue"]) if (kind, code) in here else 0,
                     figures=process_figures(
-                        here.get((kind, code), dict.fromkeys(cases.FIGURES, 0)), kind=kind, stage=code
+                        here.get((kind, code), dict.fromkeys(board.FIGURES, 0)), kind=kind, stage=code
                     ),
                 )
                 for code, stage in group

@@ -34,7 +34,8 @@ from embedded.postgres import DATABASE
 from runtime import clock
 from runtime.settings import get_settings
 from schemas.api import TaskQuery, TaskViewName
-from store import cases, database, inbox, inbox_counts, urgency
+from store import board as figures
+from store import cases, database, inbox, inbox_counts, tallies, urgency
 from store.database import reading
 from store.tables.processes import Process, Task
 from store.users import Viewer, find_session
@@ -79,6 +80,11 @@ def _fill(dsn: str, open_tasks: int, closed_tasks: int, users: int) -> None:
         link.execute("CHECKPOINT")
 
 
+def _tidied(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as link:
+        link.execute("VACUUM (ANALYZE) tallies")
+
+
 def _drawn(dsn: str, open_tasks: int, closed_tasks: int) -> tuple[str, list[str], list[str], list[str]]:
     """The size, and what will be asked for: names as often as people bear them, tasks, users."""
     with psycopg.connect(dsn) as link:
@@ -104,7 +110,10 @@ async def office(open_tasks: int, closed_tasks: int, users: int, port: int) -> A
 
 @asynccontextmanager
 async def opened(database_url: str, open_tasks: int, closed_tasks: int) -> AsyncIterator[Office]:
-    """The application before a filled database."""
+    """The application before a filled database, with its tallies as a running installation keeps them."""
+    await database.configure(database_url)
+    await tallies.fold()
+    await asyncio.to_thread(_tidied, database_url.replace("+psycopg", ""))
     drawn = await asyncio.to_thread(_drawn, database_url.replace("+psycopg", ""), open_tasks, closed_tasks)
     async with application(database_url) as url, httpx2.AsyncClient(base_url=url, timeout=60) as http:
         yield Office(open_tasks, database_url, url, http, *drawn)
@@ -241,8 +250,8 @@ async def check_counts(place: Office, rng: random.Random, people: int) -> int:
                 assert said == rows, f"{login} {view}: counts say {said}, the list has {rows}"
                 compared += len(said)
         boss = await viewer_of(s, "supervisor0")
-        for name, number in (await cases.figures(s, boss, now)).items():
-            query = cases.figure_queries()[name]
+        for name, number in figures.in_all(await figures.of_cases(s, boss, now)).items():
+            query = figures.figure_queries()[name]
             rows = await s.scalar(select(func.count()).select_from(Process).where(*cases.filters(query, now)))
             assert number == rows, f"board {name}: {number}, the list has {rows}"
             compared += 1

@@ -1,54 +1,35 @@
-"""Lists of processes, one process with all that belongs to it, and the figures of the board.
+"""Lists of processes, and one process with all that belongs to it.
 
-The board counts with exactly the conditions that `filters` puts on the list, so that every number is its list's total.
+`store/board.py` counts with exactly the conditions that `filters` puts on the list, so that every number is its list's
+total.
 """
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Executable,
-    String,
-    and_,
-    any_,
     func,
-    literal,
-    null,
-    or_,
     select,
-    true,
     tuple_,
-    union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from schemas.api import ProcessQuery
-from schemas.process import Stage
-from store import inbox_events, tallies, urgency, words
+from store import inbox_events, urgency, words
 from store.inbox import (
-    MONEY_KINDS,
-    SEES_MONEY,
     instant_of,
-    joined,
     make_cursor,
     open_cursor,
     process_visible,
-    sees_all,
 )
-from store.projection import AGENCIES
-from store.tables.counting import Tally
 from store.tables.desk import InboxEvent
 from store.tables.processes import Comment, Process, Task, Timeline
 from store.users import Viewer
 
 OPEN = ("running", "waiting", "suspended")
-FIGURES = ("open", "overdue", "due_today", "at_risk", "waiting", "forecast_late")
-WORK = ("open", "overdue", "due_week")
 
 
 @dataclass(frozen=True)
@@ -167,166 +148,3 @@ async def holders(session: AsyncSession, process_ids: list[str]) -> dict[str, li
     for process_id, holder in rows:
         found.setdefault(process_id, []).append(str(holder))
     return found
-
-
-# --- the board -------------------------------------------------------------------------------------------------------
-
-
-def figure_queries() -> dict[str, ProcessQuery]:
-    """The lists behind the board's figures."""
-    return {
-        "open": ProcessQuery(state="open"),
-        "overdue": ProcessQuery(overdue=True),
-        "due_today": ProcessQuery(due_today=True),
-        "at_risk": ProcessQuery(at_risk=True),
-        "waiting": ProcessQuery(waiting_for="any"),
-        "forecast_late": ProcessQuery(forecast_late=True),
-    }
-
-
-def _tallied(viewer: Viewer) -> ColumnElement[bool] | None:
-    """`process_visible`, said of tallies; None where it depends on the person a case is about."""
-    if sees_all(viewer):
-        return true()
-    if any(hat.has("employee") and hat.person_id for hat in viewer.hats):
-        return None
-    money = [hat for hat in viewer.hats if hat.has(*SEES_MONEY)]
-    units = {unit for hat in viewer.hats if hat.has("college") for unit in hat.org_units}
-    return or_(Tally.kind.in_(MONEY_KINDS if money else ()), Tally.org_unit.in_(units))
-
-
-async def figures_by(
-    session: AsyncSession, viewer: Viewer, column: Any, now: datetime
-) -> dict[str | None, dict[str, int]]:
-    """The figures per value of a column of `processes` (kind, org unit; for None: in all); open processes only."""
-    visible = _tallied(viewer)
-    if visible is not None:
-        shared = getattr(Tally, column.key) if column is not None else literal("")
-        counted = tallies.figures(now)
-        where: tuple[ColumnElement[bool], ...] = (tallies.relevant(("process",), now), visible)
-        present = counted[0] > 0
-    else:
-        shared = column if column is not None else literal("")
-        counted = [func.count().filter(*filters(q, now)).label(name) for name, q in figure_queries().items()]
-        where, present = (process_visible(viewer), Process.closed_at.is_(None)), true()
-    statement = select(shared, *counted).where(*where).group_by(shared).having(present).order_by(shared)
-    return {row[0] or None: row[1] for row in await _named(session, statement, FIGURES)}
-
-
-async def figures(session: AsyncSession, viewer: Viewer, now: datetime) -> dict[str, int]:
-    """The board's totals."""
-    return (await figures_by(session, viewer, None, now)).get(None, dict.fromkeys(FIGURES, 0))
-
-
-async def waiting_by_agency(session: AsyncSession, viewer: Viewer, now: datetime) -> dict[str, dict[str, int]]:
-    """Per authority: how many wait for it, and how many of these are overdue or at risk."""
-    visible = _tallied(viewer)
-    found: dict[str, dict[str, int]] = {agency: {} for agency in AGENCIES}
-    for agency, values in found.items():
-        if visible is not None:
-            columns = tallies.figures(now)
-            statement = select(columns[4], columns[1], columns[3]).where(
-                tallies.relevant(("agency",), now), Tally.key == agency, visible
-            )
-        else:
-            statement = select(
-                func.count(),
-                func.count().filter(urgency.overdue(Process, now)),
-                func.count().filter(urgency.at_risk(Process, now)),
-            ).where(process_visible(viewer), urgency.waiting_for(agency))
-        row = (await session.execute(statement)).one()
-        values.update(zip(("waiting", "overdue", "at_risk"), map(int, row), strict=True))
-    return found
-
-
-async def tasks_by_holder(session: AsyncSession, viewer: Viewer, now: datetime) -> dict[str | None, dict[str, int]]:
-    """Open tasks per holder (None: held by nobody), with how urgent they are."""
-    if sees_all(viewer):
-        counted = tallies.figures(now)[:4]
-        held = select(Tally.key, *counted).where(tallies.relevant(("holder",), now)).group_by(Tally.key)
-        free = select(null(), *counted).where(
-            tallies.relevant(("free",), now), func.cardinality(Tally.names) == 0
-        )  # fmt: skip
-        both = union_all(held, free).subquery()
-        statement = select(both).where(both.c.open > 0).order_by(both.c[0])
-    else:
-        statement = (
-            select(
-                Task.holder,
-                func.count(),
-                func.count().filter(urgency.overdue(Task, now)),
-                func.count().filter(urgency.due_today(Task, now)),
-                func.count().filter(urgency.at_risk(Task, now)),
-            )
-            .select_from(Task)
-            .join(Process, Process.id == Task.process_id)
-            .where(and_(Task.closed_at.is_(None), process_visible(viewer)))
-            .group_by(Task.holder)
-            .order_by(Task.holder)
-        )
-    return dict(await _named(session, statement, FIGURES[:4]))
-
-
-async def by_stage(session: AsyncSession, viewer: Viewer, now: datetime) -> list[tuple[str, str, dict[str, int]]]:
-    """Kind, stage and figures of the open cases that are in a stage now."""
-    visible = _tallied(viewer)
-    if visible is not None:
-        kind: Any = Tally.kind
-        stage: Any = Tally.key
-        counted = tallies.figures(now)
-        where: tuple[ColumnElement[bool], ...] = (tallies.relevant(("stage",), now), visible)
-        present = counted[0] > 0
-    else:
-        kind, stage = Process.kind, func.unnest(Process.active_stages).column_valued("stage")
-        counted = [func.count().filter(*filters(q, now)).label(name) for name, q in figure_queries().items()]
-        where, present = (process_visible(viewer), Process.closed_at.is_(None)), true()
-    statement = select(kind, stage, *counted).where(*where).group_by(kind, stage).having(present)
-    rows: Sequence[Any] = (await session.execute(statement)).all()
-    return [(r[0], r[1], dict(zip(FIGURES, map(int, r[2:]), strict=True))) for r in rows]
-
-
-async def stages_of(session: AsyncSession, kinds: Collection[str]) -> dict[tuple[str, str], Stage]:
-    """The stages of these kinds, as their newest case has them, in the order in which cases pass them."""
-    found: dict[tuple[str, str], Stage] = {}
-    for kind in sorted(kinds):
-        newest = select(Process.stages).where(Process.kind == kind, func.jsonb_array_length(Process.stages) > 0)
-        stages = await session.scalar(newest.order_by(Process.started_at.desc(), Process.id.desc()).limit(1))
-        ordered = sorted((Stage.model_validate(s) for s in stages or []), key=lambda s: s.column)
-        found.update({(kind, s.code): s for s in ordered})
-    return found
-
-
-async def unclaimed(session: AsyncSession, viewer: Viewer, now: datetime) -> int:
-    """Tasks that nobody took for too long."""
-    if sees_all(viewer):
-        free = (Tally.about == "free", Tally.what == "opened", func.cardinality(Tally.names) == 0)
-        return (await session.execute(select(tallies.unclaimed(now)).where(*free))).scalar_one()
-    return (
-        await session.execute(
-            joined(func.count()).where(process_visible(viewer), urgency.unclaimed(Task, now))
-        )
-    ).scalar_one()  # fmt: skip
-
-
-async def work_of(session: AsyncSession, holders: Collection[str], now: datetime) -> dict[str, dict[str, int]]:
-    """Open tasks in the hands of each of them, how many are overdue, and due later this week."""
-    counted = tallies.figures(now)
-    statement = (
-        select(Tally.key, counted[0], counted[1], tallies.due_week(now))
-        .where(
-            tallies.relevant(("holder",), now, tallies.LOOKS_A_WEEK_AHEAD),
-            Tally.key == any_(literal(list(holders), ARRAY(String))),
-        )
-        .group_by(Tally.key)
-    )
-    found: dict[str, dict[str, int]] = {who: dict.fromkeys(WORK, 0) for who in holders}
-    found |= {str(key): values for key, values in await _named(session, statement, WORK)}
-    return found
-
-
-async def _named(
-    session: AsyncSession, statement: Executable, names: Sequence[str]
-) -> list[tuple[str | None, dict[str, int]]]:
-    """Rows of a key and figures."""
-    rows: Sequence[Any] = (await session.execute(statement)).all()
-    return [(row[0], dict(zip(names, map(int, row[1:]), strict=True))) for row in rows]

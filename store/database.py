@@ -22,6 +22,8 @@ from runtime.settings import get_settings
 _engine: AsyncEngine | None = None
 # A connection that was used so lately is taken as it is; asking it first would cost each click several round trips.
 TRUSTED_SECONDS = 1.0
+# Many people ask little: a statement that waits for parallel workers waits longer for them than it computes.
+SETTINGS = ("timezone=UTC", "lock_timeout=10s", "max_parallel_workers_per_gather=0")
 # What is raised while the database is away, or does not get to a statement: the same may be asked again.
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
@@ -43,7 +45,7 @@ def _create(url: str) -> AsyncEngine:
         # The connection used last goes first: what is not needed lies idle, and none is opened for one use only.
         pool_use_lifo=True,
         pool_timeout=5,
-        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=10s"},
+        connect_args={"connect_timeout": 5, "options": " ".join(f"-c {setting}" for setting in SETTINGS)},
     )
     _ask_the_idle(made)
     return made

@@ -29,7 +29,7 @@ from sqlalchemy import (
     union_all,
 )  # fmt: skip
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, defer, load_only
 
 from schemas.api import TaskQuery
 from store import urgency, words
@@ -44,6 +44,16 @@ SEES_ALL = ("clerk", "supervisor", "head", "auditor", "admin")
 SEES_MONEY = ("payroll", "finance")
 MONEY_KINDS = ("tax_payment", "reimbursement")
 BEHALF_ROLES = ("college", "employee")
+# What a line of a list says of its task and process. The rest is half of what would be read, and not asked for.
+LINE = (
+    defer(Task.search, raiseload=True),
+    defer(Task.result, raiseload=True),
+    load_only(
+        *(Process.id, Process.kind, Process.title, Process.subject, Process.org_unit, Process.started_by),
+        Process.clock_offset_seconds,
+        raiseload=True,
+    ),
+)
 
 
 class BadCursor(ValueError):
@@ -286,7 +296,7 @@ def page_statement(
         heads.append(select(one).select_from(group).join(one, true()))
     found = union_all(*heads).subquery()
     top = _first(select(found), found.c, query.view, limit).subquery()
-    chosen = joined(Task, Process).join(top, top.c.id == Task.id)
+    chosen = joined(Task, Process).join(top, top.c.id == Task.id).options(*LINE)
     return _first(chosen, top.c, query.view, limit)
 
 

@@ -6,9 +6,11 @@ every transaction (`tests/api/test_tallies.py`); only triggers (`store/tables/co
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     String,
     and_,
     case,
@@ -22,72 +24,94 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union_all,
 )  # fmt: skip
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from domain.times import at
+from domain.times import at, day_of
 from runtime import clock
 from store.database import session as transaction
 from store.tables.counting import Tally, TaskGroup
 from store.urgency import shanghai_day, unclaimed_since
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ABOUT = ("free", "held", "holder", "process", "agency", "stage")
+ABOUT = ("free", "held", "holder", "process", "agency", "stage")  # what becomes urgent
+INSTANTS = ("due", "start", "late")  # when it does
 FIGURES = ("open", "overdue", "due_today", "at_risk")
-LASTING = ("opened", "date")  # their day is asked for, however long ago it was
-LONG_AGO = timedelta(hours=48)  # far enough behind now for every reader's clock
+LONG_AGO = timedelta(hours=6)  # far enough behind now for every reader's clock
 LOOKS_AHEAD = timedelta(days=1)  # nothing that counts today becomes urgent later than this
-LOOKS_A_WEEK_AHEAD = timedelta(weeks=1)  # the same of what counts this week
+LOOKS_A_WEEK_AHEAD = timedelta(weeks=1)  # the same of what becomes due this week
 _DIMENSIONS = (Tally.about, Tally.key, Tally.kind, Tally.org_unit, Tally.names, Tally.clock, Tally.what)
 
 
-def figures(now: datetime, names: Sequence[str] = ()) -> list[ColumnElement[int]]:
+def figures(now: datetime, names: Sequence[str] = (), of: type[Tally] = Tally) -> list[ColumnElement[int]]:
     """Sums named open, overdue, due_today, at_risk, waiting, forecast_late; what excludes one of `names` is taken
     off."""
-    n = case((func.cardinality(Tally.names) == 0, Tally.n), else_=-Tally.n) if names else Tally.n
-    ahead = Tally.clock * text("interval '1 second'")
-    today = shanghai_day(Tally.at + ahead) == shanghai_day(literal(now) + ahead)
+    n = case((func.cardinality(of.names) == 0, of.n), else_=-of.n) if names else of.n
+    today = _in_same("day", of, now)
 
     def total(*where: ColumnElement[bool]) -> ColumnElement[int]:
         return func.coalesce(func.sum(n).filter(*where), 0)
 
-    late = total(Tally.what == "due", Tally.at < now)
+    late = total(of.what == "due", of.at < now)
     return [
-        total(Tally.what == "open").label("open"),
+        total(of.what == "open").label("open"),
         late.label("overdue"),
-        total(Tally.what == "due", Tally.at >= now, today).label("due_today"),
-        (total(Tally.what == "start", Tally.at < now) - late).label("at_risk"),
-        total(Tally.what == "waiting").label("waiting"),
-        (total(Tally.what == "late", Tally.at < now) - late).label("forecast_late"),
+        total(of.what == "due", of.at >= now, today).label("due_today"),
+        (total(of.what == "start", of.at < now) - late).label("at_risk"),
+        total(of.what == "waiting").label("waiting"),
+        (total(of.what == "late", of.at < now) - late).label("forecast_late"),
     ]
 
 
-def unclaimed(now: datetime) -> ColumnElement[int]:
-    """How many free tasks nobody took for too long: a sum over tallies about `free` without excluded users."""
-    return func.coalesce(func.sum(Tally.n).filter(Tally.what == "opened", Tally.at < unclaimed_since(now)), 0)
+def unclaimed(now: datetime) -> Select[int]:
+    """How many free tasks nobody took for too long: all but those of the last days, of which there are few."""
+    free = and_(Tally.about == "holder", Tally.what == "open", Tally.at == EPOCH, Tally.key == "")
+    lately = and_(Tally.about == "opened", Tally.what == "open", Tally.at >= unclaimed_since(now))
+    sums = [select(func.coalesce(func.sum(Tally.n), 0)).where(of).scalar_subquery() for of in (free, lately)]
+    return select(sums[0] - sums[1])
 
 
 async def dates(session: AsyncSession, first: date, last: date, authority: str | None) -> dict[tuple[date, str], int]:
     """How many unmet deadlines of open cases there are per day and legal kind, from the first to the last day."""
     day = shanghai_day(Tally.at).label("day")
-    where = [Tally.about == "date", Tally.at >= at(first, "00:00"), Tally.at <= at(last, "00:00")]
+    where = [Tally.about == "date", Tally.what == "date", Tally.at >= at(first, "00:00"), Tally.at <= at(last, "00:00")]
     where += [Tally.key == authority] if authority else []
     statement = select(day, Tally.kind, func.sum(Tally.n)).where(*where).group_by(day, Tally.kind)
     rows = await session.execute(statement.having(func.sum(Tally.n) > 0))
     return {(on, kind): int(n) for on, kind, n in rows}
 
 
-def due_week(now: datetime) -> ColumnElement[int]:
-    """What becomes due later this week; over the tallies that are `relevant` for a week."""
-    ahead = Tally.clock * text("interval '1 second'")
-    weeks = (func.date_trunc("week", shanghai_day(on + ahead)) for on in (Tally.at, literal(now)))
-    this_week = next(weeks) == next(weeks)
-    return func.coalesce(func.sum(Tally.n).filter(Tally.what == "due", Tally.at >= now, this_week), 0)
+def relevant(about: Sequence[str], now: datetime) -> ColumnElement[bool]:
+    """The tallies that say something about today."""
+    return and_(Tally.about.in_(about), Tally.what.in_(("open", "waiting", *INSTANTS)), Tally.at < now + LOOKS_AHEAD)
 
 
-def relevant(about: Sequence[str], now: datetime, ahead: timedelta = LOOKS_AHEAD) -> ColumnElement[bool]:
-    """The tallies that say something about now, or about the time from now until so far ahead."""
-    return and_(Tally.about.in_(about), Tally.at < now + ahead)
+def by_holder(now: datetime) -> Select[Any]:
+    """Holders (None: nobody), and how many open tasks are in their hands, overdue, due today, at risk, and due later
+    this week. Rows of the days after today are read beside those that `relevant` gives, each sort by its index."""
+    soon, week = now + LOOKS_AHEAD, now + LOOKS_A_WEEK_AHEAD
+    later = and_(Tally.about == "holder", Tally.what == "due", Tally.at >= soon, Tally.at < week)
+    columns = (Tally.key, Tally.what, Tally.at, Tally.clock, Tally.n)
+    read = union_all(*(select(*columns).where(where) for where in (relevant(("holder",), now), later))).subquery()
+    row = aliased(Tally, read)
+    counted = [*figures(now, of=row)[:4], _due_week(row, now)]
+    statement = select(func.nullif(row.key, ""), *counted).group_by(row.key).having(counted[0] > 0)
+    return statement.order_by(row.key)
+
+
+def _due_week(row: type[Tally], now: datetime) -> ColumnElement[int]:
+    return func.coalesce(func.sum(row.n).filter(row.what == "due", row.at >= now, _in_same("week", row, now)), 0)
+
+
+def _in_same(period: Literal["day", "week"], row: type[Tally], now: datetime) -> ColumnElement[bool]:
+    """Whether an instant from now on is in the Shanghai day, or week, that now is, on the clock of the tally. Nearly
+    every clock is the installation's: for these it is a comparison, and no arithmetic for each row."""
+    ahead = row.clock * text("interval '1 second'")
+    on, today = (func.date_trunc(period, shanghai_day(instant + ahead)) for instant in (row.at, literal(now)))
+    days = 1 if period == "day" else 7 - day_of(now).weekday()
+    return case((row.clock == 0, row.at < at(day_of(now) + timedelta(days=days), "00:00")), else_=on == today)
 
 
 def of_groups(
@@ -106,17 +130,11 @@ def of_groups(
 async def fold() -> int:
     """Merges tallies that say the same, and all that has long been urgent. A chore; how many rows are left of them."""
     long_ago = clock.now() - LONG_AGO
-    touched = select(Tally.about, Tally.at, Tally.key).where(Tally.fresh).distinct().cte("touched")
-    aged = and_(Tally.about.in_(ABOUT), Tally.what.not_in(LASTING), Tally.at > EPOCH, Tally.at < long_ago)
-    gone = (
-        delete(Tally)
-        .where(or_(aged, tuple_(Tally.about, Tally.at, Tally.key).in_(select(touched))))
-        .returning(Tally.__table__)
-        .cte("gone")
-    )
-    instant = case((and_(gone.c.what.not_in(LASTING), gone.c.at < long_ago), literal(EPOCH)), else_=gone.c.at).label(
-        "at"
-    )
+    place = (Tally.about, Tally.what, Tally.at, Tally.key)
+    touched = select(*place).where(Tally.fresh).distinct().cte("touched")
+    aged = and_(Tally.about.in_(ABOUT), Tally.what.in_(INSTANTS), Tally.at > EPOCH, Tally.at < long_ago)
+    gone = delete(Tally).where(or_(aged, tuple_(*place).in_(select(touched)))).returning(Tally.__table__).cte("gone")
+    instant = case((and_(gone.c.about.in_(ABOUT), gone.c.at < long_ago), literal(EPOCH)), else_=gone.c.at).label("at")
     dimensions = [*(gone.c[d.key] for d in _DIMENSIONS), instant]
     merged = select(*dimensions, func.sum(gone.c.n), false()).group_by(*dimensions).having(func.sum(gone.c.n) != 0)
     columns = [*(d.key for d in _DIMENSIONS), "at", "n", "fresh"]

@@ -42,7 +42,7 @@ TEMPLATE = "baoqi_template"
 SHARED_MEMORY = Path("/dev/shm")
 ROOM = 2 * 1024**3  # a worker of `-n` takes some 200 MB
 # Databases of a minute need no vacuum, and what is written ahead of them is not kept.
-SMALL = ["-c", "autovacuum=off", "-c", "min_wal_size=32MB", "-c", "max_wal_size=128MB"]
+SMALL = ["-c", "shared_buffers=64MB", "-c", "autovacuum=off", "-c", "min_wal_size=32MB", "-c", "max_wal_size=128MB"]
 # A case whose workflow task fails is named by the server after two failures, not after minutes.
 HALTED_SOON = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"
 CHROMIUM_ARGUMENTS = [

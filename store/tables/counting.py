@@ -33,14 +33,14 @@ class TaskGroup(Base):
 class Tally(Base):
     """So many more (or fewer) open tasks or processes of a sort.
 
-    `about` and `key`: `free` and `held` (a group's id), `holder` (a login), `done` (who completed or returned it: the
-    only ones counted when closed), `process` (empty), `agency` (who is waited for), `stage` (an active one), `date`
-    (the authority of an unmet deadline, whose legal kind is the `kind` and whose day is the instant). `kind`:
-    of task or process; empty for a holder. `names`: empty, or the users who are excluded from these tasks, which are
-    then counted a second time, to be taken off. `what`: `open`, `waiting`, `opened` (free tasks, `at` the Shanghai day
-    of their opening), or `due`, `start` and `late`, which count what becomes overdue, at risk, or will be late by the
-    forecast, `at` an instant of the installation's clock; `clock` is what the case is ahead of it. What counts at any
-    hour stands `at` the epoch, as does what has long been overdue or at risk.
+    `about` and `key`: `free` and `held` (a group's id), `holder` (a login; empty for free ones), `opened` (free ones,
+    `at` the Shanghai day of their opening), `done` (who completed or returned it: the only ones counted when closed),
+    `process` (empty), `agency` (who is waited for), `stage` (an active one), `date` (the authority of an unmet
+    deadline, whose legal kind is the `kind` and whose day is the instant). `kind`: of task or process; empty for
+    `holder` and `opened`. `names`: empty, or the users who are excluded from these tasks, which are then counted a
+    second time, to be taken off. `what`: `open`, `waiting`, or `due`, `start` and `late`, which count what becomes
+    overdue, at risk, or will be late by the forecast, `at` an instant of the installation's clock; `clock` is what the
+    case is ahead of it. What counts at any hour stands `at` the epoch, as does what has long been overdue or at risk.
     """
 
     __tablename__ = "tallies"
@@ -56,7 +56,16 @@ class Tally(Base):
     n: Mapped[int]
     fresh: Mapped[bool]  # not folded yet
     __table_args__ = (
-        Index("ix_tallies_sum", "about", "at", "key"),
+        Index("ix_tallies_sum", "about", "what", "at", "key"),
+        # The board reads those of every holder: from the index alone, wherever the rows lie.
+        Index(
+            "ix_tallies_holder",
+            "what",
+            "at",
+            "key",
+            postgresql_include=["clock", "n"],
+            postgresql_where=text("about = 'holder'"),
+        ),
         Index("ix_tallies_fresh", "id", postgresql_where=text("fresh")),
     )
 
@@ -88,15 +97,18 @@ LANGUAGE sql STABLE AS $$
   FROM (VALUES
     (CASE WHEN t.holder IS NULL THEN 'free' ELSE 'held' END, t.group_id::text, t.kind, '{}'::text[]),
     (CASE WHEN t.holder IS NULL THEN 'free' ELSE 'held' END, t.group_id::text, t.kind, nullif(t.excluded, '{}')),
-    ('holder', t.holder, '', '{}')
+    ('holder', coalesce(t.holder, ''), '', '{}')
   ) AS s (about, key, kind, names), (VALUES
     ('open', 'epoch'::timestamptz),
-    ('opened', date_trunc('day', t.opened_at - t.clock_offset_seconds * interval '1 second', 'Asia/Shanghai')),
     ('due', t.next_due_at - t.clock_offset_seconds * interval '1 second'),
     ('start', least(t.latest_start, t.next_due_at) - t.clock_offset_seconds * interval '1 second')
   ) AS w (what, instant)
-  WHERE t.closed_at IS NULL AND s.key IS NOT NULL AND s.names IS NOT NULL
-    AND CASE w.what WHEN 'open' THEN true WHEN 'opened' THEN s.about = 'free' ELSE t.next_due_at IS NOT NULL END
+  WHERE t.closed_at IS NULL AND s.names IS NOT NULL
+    AND (w.what = 'open' OR t.next_due_at IS NOT NULL)
+  UNION ALL
+  SELECT 'opened', '', '', '', '{}', 0, 'open',
+    date_trunc('day', t.opened_at - t.clock_offset_seconds * interval '1 second', 'Asia/Shanghai')
+  WHERE t.closed_at IS NULL AND t.holder IS NULL
   UNION ALL
   SELECT 'done', d.name, t.kind, '', '{}', t.clock_offset_seconds, 'open', 'epoch'
   FROM (VALUES (t.completed_by), (nullif(t.completed_for, t.completed_by))) AS d (name)
