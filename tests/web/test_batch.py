@@ -73,12 +73,18 @@ async def test_answers_have_shared_and_own_values_and_what_was_refused_comes_bac
     await page.wait_for_selector("#f-all-approved_on")
     for n, task in enumerate(tasks):
         await page.fill(f"[name='own.{task}.number']", "MED" if n == 1 else f"MED000{n}")
+    async with page.context.expect_page() as opened:  # to look at one leaves the batch where it is
+        await page.click("#batch-rows a[href^='/tasks/']")
+    await (await opened.value).close()
+    await page.reload()
+    assert await page.input_value(f"[name='own.{tasks[2]}.number']") == "MED0002", "typed before the reload"
     await page.click("#batch-form .btn-primary")
     await page.wait_for_selector("#batch-result")
     assert await page.locator("#batch-result .mark.done").count() == 2
     assert await page.locator("#batch-rows tbody tr").count() == 1  # the refused one, as it was typed
     assert await page.input_value(f"[name='own.{tasks[1]}.number']") == "MED"
     assert "4" in await text(page, "#batch-rows .fault")
+    assert not await page.evaluate("Object.keys(sessionStorage).filter(k => k.startsWith('baoqi.batch')).length")
     await page.fill(f"[name='own.{tasks[1]}.number']", "MED0001")
     await page.click("#batch-form .btn-primary")
     await page.wait_for_function("document.querySelectorAll('#batch-result tbody tr').length === 1")
