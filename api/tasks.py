@@ -121,12 +121,14 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
 
 
 async def withdrawable(s: AsyncSession, viewer: Viewer, task: Task) -> bool:
-    """Whether the viewer gave this answer and nobody works on what it opened: an open follower without a draft. Whoever
-    only claimed it has not acted. The process may know more (something has begun outside) and has the last word."""
+    """Whether the viewer gave this answer and nobody works on what it opened: an open follower without a draft, or a
+    signature beside which others are still asked. Whoever only claimed it has not acted. The process may know more
+    (something has begun outside) and has the last word."""
     if task.state != "completed" or task.completed_by != viewer.username:
         return False
     following = await cases.following(s, task)
-    return bool(following) and all(f.state == "ready" and f.draft is None for f in following)
+    opened = bool(following) or await cases.signed_beside(s, task)
+    return opened and all(f.state == "ready" and f.draft is None for f in following)
 
 
 def _outcome(kind: str, code: str) -> OutcomeView:

@@ -47,7 +47,8 @@ class TaskSpec(Payload):
     `subject` is a person's id; `excluded` are users who may not complete it (four eyes); `data` are ids and codes
     only. `return_to`: the earlier steps to which it may be returned; `after`: the key of the task whose answer opened
     it and may be withdrawn while nobody has acted on this one; `former`: the answer that was given when the step was
-    done before, to begin with. `runs_on`: it can be done while the case is suspended."""
+    done before, to begin with; `again`: the key of the task that this one goes on with, in the same hands and with
+    their draft. `runs_on`: it can be done while the case is suspended."""
 
     key: str  # unique in the process, with occurrence: "verification/1"
     kind: str  # "enrolment.verification"
@@ -66,6 +67,7 @@ class TaskSpec(Payload):
     return_to: list[ReturnTarget] = []
     after: str | None = None
     former: str | None = None  # a submission's id
+    again: str | None = None
     runs_on: bool = False
     sign: SignGroup | None = None  # where it is one signature of a countersign
 

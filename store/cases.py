@@ -106,6 +106,20 @@ async def following(session: AsyncSession, task: Task, *, lock: bool = False) ->
     return list(await session.scalars(statement))
 
 
+async def signed_beside(session: AsyncSession, task: Task) -> bool:
+    """Whether a signature led to nothing yet, because others of its countersign are asked at the same time."""
+    sign = task.spec.get("sign")
+    if not sign or sign["mode"] == "in_turn":
+        return False
+    beside = select(Task.id).where(
+        Task.process_id == task.process_id,
+        Task.closed_at.is_(None),
+        Task.spec["sign"]["id"].astext == sign["id"],
+        Task.spec["again"].astext.is_distinct_from(task.key),  # taken back, and asked again
+    )
+    return await session.scalar(beside.limit(1)) is not None
+
+
 async def timeline_of(session: AsyncSession, process_id: str) -> list[Timeline | InboxEvent]:
     """What the process and the inbox say of a case, by time; the process's own lines keep their order."""
     rows = await session.scalars(select(Timeline).where(Timeline.process_id == process_id).order_by(Timeline.seq))

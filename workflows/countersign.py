@@ -5,9 +5,10 @@
 
 The rule of refusal of each mode stands in `schemas/countersign.py`. A single signer is a countersign of one: somebody
 can be added to it (加签) all the same. Invariants: nobody signs twice, in whatever role (who signed is excluded from
-the rest); a decision closes the tasks that are still open; a return (退回) out of one signature ends all of them, and
-after it everybody signs anew, because what they signed has changed; the commands of a single signer are those of a
-plain `Desk.ask`.
+the rest); a decision closes the tasks that are still open; who withdraws reopens the own seat and nobody else's; a
+return (退回) out of one signature closes all open ones. When the work comes straight back and what was signed is
+unchanged, the countersign goes on where it was; else everybody signs anew. A seat that is asked again keeps its target,
+its holder and their draft. The commands of a single signer are those of a plain `Desk.ask`.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from schemas.countersign import AddSigner, RemoveSigner, Seat, SeatState, Signer
 from schemas.deadlines import Deadline, LegalKind
 from schemas.tasks import Refusal, TaskResult, TaskSpec
 from workflows.human_task import Desk, HumanTask, Returned, refusal, refuse_now
-from workflows.returning import reopen
+from workflows.returning import reopen, why
 
 if TYPE_CHECKING:
     from workflows.process import Process
@@ -39,12 +40,27 @@ async def countersign(
     *,
     mode: SignMode = "all",
     quorum: int | None = None,
+    back: Returned | None = None,
+    signed: object = None,
 ) -> TaskResult:
     """Asks all signers and returns the answer that decided: an approval (the first outcome of `spec`), or a refusal.
 
-    `spec` is what each is asked; its key and roles are set here. Returned passes through.
+    `spec` is what each is asked; its key and roles are set here. Returned passes through. `signed` is what they put
+    their names to, and `back` the way on which the process has come here again: both say whether an earlier countersign
+    of this goes on.
     """
-    return await Countersign(process, name, signers, spec, mode, quorum).run()
+    earlier = _earlier(process.desk, back)
+    if earlier is not None and back is not None and earlier.goes_on(spec, back, signed):
+        return await earlier.run()
+    return await Countersign(process, name, signers, spec, mode, quorum, signed).run()
+
+
+def _earlier(desk: Desk, back: Returned | None) -> "Countersign | None":
+    """The countersign out of which the process has gone back, or whose last signature was taken back."""
+    came = None if back is None else desk.tasks.get(desk.id_of(back.task_key))
+    if back is None or came is None or (came.spec.sign is None and not back.withdrawn):
+        return None
+    return desk.countersign_of(came)
 
 
 class Countersign:
@@ -58,26 +74,40 @@ class Countersign:
         spec: TaskSpec,
         mode: SignMode,
         quorum: int | None,
+        signed: object,
     ) -> None:
         need = {"any": 1, "quorum": quorum or len(signers)}.get(mode, len(signers))
         if not 1 <= need <= len(signers):
             raise ValueError(f"{need} of {len(signers)} signatures")
         self._process = process
-        self._name = name
+        self.name = name
         self._spec = spec
+        self._signed = signed
         self._made = 0
+        self._running = False
+        self._lines: list[asyncio.Task[bool]] = []  # places that sign side by side
         self.group = SignGroup(id=process.desk.key(f"{name}.sign"), mode=mode, need=need)
         for place, signer in enumerate(signers, 1):
             self.group.seats.append(self._seat(place, signer, None))
         self._results: dict[str, TaskResult] = {}
         self._tasks: dict[str, str] = {}  # seat -> the newest key of its task
+        self._counting: set[str] = set()  # seats whose target goes on when they are asked again
+        self._target_is_new = True  # the one that came with `spec`: whoever is asked first has it
+        self._former: dict[str, Returned] = {}  # seat -> how its answer was taken back
+        self._settled_before: set[str] = set()  # seats that signed before an earlier step was done once more
 
     def _seat(self, place: int, signer: Signer, added_by: str | None) -> Seat:
         self._made += 1
         return Seat(id=str(self._made), place=place, signer=signer, added_by=added_by)
 
+    @property
+    def signers(self) -> list[str]:
+        """Who has approved so far."""
+        return [s.actor for s in self.group.seats if s.state is SeatState.APPROVED and s.actor]
+
     async def run(self) -> TaskResult:
         self._process.desk.countersigns[self.group.id] = self
+        self._running = True
         places = sorted({s.place for s in self.group.seats})
         try:
             if self.group.mode == "in_turn" or len(places) == 1:
@@ -93,17 +123,20 @@ class Countersign:
 
     async def _side_by_side(self, places: Sequence[int]) -> None:
         process = self._process
-        lines = [process.spawn(self._sign([p])) for p in places]
+        self._lines = [process.spawn(self._sign([p])) for p in places]
         try:
-            await workflow.wait_condition(lambda: self._approved() or self._refused() or any(_failed(t) for t in lines))
+            await workflow.wait_condition(self._ended)
         except asyncio.CancelledError:
-            for line in lines:
+            for line in self._lines:
                 line.cancel()
             raise
-        failed = [t for t in lines if _failed(t)]
-        await process.stop_all(lines)
+        failed = [t for t in self._lines if _failed(t)]
+        await process.stop_all(self._lines)
         for line in failed:
             await line  # raises: a return, or an error that `supervised` takes
+
+    def _ended(self) -> bool:
+        return self._approved() or self._refused() or any(_failed(t) for t in self._lines)
 
     async def _sign(self, places: Sequence[int]) -> bool:
         """The people of these places, one after the other; True when each has approved."""
@@ -117,12 +150,16 @@ class Countersign:
     async def _sit(self, seat: Seat) -> bool:
         """Asks one person. True: approved, or the countersign has changed and is looked at again."""
         desk = self._process.desk
-        key = desk.key(self._name)
+        key = desk.key(self.name)
         before = self._previous(seat)
+        taken_back = self._former.pop(seat.id, None)
         spec = self._spec.model_copy(
             update={
                 "key": key,
-                "deadlines": self._deadlines(),
+                "deadlines": self._deadlines(seat),
+                "data": {**self._spec.data, **why(taken_back)},
+                "former": taken_back.former if taken_back else self._spec.former,
+                "again": self._tasks.get(seat.id),
                 "roles": [seat.signer.group],
                 "excluded": [*self._spec.excluded, *(s.actor for s in self.group.seats if s.actor)],
                 "sign": self.group,
@@ -137,10 +174,7 @@ class Countersign:
         except Returned as back:
             seat.state, seat.task_id = (seat.state if seat.state in ENDED else SeatState.WAITING), None
             self._show()
-            if back.to == SIGN:
-                return True
-            if back.withdrawn and before is not None:
-                before.state, before.actor = SeatState.WAITING, None
+            if back.to == SIGN or self._taken_back(back):
                 return True
             raise
         self._results[seat.id] = result
@@ -152,11 +186,30 @@ class Countersign:
         self._show()
         return approved
 
-    def _deadlines(self) -> list[Deadline]:
+    def _taken_back(self, back: Returned) -> bool:
+        """Reopens the seat whose answer was taken back, if it was one of this countersign."""
+        if not back.withdrawn:
+            return False
+        key = self._process.desk.tasks[self._process.desk.id_of(back.task_key)].spec.after
+        seat = next((s for s in self.group.seats if self._tasks.get(s.id) == key), None)
+        if seat is not None:
+            self._reopen(seat, back)
+        return seat is not None
+
+    def _reopen(self, seat: Seat, back: Returned) -> None:
+        seat.state, seat.actor, seat.task_id = SeatState.WAITING, None, None
+        self._former[seat.id] = back
+
+    def _deadlines(self, seat: Seat) -> list[Deadline]:
         """Dates of the matter as they stand; whoever is asked later has a target of their own, with its own
-        reminders."""
+        reminders, and who is asked again goes on with it."""
         process, given = self._process, self._spec.deadlines
-        if not self._tasks:
+        if seat.id in self._counting:
+            given = process.desk.tasks[process.desk.id_of(self._tasks[seat.id])].deadlines
+            return [d if d.legal_kind is LegalKind.INTERNAL else process.deadlines.get(d.id, d) for d in given]
+        self._counting.add(seat.id)
+        if self._target_is_new:
+            self._target_is_new = False
             return given
         return [
             process.internal_again(d) if d.legal_kind is LegalKind.INTERNAL else process.deadlines.get(d.id, d)
@@ -168,7 +221,7 @@ class Countersign:
         earlier = self.group.seats[: self.group.seats.index(seat)]
         if self.group.mode != "in_turn":
             earlier = [s for s in earlier if s.place == seat.place]
-        signed = [s for s in earlier if s.state is SeatState.APPROVED]
+        signed = [s for s in earlier if s.state is SeatState.APPROVED and s.id not in self._settled_before]
         return signed[-1] if signed else None
 
     def _open(self) -> list[HumanTask]:
@@ -192,7 +245,55 @@ class Countersign:
             found += refused if not approved else (not refused and states <= set(ENDED))
         return found
 
+    # --- 撤回, and 退回 that comes back ------------------------------------------------------------------------------
+
+    def waits_beside(self, task: HumanTask) -> bool:
+        """Whether this signature led to nothing yet, because the others sign beside it."""
+        return bool(self._lines) and self._running and not self._ended() and task.spec.key in self._tasks.values()
+
+    def withdraw(self, task: HumanTask, back: Returned) -> None:
+        """Asks a seat again while the others go on."""
+        seat = next(s for s in self.group.seats if self._tasks.get(s.id) == task.spec.key)
+        for other in self._open():
+            if seat.actor in other.spec.excluded and seat.actor not in self._spec.excluded:
+                other.spec.excluded.remove(seat.actor)
+        self._reopen(seat, back)
+        self._lines.append(self._process.spawn(self._sign([seat.place])))
+        self._show()
+
+    def goes_on(self, spec: TaskSpec, back: Returned, signed: object) -> bool:
+        """Whether it goes on where it was: what was signed is unchanged, and nobody has signed who then took part in
+        what is decided. Made ready for that; else it is told whose signatures are void."""
+        if not back.withdrawn and back.way != "straight":
+            return False
+        if signed != self._signed or set(self.signers) & set(spec.excluded):
+            self._void()
+            return False
+        self._spec = spec
+        for seat in self.group.seats:
+            if seat.state is SeatState.NOT_NEEDED:
+                seat.state = SeatState.WAITING
+        if not self._taken_back(back):  # an earlier step was done once more
+            self._settled_before = {s.id for s in self.group.seats if s.state is SeatState.APPROVED}
+            self._counting.clear()
+            self._target_is_new = True
+        return True
+
+    def _void(self) -> None:
+        if not self.signers:
+            return
+        title = self._spec.title
+        self._process.note(
+            "signatures_void",
+            Text(
+                zh=f"{title.zh}：所签内容已更改，已签的意见作废，须重新会签",
+                en=f"{title.en}: what was signed has changed, the signatures are void and everybody signs anew",
+            ),
+            data={"signers": self.signers},
+        )
+
     def _decided(self) -> None:
+        self._running = False
         for seat in self.group.seats:
             if seat.state in UNSIGNED:
                 seat.state = SeatState.NOT_NEEDED

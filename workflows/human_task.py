@@ -81,6 +81,7 @@ class HumanTask:
         self.suspended_on: date | None = None
         self.revision = 0
         self.returned: Returned | None = None
+        self.taken_back = False  # 撤回: the answer stands in the record and counts no more
 
     def close(self, state: TaskState, now: datetime) -> None:
         """The task ends in this state; what was read of it before is stale."""
@@ -115,6 +116,7 @@ class Desk:
         self.tasks: dict[str, HumanTask] = {}
         self.countersigns: dict[str, Countersign] = {}  # those that ran and run, by their group
         self._occurrences: dict[str, int] = {}
+        self._answered: list[HumanTask] = []  # in the order of the answers
 
     def key(self, name: str) -> str:
         """The next key for a step that may come again: verification/1, verification/2…"""
@@ -125,9 +127,21 @@ class Desk:
         return task_id(self.process.id, key)
 
     def latest(self, name: str) -> str | None:
-        """The newest key of a step; None before it was asked."""
-        asked = self._occurrences.get(name)
-        return f"{name}/{asked}" if asked else None
+        """The key of the newest answer to a step that was not taken back; None where there is none."""
+        answers = [t.spec.key for t in self._answered if t.spec.key.startswith(f"{name}/") and not t.taken_back]
+        return answers[-1] if answers else None
+
+    def countersign_of(self, task: HumanTask) -> "Countersign | None":
+        """The countersign in which a task is one signature, or whose decision opened it."""
+        came = task
+        if task.spec.sign is None and task.spec.after is not None:
+            came = self.tasks[self.id_of(task.spec.after)]
+        return None if came.spec.sign is None else self.countersigns[came.spec.sign.id]
+
+    def signers(self, task: HumanTask) -> list[str]:
+        """Who has signed what this task sends back."""
+        found = self.countersign_of(task)
+        return [] if found is None else found.signers
 
     @property
     def open_tasks(self) -> list[HumanTask]:
@@ -209,6 +223,7 @@ class Desk:
             submission_id=completion.submission_id,
             at=self.process.now(),
         )
+        self._answered.append(task)
         title = form_outcome(task.spec.kind, completion.outcome).title
         self.process.note(
             "task_completed",

@@ -51,6 +51,7 @@ class Registration:
         self.approved = False
         self._pending = False  # handed in, and neither refused nor taken back
         self._back: Returned | None = None
+        self._again: str | None = None  # the task that was returned: its holder goes on with what is asked next
         self._acknowledged = False  # the agency accepted this attempt: its norm counts from there
         self.policy = case.policy.agency(agency)
 
@@ -83,6 +84,7 @@ class Registration:
         while not self.approved:
             if self._back is not None:  # an error may have interrupted the way back: it is gone on with, not lost
                 await self._go_back(self._back)
+                self._again = self._back.task_key if self._back.way == "straight" else None
                 self._back = None
             if not self._attempting:  # an attempt that an error interrupted goes on under its own number
                 self.attempt += 1
@@ -351,6 +353,7 @@ class Registration:
         after: str | None = None,
     ) -> TaskResult:
         case = self.case
+        again, self._again = self._again, None
         return await case.desk.ask(
             TaskSpec(
                 key=case.desk.key(f"{self.agency}.{step_name}"),
@@ -368,6 +371,7 @@ class Registration:
                 data={"agency": self.agency, "attempt": self.attempt, **(data or {})},
                 return_to=list(return_to),
                 after=after,
+                again=again,
             )
         )
 

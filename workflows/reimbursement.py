@@ -15,12 +15,13 @@ from schemas.calls import BillDecision, WakeCases
 from schemas.countersign import Signer
 from schemas.deadlines import Deadline
 from schemas.process import ProcessCommand, ProcessStart, Stage
+from schemas.reimbursement import VoucherRef
 from schemas.steps import ReturnTarget
 from schemas.tasks import TaskResult, TaskSpec
 from workflows.countersign import countersign
 from workflows.human_task import Returned
 from workflows.process import Process
-from workflows.returning import AGAIN, STRAIGHT, target, why
+from workflows.returning import AGAIN, STRAIGHT, sent_back, straight, target, why
 from workflows.withholding import withhold
 
 STEPS = ("withhold", "voucher", "approval", "settle")
@@ -39,6 +40,7 @@ class Reimbursement(Process):
         self.month_end_id = "DL-REIMB"
         self.paid_on = start.parameters.get("paid_on", "")
         self._vouchers = 0
+        self._voucher_ref: VoucherRef | None = None  # as it was computed when it was prepared
 
     @workflow.run
     async def run(self, start: ProcessStart) -> None:
@@ -63,9 +65,9 @@ class Reimbursement(Process):
                     prepared = await self._voucher(back)
                 decision = await self._approval(prepared, back)
                 if decision.outcome == "approve":
-                    await self._settlement(prepared)
+                    await self._settlement(prepared, back)
                     break
-                back = None
+                back = sent_back(self.desk, "approval", "voucher", decision)
             except Returned as returned:
                 back = returned
         self.meet(self.month_end_id)
@@ -82,7 +84,7 @@ class Reimbursement(Process):
                 back=back,
             )
             self._vouchers += 1
-            await self.calls.prepare_voucher(self._decision(prepared), self._vouchers)
+            self._voucher_ref = await self.calls.prepare_voucher(self._decision(prepared), self._vouchers)
         return prepared
 
     async def _approval(self, prepared: TaskResult, back: Returned | None) -> TaskResult:
@@ -100,10 +102,13 @@ class Reimbursement(Process):
                     excluded=[prepared.actor],
                     after="voucher",
                     back=back,
+                    return_to=[target("voucher", "编制报账单", "the voucher")],
                 ),
+                back=back,
+                signed=(self._voucher_ref, prepared.data),
             )
 
-    async def _settlement(self, prepared: TaskResult) -> None:
+    async def _settlement(self, prepared: TaskResult, back: Returned | None) -> None:
         """Finance settles, or sends the voucher back."""
         async with self.stage("settlement"):
             settled = await self._ask(
@@ -118,6 +123,7 @@ class Reimbursement(Process):
                     target("voucher", "编制报账单", "the voucher", AGAIN),
                     target("approval", "报账审批", "approval", STRAIGHT),
                 ],
+                again=straight(back, "settlement"),
             )
             await self.calls.settle_voucher(self._decision(settled))
 
@@ -170,6 +176,7 @@ class Reimbursement(Process):
         after: str | None = None,
         back: Returned | None = None,
         return_to: Sequence[ReturnTarget] = (),
+        again: str | None = None,
     ) -> TaskSpec:
         return TaskSpec(
             key=name,
@@ -184,4 +191,5 @@ class Reimbursement(Process):
             after=self.desk.latest(after) if after else None,
             former=back.former if back and back.to == name else None,
             return_to=list(return_to),
+            again=again,
         )

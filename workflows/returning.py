@@ -60,7 +60,7 @@ def accept_return(desk: Desk, returning: Returning) -> HumanTask:
         ),
         actor=returning.actor,
         task_id=task.id,
-        data={"to": returning.to, "way": returning.way},
+        data={"to": returning.to, "way": returning.way, "signers": desk.signers(task)},
     )
     process.touch(task)
     return task
@@ -77,12 +77,15 @@ def check_withdrawal(desk: Desk, withdrawal: Withdrawal) -> tuple[HumanTask, lis
         raise refuse_now("the case is being cancelled")
     if task.result.actor != withdrawal.actor:
         raise refusal(Refusal.NOT_YOURS, "only who answered can withdraw the answer")
+    if task.taken_back:
+        raise refusal(Refusal.NOT_ALLOWED_NOW, "taken back already")
     following = [t for t in desk.tasks.values() if t.spec.after == task.spec.key]
     if any(t.state is TaskState.SUSPENDED for t in following):
         raise refusal(Refusal.TASK_SUSPENDED, "the case is suspended")
     ready = [t for t in following if t.state is TaskState.READY]
-    acted = any(t.state in (TaskState.COMPLETED, TaskState.RETURNED) for t in following)
-    if not ready or acted or desk.process.withdrawal_refused(task):
+    acted = any(t.state in (TaskState.COMPLETED, TaskState.RETURNED) and not t.taken_back for t in following)
+    opened = bool(ready) or _undecided(desk, task)
+    if not opened or acted or desk.process.withdrawal_refused(task):
         raise refusal(Refusal.TOO_LATE, "the next step has begun")
     return task, ready
 
@@ -91,17 +94,12 @@ def accept_withdrawal(desk: Desk, withdrawal: Withdrawal) -> HumanTask:
     """Takes an answer back: what it opened is no longer needed, and its step is asked again with the former answer."""
     task, following = check_withdrawal(desk, withdrawal)
     process = desk.process
+    task.taken_back = True
+    if task.spec.sign is not None and not following:
+        desk.countersigns[task.spec.sign.id].withdraw(task, _taken_back(task, task, withdrawal))
     for follower in following:
         follower.close(TaskState.OBSOLETE, process.now())
-        follower.returned = Returned(
-            to=task.spec.key.partition("/")[0],
-            way="again",
-            reason=withdrawal.reason,
-            actor=withdrawal.actor,
-            task_key=follower.spec.key,
-            withdrawn=True,
-            former=task.result.submission_id if task.result else None,
-        )
+        follower.returned = _taken_back(task, follower, withdrawal)
         process.touch(follower)
     process.note(
         "withdrawn",
@@ -113,6 +111,38 @@ def accept_withdrawal(desk: Desk, withdrawal: Withdrawal) -> HumanTask:
         task_id=task.id,
     )
     return task
+
+
+def _taken_back(task: HumanTask, follower: HumanTask, withdrawal: Withdrawal) -> Returned:
+    return Returned(
+        to=task.spec.key.partition("/")[0],
+        way="again",
+        reason=withdrawal.reason,
+        actor=withdrawal.actor,
+        task_key=follower.spec.key,
+        withdrawn=True,
+        former=task.result.submission_id if task.result else None,
+    )
+
+
+def _undecided(desk: Desk, task: HumanTask) -> bool:
+    """Whether it is a signature that opened nothing, in a countersign whose other people are still signing."""
+    return task.spec.sign is not None and desk.countersigns[task.spec.sign.id].waits_beside(task)
+
+
+def sent_back(desk: Desk, name: str, to: str, decision: TaskResult) -> Returned:
+    """What an answer that refuses is to the steps before it: they run again and show its reason."""
+    key = desk.latest(name) or name
+    task = desk.tasks[desk.id_of(key)]
+    reason = str(decision.data.get("reason") or "")
+    desk.process.note(
+        "returned",
+        Text(zh=f"{task.spec.title.zh}：退回。{reason}", en=f"{task.spec.title.en}: returned. {reason}"),
+        actor=decision.actor,
+        task_id=task.id,
+        data={"to": to, "way": "again", "signers": desk.signers(task)},
+    )
+    return Returned(to=to, way="again", reason=reason, actor=decision.actor, task_key=key)
 
 
 def reopen(desk: Desk, task: HumanTask, why: Text, to: str) -> None:
@@ -127,4 +157,16 @@ def why(back: Returned | None) -> dict[str, str]:
     """What a step that is done again shows of the way back to it."""
     if back is None:
         return {}
-    return {"returned_by": back.actor, "return_reason": back.reason, "return_way": back.way}
+    return {
+        "returned_by": back.actor,
+        "return_reason": back.reason,
+        "return_way": back.way,
+        "returned_task": back.task_key,
+    }
+
+
+def straight(back: Returned | None, step: str) -> str | None:
+    """The key of the task with which a step goes on in the hands of who returned it, when it comes straight back."""
+    if back is None or back.way != "straight" or back.task_key.partition("/")[0] != step:
+        return None
+    return back.task_key

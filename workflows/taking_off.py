@@ -69,6 +69,7 @@ class OpenBill:
         self.bill = bill
         self.by_hand = False
         self.missing: list[str] = []
+        self.corrections = 0  # of our lines, since it was frozen: the total may be the same again
 
     @property
     def arg(self) -> BillArg:
@@ -113,6 +114,19 @@ class OpenBill:
         reason = str(chosen.data.get("reason") or "")
         self._became(found, Text(zh=reason, en=reason), chosen.actor)
         raise PeopleLeft
+
+    def void(self) -> None:
+        """Nobody is left on the bill: it ends, and nothing is paid."""
+        self._process.note(
+            "bill_void",
+            Text(
+                zh=f"{self.title.zh}人员已全部移出，本单作废，不缴款；税务端如已生成征集单，请在税务端作废",
+                en=f"Everybody was taken off the {self.title.en}: it is void and nothing is paid; where the tax office "
+                "has made its bill already, cancel it there",
+            ),
+            data={"bill_id": self.bill.bill_id},
+        )
+        self._process.touch()
 
     def _became(self, found: BillRef, why: Text, actor: str | None) -> bool:
         """Tells the difference to the bill as we knew it; whether there is one."""

@@ -10,6 +10,7 @@ Law: Social Insurance Law arts 60, 62, 86; Sichuan notice of 2018-12-27 (the 25t
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -28,7 +29,7 @@ from workflows.countersign import countersign
 from workflows.human_task import Returned
 from workflows.process import Process
 from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, until_next_question
-from workflows.returning import AGAIN, STRAIGHT, target, why
+from workflows.returning import AGAIN, STRAIGHT, sent_back, straight, target, why
 from workflows.taking_off import KIND_TITLE, TAKE_OFF, OpenBill, PeopleLeft, unless_left
 
 with workflow.unsafe.imports_passed_through():
@@ -180,42 +181,27 @@ class TaxPayment(Process):
                     visible = True
                 if confirmed is None or back is None or back.to == "confirm":
                     confirmed = await work.unless_left(lambda back=back: self._compare(work, back))
-                decision = await work.unless_left(
-                    lambda confirmed=confirmed, back=back: self._approval(work.bill, confirmed, back)
-                )
+                decision = await work.unless_left(partial(self._approval, work, confirmed, back))
                 if decision.outcome == "approve":
                     await work.look()
                     async with self.stage("payment"):
-                        await self._payment(work.bill, decision)
+                        await self._payment(work.bill, decision, back)
                     await self.calls.start_reimbursement(work.arg)
                     await self.calls.wake_cases(WakeCases(bill_id=work.bill.bill_id, topic="paid"))
                     return True
-                back = None
+                back = sent_back(self.desk, "approval", "confirm", decision)
             except Returned as returned:
                 back = returned
             except PeopleLeft:
                 confirmed = back = None
                 await self.calls.wake_cases(WakeCases(bill_id=work.bill.bill_id, topic="taken_off"))
-        self._void(work)
+        work.void()
         return False
 
-    def _void(self, work: OpenBill) -> None:
-        """Nobody is left on the bill: it ends, and nothing is paid."""
-        self.note(
-            "bill_void",
-            Text(
-                zh=f"{work.title.zh}人员已全部移出，本单作废，不缴款；税务端如已生成征集单，请在税务端作废",
-                en=f"Everybody was taken off the {work.title.en}: it is void and nothing is paid; where the tax office "
-                "has made its bill already, cancel it there",
-            ),
-            data={"bill_id": work.bill.bill_id},
-        )
-        self.touch()
-
-    async def _approval(self, bill: BillRef, confirmed: TaskResult, back: Returned | None) -> TaskResult:
+    async def _approval(self, work: OpenBill, confirmed: TaskResult, back: Returned | None) -> TaskResult:
         """Somebody else than who confirmed says that this bill is paid; above the school's limit a supervisor, then the
         head."""
-        title = KIND_TITLE[bill.kind]
+        bill, title = work.bill, work.title
         signers = [Signer(role="supervisor")]
         above = self.policy.tax_payment_countersign_above
         if above is not None and bill.total > above:
@@ -234,9 +220,12 @@ class TaxPayment(Process):
                     excluded=[confirmed.actor],
                     internal="approval",
                     data=dict(why(back)),
+                    return_to=[target("confirm", "核对征集单", "comparison of the bill")],
                     after="confirm",
                 ),
                 mode="in_turn",
+                back=back,
+                signed=(bill, work.corrections),
             )
 
     async def _visible(self, work: OpenBill) -> None:
@@ -297,7 +286,7 @@ class TaxPayment(Process):
     async def _compare(self, work: OpenBill, back: Returned | None) -> TaskResult:
         """The agency's bill beside our lines, until they are equal to the cent and someone has confirmed it."""
         async with self.stage("confirm"):
-            await self._fetch_bill(work)
+            await self._fetch_bill(work, back)
             while True:
                 comparison = await self.calls.compare_bill(work.arg, self.next_question())
                 work.bill = work.bill.model_copy(
@@ -324,15 +313,16 @@ class TaxPayment(Process):
                         bill_id=work.bill.bill_id, submission_id=result.submission_id, actor=result.actor
                     )
                     await self.calls.adjust_bill(decision, self.next_question())
+                    work.corrections += 1
                 else:
                     await self._fetch_bill(work)
 
-    async def _fetch_bill(self, work: OpenBill) -> None:
+    async def _fetch_bill(self, work: OpenBill, back: Returned | None = None) -> None:
         """The tax office's bill beside ours: asked for, or read from the file that a clerk uploads."""
         subject = Text(zh="从税务端取征集单", en="Fetching the tax office's bill")
         while True:
             if work.by_hand:
-                await self._upload_bill(work.bill)
+                await self._upload_bill(work.bill, back)
             try:
                 async with self.watched([self._payment_id], subject):
                     return await self.calls.fetch_bill(work.arg, self.next_question())
@@ -342,13 +332,14 @@ class TaxPayment(Process):
                 else:
                     work.by_hand = True
 
-    async def _upload_bill(self, bill: BillRef) -> None:
+    async def _upload_bill(self, bill: BillRef, back: Returned | None) -> None:
         await self._ask(
             "bill",
             "confirm",
             Text(zh="上传税务端征集单明细", en="Upload the tax client's bill"),
             ["uploaded"],
             bill=bill,
+            data=dict(why(back)),
             documents=[
                 DocumentRequest(
                     code=f"bill_{bill.bill_id}",
@@ -358,8 +349,8 @@ class TaxPayment(Process):
             ],
         )
 
-    async def _payment(self, bill: BillRef, approved: TaskResult) -> None:
-        payment = await (self._paid_by_hand(bill) if self._portal else self._paid_by_machine(bill, approved))
+    async def _payment(self, bill: BillRef, approved: TaskResult, back: Returned | None) -> None:
+        payment = await (self._paid_by_hand(bill, back) if self._portal else self._paid_by_machine(bill, approved))
         await self.calls.record_payment(payment)
         self.note(
             "paid",
@@ -376,7 +367,7 @@ class TaxPayment(Process):
             return await self._paid_by_hand(bill)
         return PaymentArg(bill_id=bill.bill_id, actor=approved.actor)
 
-    async def _paid_by_hand(self, bill: BillRef) -> PaymentArg:
+    async def _paid_by_hand(self, bill: BillRef, back: Returned | None = None) -> PaymentArg:
         paid = await self._ask(
             "payment",
             "payment",
@@ -389,6 +380,7 @@ class TaxPayment(Process):
                 target("approval", "缴费审批", "approval", STRAIGHT),
             ],
             after="approval",
+            again=straight(back, "payment"),
         )
         return PaymentArg(bill_id=bill.bill_id, submission_id=paid.submission_id, actor=paid.actor)
 
@@ -425,6 +417,7 @@ class TaxPayment(Process):
         return_to: Sequence[ReturnTarget] = (),
         after: str | None = None,
         former: str | None = None,
+        again: str | None = None,
     ) -> TaskSpec:
         """What a person is asked; `after` is the step whose answer led here, withdrawn while nobody has acted."""
         first = STEPS.index(name) if name in STEPS else 1  # all before the bill is compared: the rest is still to do
@@ -447,4 +440,5 @@ class TaxPayment(Process):
             return_to=list(return_to),
             after=self.desk.latest(after) if after else None,
             former=former,
+            again=again,
         )

@@ -248,7 +248,7 @@ async def people_left(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
 
 async def countersigned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     """A large bill: supervisor and head in turn; one person added before, one after, one taken off; one signature
-    withdrawn."""
+    withdrawn; compared once more for the head, to whom it comes straight back."""
     office.lines = {"social": 3}
     office.policy = office.policy.model_copy(update={"tax_payment_countersign_above": Decimal(1)})
     handle = await s.begin("TaxPayment", at=START, unit="school", levy="social", month="2026-02")
@@ -280,6 +280,8 @@ async def countersigned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     theirs = next(t for t in office.tasks.values() if t.spec.roles == ["@payroll"])
     await handle.execute_update("withdraw_task", Withdrawal(task_id=theirs.id, reason="误点", actor="payroll"))
     await complete(handle, await asked("@payroll"), actor="payroll")
+    await send_back(handle, await asked("head"), "confirm", "straight", "head")
+    await complete(handle, await office.task("tax_payment.confirm"))
     await complete(handle, await asked("head"), actor="head")
     await office.settle(lambda: office.state(handle.id) == "waiting")
     await s.skip(handle, timedelta(days=40))

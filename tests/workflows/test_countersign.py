@@ -173,3 +173,169 @@ async def test_a_bill_that_a_correction_makes_large_is_approved_by_both(stage: O
         await complete(handle, await office.task("tax_payment.approval", where=by("supervisor")), actor="supervisor")
         await office.task("tax_payment.approval", where=by("head"))
         assert "pay_bill" not in office.calls
+
+
+# --- 撤回 and 退回 of signatures -------------------------------------------------------------------------------------
+
+
+BY_HAND = {"tax_office": "portal"}
+
+
+async def to_approval(s: Any, office: Office) -> Any:
+    """A large bill, compared and confirmed: supervisor and head have to sign."""
+    office.lines = {"social": 3}
+    office.policy = office.policy.model_copy(update={"tax_payment_countersign_above": Decimal(1)})
+    handle = await s.begin("TaxPayment", at=START, unit="school", levy="social", month="2026-09")
+    await complete(handle, await office.task("tax_payment.freeze"))
+    await complete(handle, await office.task("tax_payment.visible"))
+    await bill_confirmed(office, handle)
+    return handle
+
+
+async def bill_confirmed(office: Office, handle: Any) -> TaskSnapshot:
+    await complete(handle, await office.task("tax_payment.bill"))
+    confirm = await office.task("tax_payment.confirm")
+    await complete(handle, confirm)
+    return confirm
+
+
+def asked(office: Office, group: str) -> Any:
+    return office.task("tax_payment.approval", where=by(group))
+
+
+async def approved(office: Office, handle: Any, group: str) -> TaskSnapshot:
+    task = await asked(office, group)
+    await complete(handle, task, actor=group.removeprefix("@"))
+    return task
+
+
+def groups(office: Office) -> list[list[str]]:
+    """Who has been asked for an approval, in order."""
+    found = sorted((t for t in office.tasks.values() if t.spec.sign), key=lambda t: int(t.spec.key.rpartition("/")[2]))
+    return [t.spec.roles for t in found]
+
+
+async def test_who_withdraws_reopens_the_own_seat_alone(stage: Open) -> None:
+    office = Office(BY_HAND)
+    async with stage(office) as s:
+        handle = await to_approval(s, office)
+        first = await asked(office, "supervisor")
+        await add(handle, first, "pay2", "after", actor="supervisor")
+        await complete(handle, first, actor="supervisor")
+        added = await approved(office, handle, "@pay2")
+        await withdraw(handle, added, "pay2")
+        assert (await asked(office, "@pay2")).spec.former == office.tasks[added.id].result.submission_id  # type: ignore[union-attr]
+        assert await refused(withdraw(handle, added, "pay2")) == "NotAllowedNow"
+        await withdraw(handle, first, "supervisor")  # nobody has acted on it: what pay2 did was taken back
+        await approved(office, handle, "supervisor")
+        await approved(office, handle, "@pay2")
+        last = await approved(office, handle, "head")
+        payment = await office.task("tax_payment.payment")
+        assert payment.spec.after == last.spec.key
+        await withdraw(handle, last, "head")
+        again = await asked(office, "head")
+        assert [t.spec.key for t in office.open_tasks()] == [again.spec.key]
+        assert (again.spec.again, again.deadlines[1].id) == (last.spec.key, last.deadlines[1].id)
+        assert [x.state for x in seats_of(office, again)] == ["approved", "approved", "open"]
+        assert await refused(complete(handle, again, actor="pay2")) == "FourEyes"
+        await approved(office, handle, "head")
+        await complete(handle, await office.task("tax_payment.payment"))
+        await office.settle(lambda: "record_payment" in office.calls)
+        names = ["supervisor", "@pay2", "head", "@pay2", "supervisor", "@pay2", "head", "head"]
+        assert groups(office) == [[n] for n in names]
+
+
+async def test_the_last_answer_is_withdrawn_though_a_signer_was_taken_off_after_it(stage: Open) -> None:
+    office = Office(BY_HAND)
+    async with stage(office) as s:
+        handle = await to_approval(s, office)
+        await approved(office, handle, "supervisor")
+        mine = await asked(office, "head")
+        await add(handle, mine, "pay2", "after", actor="head")
+        await complete(handle, mine, actor="head")
+        theirs = await asked(office, "@pay2")
+        seat = next(x.id for x in seats_of(office, theirs) if x.signer.username == "pay2")
+        await remove(handle, theirs, seat)
+        await office.task("tax_payment.payment")
+        await withdraw(handle, mine, "head")
+        await approved(office, handle, "head")
+        await office.task("tax_payment.payment")
+
+
+async def test_a_signature_beside_others_is_withdrawn_while_nothing_is_decided(stage: Open) -> None:
+    office = Office()
+    async with stage(office) as s:
+        handle = await s.begin("Signing", at=START, mode="quorum", quorum="2", signers="a,b,c")
+        await complete(handle, await office.task("test.prepare"))
+        first = await sign(office, handle, "a", "refuse")
+        await withdraw(handle, first, "a")
+        again = await office.task("test.sign", where=by("a"))
+        assert await refused(withdraw(handle, first, "a")) == "NotAllowedNow"
+        await sign(office, handle, "b")
+        await complete(handle, again, actor="a")
+        assert await handle.result() == ["approve by a"]
+
+
+async def test_a_target_goes_on_through_adding_and_taking_off(stage: Open) -> None:
+    office = Office(BY_HAND)
+    async with stage(office) as s:
+        handle = await to_approval(s, office)
+        first = await asked(office, "supervisor")
+        await s.skip(handle, timedelta(days=10))
+        await add(handle, first, "pay2", "before", actor="supervisor")
+        theirs = await asked(office, "@pay2")
+        seat = next(x.id for x in seats_of(office, theirs) if x.signer.username == "pay2")
+        await remove(handle, theirs, seat)
+        again = await asked(office, "supervisor")
+        assert again.deadlines[1] == office.tasks[first.id].deadlines[1]
+        assert theirs.deadlines[1].id != first.deadlines[1].id and again.spec.again == first.spec.key
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_signer_sends_the_bill_back_and_the_others_stand_while_it_is_the_same(
+    stage: Open, changed: bool
+) -> None:
+    office = Office(BY_HAND)
+    async with stage(office) as s:
+        handle = await to_approval(s, office)
+        await approved(office, handle, "supervisor")
+        mine = await asked(office, "head")
+        await send_back(handle, mine, "confirm", "straight", actor="head")
+        for kind in ("tax_payment.bill", "tax_payment.confirm"):
+            task = await office.task(kind)
+            assert task.spec.data["return_reason"] == "护照号有误"
+            if changed and kind == "tax_payment.bill":
+                office.comparisons, office.adjusted_to = [False, True], "100.01"
+            if changed and kind == "tax_payment.confirm":
+                await complete(handle, task, "adjust", {"reason": "按征集单"})
+                task = await office.task(kind, where=lambda t: t.spec.outcomes == ["confirm"])
+            await complete(handle, task)
+        if changed:
+            await approved(office, handle, "supervisor")
+            assert "signatures_void" in office.kinds(handle.id)
+        again = await asked(office, "head")
+        assert again.spec.again == (None if changed else mine.spec.key)
+        await complete(handle, again, actor="head")
+        await office.task("tax_payment.payment")
+        assert groups(office).count(["supervisor"]) == 1 + changed
+
+
+async def test_a_return_by_answer_says_why_at_both_steps_and_a_payment_comes_back_to_who_had_it(stage: Open) -> None:
+    office = Office(BY_HAND)
+    async with stage(office) as s:
+        handle = await to_approval(s, office)
+        await approved(office, handle, "supervisor")
+        await complete(handle, await asked(office, "head"), "return", {"reason": "金额请复核"}, actor="head")
+        for kind in ("tax_payment.bill", "tax_payment.confirm"):
+            task = await office.task(kind)
+            assert (task.spec.data["return_reason"], task.spec.data["returned_by"]) == ("金额请复核", "head")
+            await complete(handle, task)
+        line = next(e for e in office.timeline[handle.id] if e.kind == "returned")
+        assert "金额请复核" in line.text.zh and line.data["signers"] == ["supervisor"]
+        for group in ("supervisor", "head"):  # the steps have run again
+            await approved(office, handle, group)
+        payment = await office.task("tax_payment.payment")
+        await send_back(handle, payment, "approval", "straight")
+        for group in ("supervisor", "head"):
+            await approved(office, handle, group)
+        assert (await office.task("tax_payment.payment")).spec.again == payment.spec.key
