@@ -125,6 +125,7 @@ async def decide(viewer: Viewer, process_id: str, body: DateDecisionBody, key: s
         reason=body.reason,
         document=body.document_id,
         actor=viewer.username,
+        earlier=body.earlier,
     )
     try:
         await send(process_id, "decide_date", argument, update_id(process_id, "decide_date", key), type(None))
