@@ -1,4 +1,5 @@
-"""The pages on a live server: real PostgreSQL, real Temporal, the application on a port, Chromium in front of it."""
+"""The pages on a live server: real PostgreSQL, real Temporal, the application on a port, Chromium in front of it. What
+needs no browser is asked of the application itself (`door`)."""
 
 import asyncio
 import socket
@@ -6,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 import pytest_asyncio
 import uvicorn
 from temporalio.client import Client
@@ -73,3 +75,25 @@ async def site(database: Settings, client: Client, chromium: Any) -> AsyncIterat
     server.should_exit = True
     await task
     engine.use_client(None)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def door(database: Settings) -> AsyncIterator[Any]:
+    """Signs people of the demo university in, without a browser."""
+    async with session() as s:
+        await create_demo(s)
+    database.demo = True
+    app = create_app(database)
+    web.app.mount(app)
+    made: list[httpx2.AsyncClient] = []
+
+    async def sign_in(username: str) -> httpx2.AsyncClient:
+        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
+        made.append(client)
+        answer = await client.post("/api/v1/session", json={"username": username, "password": DEMO_PASSWORD})
+        assert answer.status_code == 200
+        return client
+
+    yield sign_in
+    for client in made:
+        await client.aclose()

@@ -1,50 +1,20 @@
 """A page of the past says which minute it shows, shows what was, and offers nothing that acts."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx2
 import pytest
-import pytest_asyncio
 
-import web.app
-from api.app import create_app
-from cli.demo_university import create_demo
 from runtime import clock
-from runtime.settings import Settings
 from store.database import session
 from store.tables.processes import Task
 from tests.web.office import open_case, task_id
 from tests.words import faults
 from web.language import translate
-from web.pages.sign_in import DEMO_PASSWORD
 from web.show import at_input, show_moment
 
 BANNER = {"zh": "正在回看", "en": "This is how"}
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def door(database: Settings) -> AsyncIterator[Any]:
-    """Signs people of the demo university in, without a browser."""
-    async with session() as s:
-        await create_demo(s)
-    database.demo = True
-    app = create_app(database)
-    web.app.mount(app)
-    made: list[httpx2.AsyncClient] = []
-
-    async def sign_in(username: str) -> httpx2.AsyncClient:
-        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
-        made.append(client)
-        answer = await client.post("/api/v1/session", json={"username": username, "password": DEMO_PASSWORD})
-        assert answer.status_code == 200
-        return client
-
-    yield sign_in
-    for client in made:
-        await client.aclose()
 
 
 def main_of(page: str) -> str:

@@ -14,8 +14,8 @@ from schemas.amendment import AmendBody, RecordedView
 from schemas.base import Text
 from store.database import reading, session
 from web.frame import Guest, Visit, file_of, page, posted
-from web.pages.steps import body_of
 from web.routes import router as make_router
+from web.side_forms import body_of
 
 router = make_router()
 TYPED = ("value", "reason", "document_id")

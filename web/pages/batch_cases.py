@@ -15,7 +15,6 @@ from api import processes, views
 from api.permissions import process_actions
 from api.problems import BadForm, NotFound, Problem
 from schemas.api import ProcessItem
-from schemas.base import Text
 from schemas.batch import BatchResult, CaseBatch
 from store import cases
 from store.database import reading
@@ -23,9 +22,9 @@ from web.frame import Guest, Visit, page, posted, sentence
 from web.pages.batch import chosen, said
 from web.pages.inbox import back_to
 from web.routes import router as make_router
+from web.side_forms import REASON
 
 router = make_router()
-REASON = Text(zh="请写明理由（至少两个字）。", en="Say why, in two characters at least.")
 
 
 @router.post("/batch/cases")

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from api import amendments, copies, engine, escalations, incidents, own_case, past
 from api import processes as room
 from api.permissions import INCIDENT_DESK, may_copy, process_actions
-from api.problems import BadForm
+from api.problems import NotFound, Problem
 from schemas.amendment import KIND as AMENDMENT
 from schemas.api import CommandBody, ProcessItem, ProcessQuery, ProcessView, StagePlan, TaskItem
 from schemas.deadlines import LegalKind
@@ -23,9 +23,9 @@ from web import choices
 from web.forms import Choice
 from web.frame import Guest, Visit, page, posted, with_query
 from web.pages.amendments import amend_url
-from web.pages.moves import REASON
 from web.pages.search import empty_words
 from web.routes import router as make_router
+from web.side_forms import NONE_REFUSED, SideForm, body_of, refused
 
 router = make_router()
 KINDS = ("enrolment", "tax_payment", "reimbursement", "amendment")
@@ -107,6 +107,11 @@ async def case(visit: Guest, process_id: str, at: past.At = None) -> Response:
     async with session() as s:
         await room.find_process(s, visit.viewer, process_id)
         await copies.mark_read(s, visit.viewer, process_id)
+    return await show(visit, process_id)
+
+
+async def show(visit: Visit, process_id: str, side: SideForm = NONE_REFUSED) -> Response:
+    """The page of a case as it is; with a form beside it that was refused, where one was."""
     async with reading() as s:
         process = await room.find_process(s, visit.viewer, process_id)
         view = await room.get_process(s, visit.viewer, process_id)
@@ -124,7 +129,9 @@ async def case(visit: Guest, process_id: str, at: past.At = None) -> Response:
     return await page(
         visit,
         "case.html",
+        side.status,
         **_shown(view),
+        side=side,
         notice=notice,
         case_incidents=standing,
         recorded=recorded,
@@ -146,6 +153,7 @@ async def _as_it_was(visit: Visit, process_id: str, at: str) -> Response:
         "case.html",
         looked_at=view.as_of,
         **_shown(view),
+        side=NONE_REFUSED,
         notice=None,
         case_incidents=[],
         recorded=None,
@@ -200,12 +208,12 @@ def columns_of(
 @router.post("/cases/{process_id}/{command}")
 async def command(visit: Guest, process_id: str, command: str) -> Response:
     """Cancel, suspend or resume, with the reason."""
+    if command not in room.COMMANDS:
+        raise NotFound
     form = await posted(visit)
-    reason, ground = str(form.get("reason") or "").strip(), str(form.get("ground") or "other")
-    if len(reason) < 2 or command not in ("cancel", "suspend", "resume"):
-        raise BadForm(REASON if len(reason) < 2 else None)
-    body = CommandBody.model_validate(
-        {"reason": reason[:500], "ground": ground if ground in ("permit_withdrawn", "left", "mistake") else "other"}
-    )
-    await room.command(visit.viewer, process_id, command, body, str(form.get("key") or "") or None)
+    try:
+        body = body_of(CommandBody, form)
+        await room.command(visit.viewer, process_id, command, body, str(form.get("key") or "") or None)
+    except Problem as problem:
+        return await show(visit, process_id, refused(visit, command, form, problem))
     return visit.go(f"/cases/{process_id}", "commanded")

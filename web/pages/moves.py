@@ -1,31 +1,29 @@
 """What is done with a task beside answering it: passing it on, urging, copying; and the draft kept while one types.
 
-A refusal comes back on the task's page as a sentence; nothing here decides who may do what.
+A refusal comes back in its form, with what was typed; nothing here decides who may do what.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, Response
 
 from api import copies, handover, people_named, urging
 from api import tasks as room
-from api.problems import BadForm, NotFound, Problem
+from api.problems import NotFound, Problem
 from runtime.clock import real_now
-from schemas.base import Text
 from schemas.desk import CopyBody, GiveBody, NoteBody, ReasonBody, UrgeBody
 from store.database import session
 from web import forms
 from web.frame import Guest, Visit, posted, values_of
+from web.pages import case
 from web.pages.task import show
 from web.routes import router as make_router
 from web.show import show_clock
+from web.side_forms import body_of, refused
 
 router = make_router()
-REASON = Text(zh="请写明理由（至少两个字）。", en="Say why, in two characters at least.")
-PERSON = Text(zh="请选择办理人。", en="Choose a person.")
 _BODIES: dict[str, tuple[Any, Callable[..., Awaitable[Any]]]] = {
     "transfer": (GiveBody, handover.transfer),
     "delegate": (GiveBody, handover.delegate),
@@ -45,11 +43,11 @@ async def move(visit: Guest, task_id: str, verb: str) -> Response:
         raise NotFound
     model, act = _BODIES[verb]
     try:
-        body = _filled(model, form)
+        body = body_of(model, form)
         async with session() as s:
             await act(s, visit.viewer, task_id, body)
     except Problem as problem:
-        return await show(visit, task_id, refused=problem)
+        return await show(visit, task_id, side=refused(visit, verb, form, problem))
     async with session() as s:
         still_seen = await _sees(s, visit, task_id)
     return visit.go(f"/tasks/{task_id}" if still_seen else "/inbox", verb)
@@ -63,16 +61,6 @@ async def _sees(s: Any, visit: Visit, task_id: str) -> bool:
     return True
 
 
-def _filled(model: Any, form: FormData) -> Any:
-    """The body of a verb from its form. BadForm says what is missing."""
-    given = {name: " ".join(str(form.get(name) or "").split()) for name in model.model_fields}
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        missing = {str(e["loc"][0]) for e in error.errors()}
-        raise BadForm(PERSON if "to" in missing else REASON) from error
-
-
 @router.post("/tasks/{task_id}/copies")
 async def copy_task(visit: Guest, task_id: str) -> Response:
     """A copy of the task for one person."""
@@ -81,7 +69,7 @@ async def copy_task(visit: Guest, task_id: str) -> Response:
         async with session() as s:
             await copies.copy_task(s, visit.viewer, task_id, await _copy_body(s, form))
     except Problem as problem:
-        return await show(visit, task_id, refused=problem)
+        return await show(visit, task_id, side=refused(visit, "copy", form, problem))
     return visit.go(f"/tasks/{task_id}", "copied")
 
 
@@ -89,15 +77,18 @@ async def copy_task(visit: Guest, task_id: str) -> Response:
 async def copy_case(visit: Guest, process_id: str) -> Response:
     """A copy of the whole case for one person."""
     form = await posted(visit)
-    async with session() as s:
-        await copies.copy_case(s, visit.viewer, process_id, await _copy_body(s, form))
+    try:
+        async with session() as s:
+            await copies.copy_case(s, visit.viewer, process_id, await _copy_body(s, form))
+    except Problem as problem:
+        return await case.show(visit, process_id, refused(visit, "copy", form, problem))
     return visit.go(f"/cases/{process_id}", "copied")
 
 
 async def _copy_body(s: Any, form: FormData) -> CopyBody:
     """By login or by name, as it was typed. BadForm for nobody, or for namesakes."""
     username = await people_named.login_of(s, str(form.get("person") or "").strip(), "/usernames")
-    return CopyBody(usernames=[username], note=str(form.get("note") or "").strip()[:200])
+    return body_of(CopyBody, form, usernames=[username])
 
 
 @router.post("/tasks/{task_id}/draft")

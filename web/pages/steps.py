@@ -1,38 +1,24 @@
 """What is posted beside finishing a task: return, withdraw, signers, dates that people move.
 
-A refusal is shown as the sentence that the API gives; nothing here decides whether something is allowed.
+A refusal comes back in its form, as the sentence that the API gives; nothing here decides whether something is allowed.
 """
 
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from api import countersign, dates, uploads
 from api import steps as room
-from api.problems import BadFile, BadForm, Problem, faults_of
+from api.problems import BadFile, Problem
 from schemas.countersign import AddSignerBody, RemoveSignerBody
 from schemas.dates import DateDecisionBody, ExtendBody
 from schemas.steps import ReturnBody, WithdrawBody
 from store.database import session
 from web.frame import Guest, file_of, posted
-from web.pages.moves import REASON
+from web.pages import case
 from web.pages.task import NO_FILE, show
 from web.routes import router as make_router
+from web.side_forms import body_of, refused
 
 router = make_router()
-B = TypeVar("B", bound=BaseModel)
-
-
-def body_of(model: type[B], form: FormData, **given: object) -> B:
-    """The API's body from a page's form: its fields by name, and what is given here. BadForm."""
-    values = {name: form.get(name) for name in model.model_fields if form.get(name) not in (None, "")}
-    try:
-        return model.model_validate(values | given)
-    except ValidationError as error:
-        faults = faults_of(error.errors())
-        raise BadForm(REASON if faults[0][0] == "/reason" else None, faults=faults) from error
 
 
 @router.post("/tasks/{task_id}/return")
@@ -40,8 +26,11 @@ async def return_task(visit: Guest, task_id: str) -> Response:
     """Sends the task back to the step that was chosen, in the way that was chosen."""
     form = await posted(visit)
     to, _, way = str(form.get("target") or "").partition(" ")
-    body = body_of(ReturnBody, form, to=to, way=way)
-    await room.return_task(visit.viewer, task_id, body, str(form.get("key") or "") or None)
+    try:
+        body = body_of(ReturnBody, form, to=to, way=way)
+        await room.return_task(visit.viewer, task_id, body, str(form.get("key") or "") or None)
+    except Problem as problem:
+        return await show(visit, task_id, side=refused(visit, "return", form, problem))
     return visit.go("/inbox", "returned")
 
 
@@ -49,7 +38,11 @@ async def return_task(visit: Guest, task_id: str) -> Response:
 async def withdraw(visit: Guest, task_id: str) -> Response:
     """Takes one's own answer back."""
     form = await posted(visit)
-    view = await room.withdraw(visit.viewer, task_id, body_of(WithdrawBody, form), str(form.get("key") or "") or None)
+    key = str(form.get("key") or "") or None
+    try:
+        view = await room.withdraw(visit.viewer, task_id, body_of(WithdrawBody, form), key)
+    except Problem as problem:
+        return await show(visit, task_id, side=refused(visit, "withdraw", form, problem))
     return visit.go(f"/cases/{view.process_id}", "withdrawn")
 
 
@@ -58,7 +51,10 @@ async def add_signer(visit: Guest, task_id: str) -> Response:
     """Adds a person to the approval."""
     form = await posted(visit)
     key = str(form.get("key") or "") or None
-    view = await countersign.add(visit.viewer, task_id, body_of(AddSignerBody, form), key)
+    try:
+        view = await countersign.add(visit.viewer, task_id, body_of(AddSignerBody, form), key)
+    except Problem as problem:
+        return await show(visit, task_id, side=refused(visit, "add_signer", form, problem))
     return visit.go(f"/cases/{view.process_id}" if view.closed_at else f"/tasks/{task_id}", "signer_added")
 
 
@@ -67,7 +63,10 @@ async def remove_signer(visit: Guest, task_id: str) -> Response:
     """Takes an added person off."""
     form = await posted(visit)
     key = str(form.get("key") or "") or None
-    view = await countersign.remove(visit.viewer, task_id, body_of(RemoveSignerBody, form), key)
+    try:
+        view = await countersign.remove(visit.viewer, task_id, body_of(RemoveSignerBody, form), key)
+    except Problem as problem:
+        return await show(visit, task_id, side=refused(visit, f"remove-{form.get('seat')}", form, problem))
     return visit.go(f"/cases/{view.process_id}" if view.closed_at else f"/tasks/{task_id}", "signer_removed")
 
 
@@ -78,7 +77,7 @@ async def extend(visit: Guest, task_id: str) -> Response:
     try:
         await dates.extend(visit.viewer, task_id, body_of(ExtendBody, form), str(form.get("key") or "") or None)
     except Problem as problem:
-        return await show(visit, task_id, refused=problem)
+        return await show(visit, task_id, side=refused(visit, "extend", form, problem))
     return visit.go(f"/tasks/{task_id}", "extended")
 
 
@@ -86,15 +85,19 @@ async def extend(visit: Guest, task_id: str) -> Response:
 async def decide_date(visit: Guest, process_id: str) -> Response:
     """Records an authority's decision with its paper."""
     form = await posted(visit)
-    file = file_of(form)
-    if file is None:
-        raise BadFile(NO_FILE)
-    content = await uploads.read_limited(file)
-    body = body_of(DateDecisionBody, form, document_id="-")  # checked before the paper is kept
     key = str(form.get("key") or "") or None
-    async with session() as s:
-        await dates.check_decision(s, visit.viewer, process_id, body, key)
-        paper = await dates.upload_paper(s, visit.viewer, process_id, dates.PAPER.code, file.filename or "", content)
-    body = body.model_copy(update={"document_id": paper.id})
-    await dates.decide(visit.viewer, process_id, body, key)
+    try:
+        body = body_of(DateDecisionBody, form, document_id="-")  # checked before the paper is kept
+        file = file_of(form)
+        if file is None:
+            raise BadFile(NO_FILE, faults=[("/document_id", "missing", NO_FILE)])
+        content = await uploads.read_limited(file)
+        async with session() as s:
+            await dates.check_decision(s, visit.viewer, process_id, body, key)
+            paper = await dates.upload_paper(
+                s, visit.viewer, process_id, dates.PAPER.code, file.filename or "", content
+            )
+        await dates.decide(visit.viewer, process_id, body.model_copy(update={"document_id": paper.id}), key)
+    except Problem as problem:
+        return await case.show(visit, process_id, refused(visit, "decision", form, problem))
     return visit.go(f"/cases/{process_id}", "date_recorded")

@@ -30,6 +30,7 @@ from web.forms import FieldView
 from web.frame import Guest, Visit, file_of, page, posted, sentence, values_of
 from web.language import pick
 from web.routes import router as make_router
+from web.side_forms import NONE_REFUSED, SideForm
 
 router = make_router()
 BEHALF_CODE = uploads.BEHALF.code
@@ -147,7 +148,7 @@ async def show(
     attempt: Attempt | None = None,
     document_fault: tuple[str, str] | None = None,
     comment: tuple[str, str] = ("", ""),
-    refused: Problem | None = None,
+    side: SideForm = NONE_REFUSED,
     status: int = 200,
     at: str | None = None,
 ) -> Response:
@@ -177,9 +178,7 @@ async def show(
         document_faults.setdefault(document_fault[0], []).append(document_fault[1])
         text = document_fault[1]
     form_fields = forms.fields_of(schema, data, offered, lang, faults) if group else []
-    status = attempt.problem.status if attempt else refused.status if refused else status
-    if refused is not None:
-        text = sentence(visit, refused.text)
+    status = attempt.problem.status if attempt else side.status if side.said else status
     return await page(
         visit,
         "task.html",
@@ -192,7 +191,8 @@ async def show(
         group=group,
         form_fields=form_fields,
         fault_list=forms.said(schema, faults, lang),
-        sentence=text,
+        sentence=text or side.said,
+        side=side,
         key=uuid4().hex,
         may_fill=bool({"complete", "return_delegated"} & set(view.actions)) and group is not None,
         may_complete="complete" in view.actions,
