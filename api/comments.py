@@ -167,6 +167,7 @@ async def _tell(s: AsyncSession, viewer: Viewer, person: Viewer, task: Task, pro
         process_id=process.id,
         task_id=task.id,
         now=clock.now(),
+        lasting=True,  # what is asked in it is not answered by the end of the task
     )
 
 

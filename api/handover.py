@@ -177,16 +177,20 @@ def put(task: Task, username: str) -> None:
     task.holder, task.held_since = username, real_now()
 
 
-async def message(s: AsyncSession, user: User, task: Task, process: Process, words: Text, key: str) -> None:
-    """Tells a colleague what happened to a task, with the day by which it is due; the same key again is no news."""
+async def message(
+    s: AsyncSession, user: User, task: Task, process: Process, words: Text, key: str, *, follows: bool = False
+) -> None:
+    """Tells a colleague what happened to a task, with the day by which it is due; the same key again is no news.
+    `follows`: it asks to act, and so goes where the task goes."""
     about = messages.subject_of(process, task)
     text = Text(zh=f"{about.zh}：{words.zh}", en=f"{about.en}: {words.en}")
     if task.next_due_at is not None:
         due = day_of(task.next_due_at)
         text = Text(zh=f"{text.zh}，{due} 到期", en=f"{text.en}, due {due}")
     await messages.notify(
-        s, user, text, key=key, link=f"/tasks/{task.id}", process_id=process.id, task_id=task.id, now=clock.now()
-    )
+        s, user, text, key=key, link=f"/tasks/{task.id}", process_id=process.id, task_id=task.id, now=clock.now(),
+        follows=follows,
+    )  # fmt: skip
 
 
 async def candidates(s: AsyncSession, viewer: Viewer, task_id: str) -> list[PersonChoice]:

@@ -1,7 +1,8 @@
 """催办: somebody who waits for a task asks its holder to hurry.
 
 Invariants: at most once in the pause of `policies/process_settings.yaml` per task, whoever asks (the row is locked, so
-two at once are one); it stands in the timeline and shows on the task; it changes neither holder nor deadline.
+two at once are one); it stands in the timeline and shows on the task; it changes neither holder nor deadline, and goes
+with the task to whoever has it when it leaves the house.
 """
 
 from datetime import timedelta
@@ -52,7 +53,7 @@ async def urge(s: AsyncSession, viewer: Viewer, task_id: str, body: UrgeBody) ->
     event = await note(s, viewer, "task.urge", words, process, task, told=[p.username for p in people])
     asks = Text(zh=f"{viewer.name.zh}催办", en=f"{viewer.name.en} asks to hurry")
     for person in people:
-        await message(s, person, task, process, asks, f"urge/{event.id}/{person.username}")
+        await message(s, person, task, process, asks, f"urge/{event.id}/{person.username}", follows=True)
     return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
 
 

@@ -21,6 +21,11 @@ def rung_key(deadline: Deadline, rung_id: str) -> str:
     return f"{deadline.id}:{deadline.generation}:{rung_id}"
 
 
+def deadline_of(key: str) -> str:
+    """The deadline of a rung's key."""
+    return key.rsplit(":", 2)[0]
+
+
 def rungs(deadlines: Sequence[Deadline], ladder: Sequence[Rung], policy: PolicySnapshot) -> list[RungInstant]:
     """All rungs of the unmet deadlines, in the order in which they fire; those in the past included.
 

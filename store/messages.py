@@ -44,7 +44,8 @@ _IN_PAGES = text("""
 @dataclass(frozen=True)
 class Notice:
     """What one user is told. `key` is its own for ever. `rungs`: keys of the reminders that it tells of, claimed by
-    the caller before. `lasting`: to be said outside as well when its task is closed or its case has ended."""
+    the caller before. `lasting`: to be said outside as well when its task is closed or its case has ended. `follows`:
+    it asks whoever has the task to do something, and leaves the house for who has it then."""
 
     username: str
     message: Text
@@ -54,6 +55,7 @@ class Notice:
     task_id: str | None = None
     rungs: tuple[str, ...] = ()
     lasting: bool = False
+    follows: bool = False
 
 
 async def notify(
@@ -66,10 +68,12 @@ async def notify(
     now: datetime,
     process_id: str | None = None,
     task_id: str | None = None,
+    lasting: bool = False,
+    follows: bool = False,
 ) -> int | None:
-    """Tells a user something about work; it rests on rest days outside of the pages, and goes with the task's end.
-    Returns the message's id; None when its key was there."""
-    notice = Notice(user.username, message, key, link, process_id, task_id)
+    """Tells a user something about work; it rests on rest days outside of the pages, and goes with the task's end
+    unless it is `lasting`. Returns the message's id; None when its key was there."""
+    notice = Notice(user.username, message, key, link, process_id, task_id, lasting=lasting, follows=follows)
     return (await notify_all(session, [(await message_settings.of_user(session, user), notice)], now)).get(key)
 
 
@@ -84,6 +88,7 @@ async def notify_all(session: AsyncSession, notices: Sequence[tuple[Kept, Notice
             outbox.reminder(
                 n.key, n.username, channel, n.message,
                 link=n.link, process_id=n.process_id, task_id=n.task_id, now=now, lasting=n.lasting,
+                follows=n.follows,
             )
             for kept, n in notices
             for channel in kept.ways

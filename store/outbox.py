@@ -1,53 +1,27 @@
-"""The outbox: messages that leave the house, each key once a channel.
+"""The outbox: messages that leave the house, each key once a channel; what goes in, and what became of it.
 
-Invariants: a row is taken by a short transaction that counts the attempt and sets the next one (FOR UPDATE SKIP
-LOCKED), so no transaction is open while a channel is asked and a worker that dies loses nothing; a row is marked
-sent only after the channel took it; before it leaves it is asked again whether its task is still open and its
-reader still wants it; subject and body hold no number of a person, and no amount but in a person's own notice. Quiet
-hours, digest and rest days are decided when a message is about to leave, by the wishes of that moment.
+Invariants: a row is marked sent only after the channel took it; subject and body hold no number of a person, and no
+amount but in a person's own notice. What leaves next, and whether it still should, is `store/departures.py`.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, exists, func, or_, select, update
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import delivery
-from domain.calendar import WorkCalendar
 from schemas.base import Text
 from schemas.enrolment import KIND as ENROLMENT
-from schemas.process import ProcessState
-from store import message_settings
 from store.tables.outbox import Outgoing
-from store.tables.processes import Process, Task
 
 PENDING, SENT, FAILED, DROPPED = "pending", "sent", "failed", "dropped"
-ENDED = (ProcessState.CLOSED.value, ProcessState.CANCELLED.value)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=6)
 MAX_ERROR = 300
-MOST_IN_DIGEST = 100
 REMINDER_SUBJECT = Text(zh="保期提醒", en="Baoqi reminder")
-DIGEST_SUBJECT = Text(zh="保期每日汇总", en="Baoqi daily digest")
 _QUEUE = insert(cast("Table", Outgoing.__table__)).on_conflict_do_nothing(constraint="uq_outbox_key")
-NOT_WANTED = "收件人已停用该渠道。 The reader no longer uses this channel."
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """What is handed to a channel as one message. `repeat`: it was handed over before, and the end is not known."""
-
-    ids: tuple[int, ...]
-    key: str
-    address: str
-    subject: str
-    items: tuple[tuple[str, str | None], ...]  # text and link of each message in it
-    created_at: datetime
-    attempts: int
-    repeat: bool
 
 
 def pause_after(attempts: int) -> timedelta:
@@ -100,6 +74,7 @@ def _row(
     task_id: str | None,
     reminder: bool,
     own: bool = False,
+    follows: bool = False,
 ) -> dict[str, Any]:
     subject, body = delivery.discreet(subject), body if own else delivery.discreet(body)
     return {
@@ -113,6 +88,7 @@ def _row(
         "process_id": process_id,
         "task_id": task_id,
         "reminder": reminder,
+        "follows": follows,
         "state": PENDING,
         "attempts": 0,
         "created_at": now,
@@ -130,9 +106,11 @@ def reminder(
     process_id: str | None,
     task_id: str | None,
     lasting: bool = False,
+    follows: bool = False,
 ) -> dict[str, Any]:
     """A reminder to a user, to be queued with others. Its subject names the case where it has a number, never the
-    person. `lasting`: it hangs on no task or case, and is not dropped with their end."""
+    person. `lasting`: it hangs on no task or case, and is not dropped with their end. `follows`: it asks whoever has
+    the task to do something, and goes to who has it when it leaves."""
     subject = REMINDER_SUBJECT
     kind, _, case_no = (process_id or "").partition("-")
     if kind == ENROLMENT:
@@ -142,6 +120,7 @@ def reminder(
     return _row(
         key, subject, message,
         now=now, channel=channel, username=username, link=link, process_id=process_id, task_id=task_id, reminder=True,
+        follows=follows,
     )  # fmt: skip
 
 
@@ -149,128 +128,6 @@ async def queue_reminders(session: AsyncSession, reminders: list[dict[str, Any]]
     """Puts them into the outbox; one whose key is known in its channel changes nothing."""
     if reminders:
         await session.execute(_QUEUE, reminders)
-
-
-async def _drop_pointless(session: AsyncSession, ids: list[int]) -> set[int]:
-    """Drops those of these reminders whose task was closed, or whose case has ended; returns which. Only rows that this
-    transaction holds: another worker's would be waited for."""
-    task_closed = exists().where(Task.id == Outgoing.task_id, Task.closed_at.is_not(None))
-    case_ended = exists().where(Process.id == Outgoing.process_id, Process.state.in_(ENDED))
-    dropped = await session.execute(
-        update(Outgoing)
-        .where(Outgoing.id.in_(ids), Outgoing.reminder, or_(task_closed, case_ended))
-        .values(state=DROPPED)
-        .returning(Outgoing.id)
-        .execution_options(synchronize_session=False)
-    )
-    return set(dropped.scalars())
-
-
-async def take(
-    session: AsyncSession, channel: str, *, now: datetime, office_now: datetime, school: WorkCalendar
-) -> Parcel | None:
-    """The next message of a channel to send, its attempt counted and its next one set. None when nothing is due.
-
-    `now` is the machine's time (pauses), `office_now` that of the office (rest days, quiet hours, digest).
-    """
-    due = (
-        select(Outgoing)
-        .where(
-            Outgoing.channel == channel,
-            Outgoing.state == PENDING,
-            or_(Outgoing.next_at.is_(None), Outgoing.next_at <= now),
-            or_(Outgoing.held_until.is_(None), Outgoing.held_until <= office_now),
-        )
-        .order_by(Outgoing.created_at, Outgoing.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    while (row := await session.scalar(due)) is not None:
-        if row.reminder and await _drop_pointless(session, [row.id]):
-            continue
-        address, wishes = await _reader(session, row)
-        if address is None:
-            row.state, row.error = DROPPED, NOT_WANTED
-        else:
-            falls_due = await _falls_due(session, row) if wishes.digest else None
-            held = delivery.leaves_at(
-                wishes, reminder=row.reminder, queued_at=row.created_at, due=falls_due, now=office_now, school=school
-            )
-            if held <= office_now:
-                waits = delivery.in_digest(
-                    wishes, reminder=row.reminder, queued_at=row.created_at, due=falls_due, school=school
-                )
-                return await _parcel(session, row, address, digest=waits, now=now, office_now=office_now)
-            row.held_until = held
-        await session.flush()
-    return None
-
-
-async def _reader(session: AsyncSession, row: Outgoing) -> tuple[str | None, delivery.Wishes]:
-    """Where the message goes now, and how its reader wants it."""
-    if row.username is None:
-        return row.recipient, delivery.Wishes()
-    user = await message_settings.user(session, row.username)
-    if user is None:
-        return None, delivery.Wishes()
-    kept = await message_settings.of_user(session, user)
-    return kept.address(row.channel), kept.wishes
-
-
-async def _falls_due(session: AsyncSession, row: Outgoing) -> datetime | None:
-    """When the task of a reminder falls due, unless that was before the reminder: then a day more changes nothing."""
-    if row.task_id is None:
-        return None
-    due = await session.scalar(select(Task.next_due_at).where(Task.id == row.task_id))
-    return due if due is not None and due > row.created_at else None
-
-
-async def _parcel(
-    session: AsyncSession, row: Outgoing, address: str, *, digest: bool, now: datetime, office_now: datetime
-) -> Parcel:
-    """The row, and what goes with it: for a digest all that waits for its reader; after a crash the same as before."""
-    if row.bundle is not None:
-        together = Outgoing.bundle == row.bundle
-    elif digest:
-        together = (
-            (Outgoing.bundle.is_(None))
-            & Outgoing.reminder
-            & (Outgoing.username == row.username)
-            & or_(Outgoing.next_at.is_(None), Outgoing.next_at <= now)
-            & or_(Outgoing.held_until.is_(None), Outgoing.held_until <= office_now)
-        )
-    else:
-        together = Outgoing.id == row.id
-    statement = (
-        select(Outgoing)
-        .where(Outgoing.channel == row.channel, Outgoing.state == PENDING, together)
-        .order_by(Outgoing.created_at, Outgoing.id)
-        .limit(MOST_IN_DIGEST)
-        .with_for_update(skip_locked=True)
-    )
-    rows = list(await session.scalars(statement))
-    gone = await _drop_pointless(session, [r.id for r in rows if r is not row])
-    rows = [r for r in rows if r.id not in gone]
-    repeat = any(r.taken_at is not None for r in rows)
-    for other in rows:
-        other.attempts += 1
-        other.next_at = now + pause_after(other.attempts)
-        other.taken_at = now
-        if len(rows) > 1:
-            other.bundle = rows[0].key
-    subject = rows[0].subject
-    if len(rows) > 1:
-        subject = f"{DIGEST_SUBJECT.zh}（{len(rows)} 项） / {DIGEST_SUBJECT.en} ({len(rows)})"
-    return Parcel(
-        ids=tuple(r.id for r in rows),
-        key=f"{rows[0].channel}/{rows[0].key}" if row.channel != delivery.MAIL else rows[0].key,
-        address=address,
-        subject=subject,
-        items=tuple((r.body, r.link) for r in rows),
-        created_at=rows[0].created_at,
-        attempts=max(r.attempts for r in rows),
-        repeat=repeat,
-    )
 
 
 async def mark(

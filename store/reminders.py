@@ -8,11 +8,11 @@ the process.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Date, Select, String, all_, any_, bindparam, select, text
+from sqlalchemy import BindParameter, ColumnElement, Date, Select, String, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import raiseload
@@ -104,6 +104,7 @@ def _notice(process: Process, name: str, found: list[tuple[str, Reminder]]) -> N
         process_id=process.id,
         task_id=task_id,
         rungs=tuple(key for key, _ in found),
+        follows=task_id is not None and all(r.to == "holder" for _, r in found),
     )
 
 
@@ -128,7 +129,7 @@ async def in_charge(session: AsyncSession, task: Whose) -> list[Recipient]:
     today's substitutes of each."""
     names = [name for name in (task.holder, task.owner) if name is not None]
     if names:
-        holding = await named(session, names)
+        holding = await _reached(session, _NAMED, names=names, excluded=task.excluded)
         if holding:
             return holding
     could = _meant(tuple(task.roles))
@@ -156,12 +157,16 @@ async def _reached(
     return [(user, settings) for user, settings in await session.execute(statement, values)]
 
 
+_TODAY: BindParameter[date] = bindparam("today", type_=Date)
+_EXCLUDED: BindParameter[Sequence[str]] = bindparam("excluded", type_=ARRAY(String))
+
+
 def _statement(meant: ColumnElement[bool]) -> Select[Any, Any]:
     """They are only told something, so their roles and colleges are not loaded."""
     return (
         select(User, MessageSettings)
         .outerjoin(MessageSettings, MessageSettings.username == User.username)
-        .where(substitutes.reached(meant, bindparam("today", type_=Date)))
+        .where(substitutes.reached(meant, _TODAY, _EXCLUDED))
         .order_by(User.username)
         .options(raiseload(User.roles), raiseload(User.org_units))
     )
@@ -174,4 +179,4 @@ _NAMED = _statement(User.username == any_(bindparam("names", type_=ARRAY(String)
 def _meant(roles: tuple[str, ...]) -> Select[Any, Any]:
     """Made once for each set of roles: to build and compare a statement costs more than to run it."""
     meant = users.meant_by(roles, bindparam("org_unit", type_=String), bindparam("person", type_=String))
-    return _statement(meant & (User.username != all_(bindparam("excluded", type_=ARRAY(String)))))
+    return _statement(meant & substitutes.free_of(_EXCLUDED, _TODAY))

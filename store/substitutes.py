@@ -5,11 +5,11 @@ are kept by locking the two people's rows before the check. Nothing is copied or
 tasks, and the right of the substitute ends with the last day by itself.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import BindParameter, ColumnElement, or_, select
+from sqlalchemy import BindParameter, ColumnElement, all_, and_, any_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.tables.desk import Substitution
@@ -39,12 +39,22 @@ async def in_force(session: AsyncSession, today: date) -> dict[str, str]:
     return {row.absent: row.substitute for row in await session.execute(statement)}
 
 
-def reached(meant: ColumnElement[bool], today: date | BindParameter[date]) -> ColumnElement[bool]:
+def free_of(excluded: BindParameter[Sequence[str]], today: date | BindParameter[date]) -> ColumnElement[bool]:
+    """Four eyes: neither one of the excluded, nor who stands in for one of them today."""
+    stands_in = select(Substitution.substitute).where(
+        Substitution.absent == any_(excluded), substitution_in_force(today)
+    )
+    return and_(User.username != all_(excluded), User.username.not_in(stands_in.correlate(None)))
+
+
+def reached(
+    meant: ColumnElement[bool], today: date | BindParameter[date], excluded: BindParameter[Sequence[str]]
+) -> ColumnElement[bool]:
     """The active people who are meant, and whoever stands in for one of them today: what must reach the one reaches the
-    other too."""
+    other too, unless four eyes keep him from it."""
     absent = select(User.username).where(User.active, meant).correlate(None)
     standing_in = select(Substitution.substitute).where(Substitution.absent.in_(absent), substitution_in_force(today))
-    return User.active & or_(meant, User.username.in_(standing_in))
+    return User.active & or_(meant, and_(User.username.in_(standing_in), free_of(excluded, today)))
 
 
 async def add(

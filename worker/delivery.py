@@ -14,9 +14,9 @@ from runtime import clock
 from runtime.addresses import page_of
 from runtime.logging import logger
 from runtime.settings import Settings, get_settings
-from store import channels, outbox
+from store import channels, departures, outbox
 from store.database import session
-from store.outbox import Parcel
+from store.departures import Parcel
 from store.policies import calendar
 from worker.channels import Down, Later, Letter, Opener, Refused, dingtalk, feishu, mail, sms, wecom
 
@@ -52,7 +52,7 @@ async def _run(channel: str, settings: Settings) -> int:
             async with session() as s:
                 if await channels.paused(s, channel, clock.real_now()):
                     break
-                parcel = await outbox.take(
+                parcel = await departures.take(
                     s, channel, now=clock.real_now(), office_now=clock.now(), school=calendar("school")
                 )
             if parcel is None:

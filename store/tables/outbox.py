@@ -26,7 +26,8 @@ class Outgoing(Base):
     link: Mapped[str | None]
     process_id: Mapped[str | None]
     task_id: Mapped[str | None] = mapped_column(index=True)
-    reminder: Mapped[bool] = mapped_column(default=False)  # rests on rest days, pointless once its task is closed
+    reminder: Mapped[bool] = mapped_column(default=False)  # rests on rest days, may become pointless
+    follows: Mapped[bool] = mapped_column(default=False, server_default="false")  # goes to who has the task by then
     state: Mapped[str] = mapped_column(default="pending")  # pending, sent, failed, dropped
     attempts: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime | None]  # not before this moment of the machine's clock

@@ -18,7 +18,7 @@ from schemas.base import Text
 from schemas.deadlines import Deadline, LegalKind, RungInstant
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, Stage, StageState, TimelineEntry, Transition
 from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
-from store import outbox, substitutes
+from store import departures, substitutes
 from store.database import engine, session
 from store.policies import calendar
 from store.projection import INBOX_CHANNEL
@@ -244,7 +244,7 @@ async def test_what_nobody_holds_says_nothing_and_a_cancelled_case_says_why(peop
     assert [(name, "已因业务撤销收回" in text) for name, text in await told()] == [("clerk", True)]
     later = datetime.now(UTC) + timedelta(days=9)
     async with session() as s:
-        parcel = await outbox.take(s, "mail", now=later, office_now=later, school=calendar("school"))
+        parcel = await departures.take(s, "mail", now=later, office_now=later, school=calendar("school"))
         assert parcel is not None, "also when the case has ended meanwhile"
 
 

@@ -14,6 +14,7 @@ from schemas.process import TimelineEntry
 from store.database import session
 from store.registrations import ensure
 from store.tables.office import Audit, Message
+from store.tables.outbox import Outgoing
 from store.tables.people import User, UserOrgUnit
 from store.tables.processes import Process
 from store.users import create_user
@@ -122,6 +123,9 @@ async def test_a_mention_tells_the_person_and_a_file_is_checked(office: Office) 
         told = await messages_to(name)
         assert len(told) == 1 and "提到您" in told[0] and NUMBER not in told[0]
     assert await messages_to("clerk") == []
+    async with session() as s:  # outside of the pages too, and whatever becomes of the task
+        mails = {(m.username, m.task_id) for m in await s.scalars(select(Outgoing))}
+        assert mails == {("clerk2", None), ("head", None)}
     refused = await do(office, "clerk", task, "comment", text="@college2 请看")
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "may_not_see")
     async with session() as s:

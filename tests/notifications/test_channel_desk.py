@@ -10,7 +10,7 @@ from api.app import create_app
 from runtime import clock
 from runtime.settings import Settings
 from store import database as db
-from store import outbox
+from store import departures
 from store.policies import calendar
 from store.tables.office import Message
 from tests.notifications.conftest import Postbox, open_case
@@ -125,7 +125,7 @@ async def test_what_is_being_sent_is_not_sent_again(
     assert await deliver() == 0
     machine[0] += timedelta(minutes=2)
     async with db.session() as s:  # another worker hands it over at this moment
-        taken = await outbox.take(s, "mail", now=machine[0], office_now=clock.now(), school=calendar("school"))
+        taken = await departures.take(s, "mail", now=machine[0], office_now=clock.now(), school=calendar("school"))
     assert taken is not None
     before = (await rows())["mail", "rung/1"]
     admin = await signed_in(office, "admin")

@@ -11,7 +11,7 @@ from runtime import clock
 from runtime.settings import Settings
 from schemas.base import Text
 from store import database as db
-from store import message_settings, messages, outbox
+from store import departures, message_settings, messages, outbox
 from store.tables.outbox import ChannelState, MessageSettings, Outgoing
 from store.tables.people import User
 from tests.notifications.conftest import CASE, WEDNESDAY, Postbox, open_case
@@ -235,7 +235,7 @@ async def test_one_bad_message_stops_neither_the_next_nor_another_channel(
         await tell("clerk", f"rung/{number}", now=WEDNESDAY + timedelta(minutes=number))
     whole = delivery.letter_of
 
-    def broken(parcel: outbox.Parcel, settings: Settings) -> Any:
+    def broken(parcel: departures.Parcel, settings: Settings) -> Any:
         if parcel.key == "sms/rung/0":
             raise KeyError("a fault in the program")
         return whole(parcel, settings)
