@@ -104,11 +104,11 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
         if fresh:
             update_process(process, snapshot)
         for task in transition.tasks:
-            earlier = recalled.before(task) if task.state in OPEN_STATES else None
-            new = earlier is not None and await session.scalar(_KNOWN, {"id": task.id}) is None
+            step = recalled.asked_again(task) if task.state in OPEN_STATES else None
+            new = step is not None and await session.scalar(_KNOWN, {"id": task.id}) is None
             if names := await _write_task(session, process, task):
                 taken.append(recalled.Held(task, names))
-            if earlier is not None and new and (held := await recalled.carry(session, task, earlier)):
+            if step is not None and new and (held := await recalled.carry(session, task, step)):
                 kept.append(held)
         if dated:
             await _urgency(session, process, snapshot)

@@ -1,8 +1,9 @@
 """What becomes of work in somebody's hands whose task the process has taken back.
 
 Invariants: whoever holds a task that turns obsolete is told once for ever, and so is today's substitute, whatever
-became of the case meanwhile; why is said by its kind, never in the words that somebody typed (a message may leave the
-house). A draft goes with its holder to the same step when that is asked again; it is never put upon somebody's work.
+became of the case meanwhile, but for the person whose own word took it back; why is said by its kind, never in the
+words that somebody typed (a message may leave the house). A draft goes with its holder to the same step when that is
+asked again about the same matter; it is never put upon somebody's work.
 """
 
 from collections.abc import Sequence
@@ -24,13 +25,20 @@ WITHDRAWN = Text(zh="上一步骤撤回", en="the step before was taken back")
 CHANGED = Text(zh="所依据的信息更改", en="the record that it works with was changed")
 MOVED_ON = Text(zh="办理情况变化", en="the case went another way")
 
-# The newest task of the step before this one; a draft of somebody who may no longer do it stays where it is.
+# The newest task of the same step, of the same bill, asked of the same people; a draft of somebody who may no longer do
+# it stays where it is.
 _CARRY = text("""
     UPDATE tasks SET
         holder = f.holder, held_since = f.held_since, owner = f.owner, draft = f.draft, draft_at = f.draft_at
-    FROM tasks AS f JOIN users AS u ON u.username = f.holder AND u.active
-    WHERE tasks.id = :id AND tasks.holder IS NULL AND f.process_id = tasks.process_id AND f.key = :before
-        AND f.kind = tasks.kind AND f.state = 'obsolete' AND f.draft IS NOT NULL AND f.holder <> ALL (tasks.excluded)
+    FROM (
+        SELECT e.* FROM tasks AS t JOIN tasks AS e ON e.process_id = t.process_id AND e.id <> t.id AND e.kind = t.kind
+            AND e.roles = t.roles AND starts_with(e.key, :step)
+            AND e.spec -> 'data' ->> 'bill_id' IS NOT DISTINCT FROM t.spec -> 'data' ->> 'bill_id'
+        WHERE t.id = :id
+        ORDER BY CAST(substr(e.key, length(:step) + 1) AS integer) DESC LIMIT 1
+    ) AS f JOIN users AS u ON u.username = f.holder AND u.active
+    WHERE tasks.id = :id AND tasks.holder IS NULL AND f.state = 'obsolete' AND f.draft IS NOT NULL
+        AND f.holder <> ALL (tasks.excluded)
     RETURNING tasks.holder
 """)
 
@@ -42,17 +50,17 @@ class Held(NamedTuple):
     names: Sequence[str]
 
 
-def before(task: TaskSnapshot) -> str | None:
-    """The key under which the same step of the case was asked the time before."""
+def asked_again(task: TaskSnapshot) -> str | None:
+    """With what the keys of its step begin, where it can have been asked before about the same matter: a step of the
+    record, or something about a bill."""
     name, _, number = task.spec.key.rpartition("/")
-    if task.spec.step is None or not number.isdecimal() or int(number) < 2:
-        return None
-    return f"{name}/{int(number) - 1}"
+    about_one = task.spec.step is not None or "bill_id" in task.spec.data
+    return f"{name}/" if about_one and number.isdecimal() and int(number) > 1 else None
 
 
-async def carry(session: AsyncSession, task: TaskSnapshot, earlier: str) -> Held | None:
+async def carry(session: AsyncSession, task: TaskSnapshot, step: str) -> Held | None:
     """Puts a kept draft and its holder on the step that was just opened anew, if there is one."""
-    holder = (await session.execute(_CARRY, {"id": task.id, "before": earlier})).scalar_one_or_none()
+    holder = (await session.execute(_CARRY, {"id": task.id, "step": step})).scalar_one_or_none()
     return None if holder is None else Held(task, [holder])
 
 
@@ -67,7 +75,8 @@ async def tell(
             zh=f"{case.zh}：您办理的《{title.zh}》已因{why.zh}收回，无需再办",
             en=f"{case.en}: your task “{title.en}” was taken back because {why.en}; nothing more is to be done with it",
         )
-        await _tell(session, process, names, words, f"recalled/{task.id}", f"/processes/{process.id}", now)
+        link, by = f"/processes/{process.id}", _whose_word(task, transition)
+        await _tell(session, process, names, words, f"recalled/{task.id}", link, now, by)
     for task, names in kept:
         title = task.spec.title
         words = Text(
@@ -78,9 +87,17 @@ async def tell(
 
 
 async def _tell(
-    session: AsyncSession, process: Process, names: Sequence[str], words: Text, key: str, link: str, now: datetime
+    session: AsyncSession,
+    process: Process,
+    names: Sequence[str],
+    words: Text,
+    key: str,
+    link: str,
+    now: datetime,
+    but: str | None = None,
 ) -> None:
-    people = await reminders.named(session, names)
+    """Tells these people and today's substitutes of each; `but` knows it."""
+    people = await reminders.named(session, [name for name in names if name != but])
     await notify_all(
         session,
         [
@@ -89,9 +106,17 @@ async def _tell(
                 Notice(user.username, words, f"{key}/{user.username}", link, process.id, lasting=True),
             )
             for user, settings in people
+            if user.username != but
         ],
         now,
     )
+
+
+def _whose_word(task: TaskSnapshot, transition: Transition) -> str | None:
+    """Who had it taken back, where a person did: by the task's own line, or by what brought the case back."""
+    own = [e.actor for e in transition.timeline if e.kind == "task_obsolete" and e.task_id == task.id]
+    back = [e.actor for e in transition.timeline if e.kind in ("withdrawn", "returned")]
+    return next((name for name in (*own, *back) if name), None)
 
 
 def _cause(task: TaskSnapshot, transition: Transition) -> Text:

@@ -333,6 +333,7 @@ class Countersign:
                     en=f"Comes back after the added signer: {task.spec.title.en}",
                 ),
                 SIGN,
+                adding.actor,
             )
         self._show()
 
@@ -353,6 +354,7 @@ class Countersign:
                 theirs,
                 Text(zh=f"不再需要：{theirs.spec.title.zh}", en=f"No longer needed: {theirs.spec.title.en}"),
                 SIGN,
+                removing.actor,
             )
         self._show()
 

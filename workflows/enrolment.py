@@ -142,7 +142,7 @@ class Enrolment(Process):
         for deadline in recounted:
             self.hold(deadline)
         if of_record and self.registrations and self.find_stage("notice").state is StageState.PENDING:
-            self.reentry.amended(permit=amended.field == "hire.permit_issued")
+            self.reentry.amended(amended.actor, permit=amended.field == "hire.permit_issued")
 
     # --- the registration's date ------------------------------------------------------------------------------------
 

@@ -175,6 +175,7 @@ class Desk:
                 process.note(
                     "task_obsolete",
                     Text(zh=f"不再需要：{spec.title.zh}", en=f"No longer needed: {spec.title.en}"),
+                    actor=process.cancelling.actor if process.cancelling else None,
                     task_id=task.id,
                 )
                 process.touch(task)

@@ -41,7 +41,7 @@ class Reentry:
             case.plan_registrations()
             for other in case.registrations.values():
                 if other.agency != agency and self._known(other.agency) != before[other.agency]:
-                    self._tell(other)
+                    self._tell(other, back.actor)
 
     def _known(self, agency: str) -> EnrolmentFacts:
         """What the branch of an agency works with: not the other one's insurances or application, nor the day on which
@@ -57,7 +57,7 @@ class Reentry:
             }
         )
 
-    def amended(self, *, permit: bool) -> None:
+    def amended(self, actor: str, *, permit: bool) -> None:
         """The record was amended, by nobody's branch: it is read anew, and whoever tells an agency something else than
         before is told. The day of the `permit` is on no application: only where one lies somebody looks whether the
         agency, which counts the legal time by it, must hear of it."""
@@ -68,7 +68,7 @@ class Reentry:
             await case.record.read()
             for other in case.registrations.values():
                 if self._told(other.agency) != before[other.agency] or (permit and other.stands):
-                    self._tell(other)
+                    self._tell(other, actor)
 
         what = Text(zh="核对更正后的参保信息", en="comparing the amended record")
         self._questions.append(case.spawn(case.supervised(what, compare, case.active_stage())))
@@ -78,8 +78,8 @@ class Reentry:
         facts, handled = self._case.facts, self._case.policy.agency(agency).insurances
         return [i for i in facts.insurances if i in handled], facts.applications.get(agency)
 
-    def _tell(self, other: "Registration") -> None:
-        """The record has changed under the other branch."""
+    def _tell(self, other: "Registration", actor: str) -> None:
+        """The record has changed under the other branch, by somebody's word."""
         case = self._case
         if other.stands:
             self._questions.append(case.spawn(self._ask(other)))
@@ -94,6 +94,7 @@ class Reentry:
                         en=f"The record has changed, to be done with the new one: {task.spec.title.en}",
                     ),
                     "hand_in",
+                    actor,
                 )
 
     async def _ask(self, other: "Registration") -> TaskResult:

@@ -145,11 +145,11 @@ def sent_back(desk: Desk, name: str, to: str, decision: TaskResult) -> Returned:
     return Returned(to=to, way="again", reason=reason, actor=decision.actor, task_key=key)
 
 
-def reopen(desk: Desk, task: HumanTask, why: Text, to: str) -> None:
-    """Closes an open task so that its own step (`to`) begins again, because what it works with has changed."""
+def reopen(desk: Desk, task: HumanTask, why: Text, to: str, actor: str) -> None:
+    """Closes an open task so that its own step (`to`) begins again, because somebody changed what it works with."""
     task.close(TaskState.OBSOLETE, desk.process.now())
     task.returned = Returned(to=to, way="again", reason=why.zh, actor="system", task_key=task.spec.key)
-    desk.process.note("task_obsolete", why, task_id=task.id, data={"again": to})
+    desk.process.note("task_obsolete", why, actor=actor, task_id=task.id, data={"again": to})
     desk.process.touch(task)
 
 

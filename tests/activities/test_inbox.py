@@ -235,6 +235,44 @@ async def test_who_holds_what_is_taken_back_is_told_once_and_the_draft_goes_on(p
     assert len(await told()) == 4 and any("草稿已保留" in text for _, text in await told())
 
 
+def on_a_bill(n: int, revision: int, bill: str, role: str, state: TaskState = TaskState.READY) -> Transition:
+    """An approval of a month's payment, asked for the n-th time; a signer above the limit has another role."""
+    one = transition(revision, task_state=state)
+    about = {"kind": "tax_payment.approval", "roles": [role], "data": {"bill_id": bill}}
+    spec = one.tasks[0].spec.model_copy(update=about | {"key": f"approval/{n}"})
+    return one.model_copy(update={"tasks": [one.tasks[0].model_copy(update={"id": f"a-{n}", "spec": spec})]})
+
+
+async def test_a_draft_about_a_bill_goes_to_the_same_signer_of_the_same_bill(people: Settings) -> None:
+    await project(on_a_bill(1, 1, "b1", "supervisor"), on_a_bill(2, 2, "b1", "head"))
+    await hold("a-1", "supervisor", b"s")
+    await hold("a-2", "head", b"h")
+    for n, role in ((1, "supervisor"), (2, "head")):
+        await project(on_a_bill(n, n + 2, "b1", role, TaskState.OBSOLETE))
+    again = ((3, "b2", "supervisor"), (4, "b1", "head"), (5, "b1", "supervisor"))
+    for n, bill, role in again:
+        await project(on_a_bill(n, n + 2, bill, role))
+    async with session() as s:
+        found = [await s.get_one(Task, f"a-{n}") for n, _, _ in again]
+        assert [(t.holder, t.draft) for t in found] == [(None, None), ("head", b"h"), ("supervisor", b"s")]
+
+
+async def test_whose_own_word_took_a_task_back_is_not_told(people: Settings) -> None:
+    await project(hand_in(1, 1))
+    await hold("h-1", "clerk2")
+    today = clock.today()
+    async with session() as s:
+        await substitutes.add(s, "clerk2", "clerk", today, today, reason="出差", set_by="clerk2", now=clock.now())
+    own = line(2, "task_obsolete")[0].model_copy(update={"actor": "clerk2"})
+    await project(hand_in(1, 2, TaskState.OBSOLETE).model_copy(update={"timeline": [own]}))
+    assert await told() == []
+    await project(hand_in(2, 3))
+    await hold("h-2", "clerk2")
+    back = line(4, "withdrawn")[0].model_copy(update={"actor": "clerk", "task_id": "v-1"})  # standing in for clerk2
+    await project(hand_in(2, 4, TaskState.OBSOLETE).model_copy(update={"timeline": [back]}))
+    assert [name for name, _ in await told()] == ["clerk2"]
+
+
 async def test_what_nobody_holds_says_nothing_and_a_cancelled_case_says_why(people: Settings) -> None:
     await project(hand_in(1, 1), hand_in(1, 2, TaskState.OBSOLETE))
     assert await told() == []
