@@ -1,13 +1,13 @@
 """When a message may leave the house, and what may stand in it. Pure: wishes and instants in, an instant or text out.
 
 Invariants: quiet hours and the digest move a message to a later moment, never to an earlier one, and never change it; a
-reminder does not leave on a rest day of the school, nor is it held for a digest past the day it reminds of; what leaves
-holds no number of a person and no amount, whoever wrote the text.
+reminder leaves neither on a rest day of the school nor in the night after it, nor is it held for a digest past the day
+it reminds of; what leaves holds no number of a person and no amount, whoever wrote the text.
 """
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from email_validator import EmailNotValidError, validate_email
@@ -94,12 +94,17 @@ def leaves_at(
         moment = max(moment, digest_after(queued_at, school))
     while True:
         if reminder and school.is_rest(day_of(moment)):
-            moment = at(school.next_working_day(day_of(moment)), "00:00")
+            moment = _morning(wishes, school.next_working_day(day_of(moment)))
             continue
         end = quiet_until(wishes, moment)
         if end is None:
             return moment
         moment = end
+
+
+def _morning(wishes: Wishes, day: date) -> datetime:
+    """When what was held over rest days leaves: as the quiet hours of that night end, else at the digest's hour."""
+    return quiet_until(wishes, at(day, "00:00")) or at(day, DIGEST_AT)
 
 
 def quiet_until(wishes: Wishes, moment: datetime) -> datetime | None:
@@ -122,21 +127,31 @@ def quiet_until(wishes: Wishes, moment: datetime) -> datetime | None:
 
 _PERSONAL = re.compile(
     r"""
-    (?<![\dA-Za-z])\d{6}[ ]?\d{8}[ ]?\d{3}[\dXx](?![\dA-Za-z])         # resident ID, 18
+    (?P<label>(?:金额|数额|款额|工资|月薪|\b(?:amount|wage|salary|sum)s?\b)(?:\s?[:：为是]|\s(?:of|is))?\s?) # stays
+    (?:[A-Z]{3}\s?|[¥￥$€]\s?)?\d[\d,]*(?:\.\d+)?(?!\.?\d|[%％-]|\s?(?:[项人个笔条天号月年]|per[ ]cent))
+  | (?<![\dA-Za-z])\d{6}[ ]?\d{8}[ ]?\d{3}[\dXx](?![\dA-Za-z])         # resident ID, 18
   | (?<!\d)(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)           # mobile phone
   | (?<!\d)\d{4}(?:[ -]\d{4}){3,4}(?:[ -]\d{1,3})?(?!\d)               # bank card in groups
   | (?<![\dA-Za-z])[A-Za-z]{1,3}\d{7,10}(?![\dA-Za-z])                 # passport, permits
+  | (?<![\dA-Za-z])(?=[\dA-Z]*[A-Z])(?=(?:[A-Z]*\d){5})[\dA-Z]{8,}(?![\dA-Za-z])  # the same of letters between digits
   | (?<!\d)\d{9,}(?!\d)[Xx]?                                           # any other long number: card, account, permit
-  | (?<!\d)0\d{2,3}-\d{7,8}(?!\d)                                      # landline
-  | [¥￥]\s?\d[\d,]*(?:\.\d+)?                                          # amounts
-  | (?<![\d.])\d[\d,]*(?:\.\d+)?\s?(?:万?元|(?:yuan|RMB|CNY)\b)
+  | [(（]0\d{2,3}[)）][ -]?\d{3,4}[ -]?\d{4}(?!\d)                     # landline
+  | (?<![\d-])0\d{2,3}[ -]?\d{3,4}[ -]?\d{4}(?!\d)
+  | (?<![\d.])(?!(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))\d{8}(?!\d)  # eight digits that are no day
+  | (?:[¥￥$€]|(?<![A-Za-z])(?:RMB|CNY|USD|EUR|yuan)|人民币)\s?\d[\d,]*(?:\.\d+)?(?:\s?[百千万亿]+元?)?   # amounts
+  | (?<![\d.])\d[\d,]*(?:\.\d+)?\s?(?:[百千万亿]*(?:元|块钱)|(?:(?:thousand|million)\s)?(?:yuan|RMB|CNY)\b)
+  | (?<![\d.])\d[\d,]*(?:\.\d+)?\s?[千万亿]+(?![\d人名个件次份字])
   | (?<![\d.])\d[\d,]*\.\d{2}(?![\d.]|\s?(?:[%％‰]|per[ ]?cent\b))      # two decimals, but no rate of the law
     """,
     re.VERBOSE,
 )
 
 
+def _hidden(found: re.Match[str]) -> str:
+    return (found["label"] or "") + HIDDEN
+
+
 def discreet(text: Text) -> Text:
     """The text without numbers of persons (identity, bank, phone) and without amounts; case numbers, dates and rates
     stay."""
-    return Text(zh=_PERSONAL.sub(HIDDEN, text.zh), en=_PERSONAL.sub(HIDDEN, text.en))
+    return Text(zh=_PERSONAL.sub(_hidden, text.zh), en=_PERSONAL.sub(_hidden, text.en))

@@ -62,7 +62,9 @@ def test_the_digest_leaves_at_half_past_eight_of_a_working_day(queued: str, leav
         (DIGEST, True, "2026-11-25 10:00", "2026-11-25 17:00", "2026-11-25 10:00"),  # tomorrow is too late
         (DIGEST, True, "2026-11-25 10:00", "2026-11-27 17:00", "2026-11-26 08:32"),
         (DIGEST, False, "2026-11-25 10:00", None, "2026-11-25 10:00"),
-        (Wishes(), True, "2026-11-28 10:00", None, "2026-11-30 00:00"),  # a Saturday
+        (Wishes(), True, "2026-11-28 10:00", None, "2026-11-30 08:30"),  # a Saturday: at no midnight
+        (Wishes(), True, "2026-10-02 10:00", None, "2026-10-08 08:30"),  # the holiday
+        (NOON, True, "2026-11-28 10:00", None, "2026-11-30 08:30"),
         (NIGHT, True, "2026-11-27 23:00", None, "2026-11-30 07:00"),  # quiet until Saturday, which is a rest day
         (NIGHT, False, "2026-11-28 23:00", None, "2026-11-29 07:00"),
         (Wishes(digest=True, quiet_from=time(8), quiet_to=time(9)), True, "2026-11-25 10:00", None, "2026-11-26 09:00"),
@@ -104,6 +106,9 @@ def test_a_message_leaves_once_and_never_early(
         "510104198503141234", "51010419850314123X", "510104 19850314 123X", "13800138000", "138 0013 8000",
         "+86 13800138000", "6222020402001234567", "6222 0204 0200 1234 567", "5100202699999999", "E12345678",
         "028-87654321", "¥12,345.60", "12345.60", "18,000元", "1.8 万元", "18000 yuan",
+        "USA0P62044736", "C01X00T47", "(028)87654321", "（028）8765-4321", "028 8765 4321",
+        "台胞证 12345678", "RMB 5000", "CNY5,000", "人民币5000", "3.5万", "5 千元",
+        "金额5000", "金额：5,000.5", "an amount of 5000", "$5000",
     ],
 )  # fmt: skip
 def test_numbers_of_a_person_and_amounts_do_not_leave(number: str) -> None:
@@ -117,6 +122,12 @@ def test_case_numbers_dates_hours_and_rates_stay() -> None:
         en="FE2026-0001 due 2026-11-30 17:00, 3 days left; social levy 2026-11",
     )
     assert discreet(text) == text
+    more = Text(
+        zh="证明FE2026-0001有效至20261130，金额 3 项不符，工资 2026-11 起调整，金额 16.00% 以内，1万人",
+        en="FE2026-0001 until 20261130, amounts 2026-11, social bureau 2026-12-02 08:30, DL-PAY-OTHER@2026-11",
+    )
+    assert discreet(more) == more
+    assert discreet(Text(zh="金额5000", en="wage: 18000")) == Text(zh="金额***", en="wage: ***")
     rates = Text(zh="按日加收 0.05%滞纳金，费率 16.00 ％", en="0.05% a day, rate 16.00 %, or 0.50 per cent")
     assert discreet(rates) == rates
 

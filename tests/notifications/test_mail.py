@@ -168,7 +168,7 @@ async def test_reminders_rest_on_rest_days(
     assert await deliver() == 1
     found = await rows()
     assert (found["notice"].state, found["reminder"].state, found["reminder"].attempts) == ("sent", "pending", 0)
-    assert found["reminder"].held_until == datetime(2026, 11, 29, 16, tzinfo=UTC)  # Monday 00:00 in Shanghai
+    assert found["reminder"].held_until == datetime(2026, 11, 30, 0, 30, tzinfo=UTC)  # Monday 08:30 in Shanghai
     monkeypatch.setattr(clock, "now", lambda: SUNDAY + timedelta(days=1))
     assert await deliver() == 1
 
