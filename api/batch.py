@@ -7,6 +7,7 @@ do what.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
@@ -15,20 +16,23 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import completion, handover, processes, tasks, urging
+from api import completion, handover, incident_words, incidents, processes, tasks, urging
 from api.json_body import JsonObjectRoute
+from api.permissions import INCIDENT_DESK, require_role
 from api.problems import BadCharacter, BadForm, KeyReused, Problem, Unavailable, faults_of, language_of
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from runtime.logging import logger
 from schemas.api import CommandBody, CompleteBody, TaskView
 from schemas.base import Text
-from schemas.batch import BatchItem, BatchResult, CaseBatch, CaseItem, ItemResult, TaskBatch
+from schemas.batch import BatchItem, BatchResult, CaseBatch, CaseItem, IncidentBatch, ItemResult, TaskBatch
 from schemas.desk import GiveBody, ReasonBody, UrgeBody
 from schemas.forms import outcome as form_outcome
 from schemas.forms import outcomes_of
 from schemas.hand_in import HandInItem
-from store import batches, people
+from schemas.incident_steps import Way
+from schemas.incidents import DecideBody
+from store import batches, incident_desk, people
 from store.database import AWAY, reading, session
 from store.inbox import openable, process_visible
 from store.tables.processes import Process, Task
@@ -41,6 +45,7 @@ PENDING = "pending"
 
 Item = TypeVar("Item", BatchItem, CaseItem, HandInItem)
 Outcome = tuple[str, str | None]  # done or pending, and the submission
+Named = dict[str, dict[str, Any]]  # what is said of each item beside its result
 
 
 class Broken(Problem):
@@ -192,9 +197,54 @@ async def _known_act(viewer: Viewer, item: CaseItem, asked: Any) -> bool:
         return await batches.known(s, viewer.username, item.key, item.id, asked)
 
 
-# --- results ---------------------------------------------------------------------------------------------------------
+# --- incidents -------------------------------------------------------------------------------------------------------
 
-Named = dict[str, dict[str, Any]]
+
+async def run_incidents(viewer: Viewer, body: IncidentBatch, language: str) -> BatchResult:
+    """One decision for many incidents, each as on its own page. The answer waits for what comes of retries once, for
+    all of them together. NotAllowed, BadForm without a reason."""
+    require_role(viewer, *INCIDENT_DESK)
+    if body.way is not Way.RETRY and len(body.reason.strip()) < incidents.MIN_REASON:
+        raise BadForm(faults=[("/reason", "reason_needed", incidents.REASON_NEEDED)])
+    body = body.model_copy(update={"items": distinct(body.items)})
+    argument = DecideBody(way=body.way, reason=body.reason)
+    asked = {"action": "incident", "argument": argument.model_dump(mode="json")}
+    before: dict[str, datetime] = {}
+
+    async def act(item: CaseItem) -> Outcome:
+        if not await _known_act(viewer, item, asked):
+            found = await incidents.decide(viewer, item.id, argument, item.key, alone=False)
+            if body.way is Way.RETRY and found.closed_at is None and found.kind == "retrying":
+                before[item.id] = failed_at[item.id]
+            async with session() as s:
+                await batches.first(s, viewer.username, item.key, item.id, asked, real_now())
+        return "done", None
+
+    named, failed_at = await _incidents_named(viewer, [i.id for i in body.items])
+    found = await each(body.items, act)
+    await incidents.attempts_seen(before)
+    return result([(i.id, i.key) for i in body.items], found, named, language)
+
+
+async def _incidents_named(viewer: Viewer, ids: list[str]) -> tuple[Named, dict[str, datetime]]:
+    """What the viewer may read of them, and when each failed last."""
+    async with reading() as s:
+        rows = await incident_desk.named(s, viewer, ids)
+        names = await _names(s, [p.subject for _, p in rows])
+    named: Named = {
+        i.id: {
+            "title": incident_words.what(i),
+            "agency": incident_words.agency(i),
+            "process_id": p.id,
+            "case_no": p.case_no,
+            "subject_name": names.get(p.subject or ""),
+        }
+        for i, p in rows
+    }
+    return named, {i.id: i.last_at for i, _ in rows}
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
 
 
 def distinct(items: Sequence[Item]) -> list[Item]:
@@ -269,3 +319,8 @@ async def post_tasks(viewer: CurrentViewer, body: TaskBatch, request: Request) -
 @router.post("/processes/batch", summary="Suspend, resume or cancel many cases, a result for each")
 async def post_cases(viewer: CurrentViewer, body: CaseBatch, request: Request) -> BatchResult:
     return await run_cases(viewer, body, language_of(request))
+
+
+@router.post("/incidents/batch", summary="One decision for many incidents, a result for each")
+async def post_incidents(viewer: CurrentViewer, body: IncidentBatch, request: Request) -> BatchResult:
+    return await run_incidents(viewer, body, language_of(request))

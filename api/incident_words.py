@@ -3,6 +3,7 @@
 from schemas.base import Text
 from schemas.incident_faults import why_of
 from schemas.incident_steps import Way, step_of
+from store.projection import AGENCIES
 from store.tables.incidents import Incident
 
 BROKEN = Text(
@@ -36,6 +37,12 @@ def what(row: Incident) -> Text:
         return STANDS_STILL
     title = step_of(row.step).title
     return Text(zh=f"未能{title.zh}", en=f"Could not {title.en}") if row.step else title
+
+
+def agency(row: Incident) -> str | None:
+    """At whom: its code stands in the call's id, where the step asks more than one."""
+    named = (part for part in row.activity_id.split("/") if part in AGENCIES)
+    return next(named, step_of(row.step).agency)
 
 
 def why(row: Incident) -> Text:

@@ -8,6 +8,7 @@ it. Never hold a transaction open around the engine.
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query
@@ -76,8 +77,8 @@ def ways(viewer: Viewer, row: Incident, process: Process) -> list[Way]:
 async def list_incidents(s: AsyncSession, viewer: Viewer, query: IncidentQuery) -> IncidentPage:
     """One page of the desk, newest failure first. NotAllowed for who neither decides nor oversees."""
     permissions.require_role(viewer, *permissions.INCIDENT_DESK)
-    look = await views.lookup(s, viewer, [])
     rows = await incident_desk.page(s, viewer, query)
+    look = await views.lookup(s, viewer, [process.subject for _, process in rows])
     return IncidentPage(
         items=[_item(viewer, row, process, look) for row, process in rows],
         total=await incident_desk.count(s, viewer, query),
@@ -87,7 +88,7 @@ async def list_incidents(s: AsyncSession, viewer: Viewer, query: IncidentQuery) 
 async def get_incident(s: AsyncSession, viewer: Viewer, incident_id: str) -> IncidentItem:
     """One incident. NotFound, NotAllowed."""
     row, process = await _found(s, viewer, incident_id)
-    return _item(viewer, row, process, await views.lookup(s, viewer, []))
+    return _item(viewer, row, process, await views.lookup(s, viewer, [process.subject]))
 
 
 async def _found(s: AsyncSession, viewer: Viewer, incident_id: str) -> tuple[Incident, Process]:
@@ -112,6 +113,11 @@ def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -
         case_no=process.case_no,
         process_kind=process.kind,
         title=views.kind_title(process.kind),
+        agency=incident_words.agency(row),
+        subject=process.subject,
+        subject_name=look.people.get(process.subject or ""),
+        org_unit=process.org_unit,
+        org_unit_name=look.units.get(process.org_unit or ""),
         what=incident_words.what(row),
         why=incident_words.why(row),
         advice=incident_words.advice(row),
@@ -123,8 +129,10 @@ def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -
     )
 
 
-async def decide(viewer: Viewer, incident_id: str, body: DecideBody, key: str | None) -> IncidentItem:
-    """Takes the viewer's word on how it goes on.
+async def decide(
+    viewer: Viewer, incident_id: str, body: DecideBody, key: str | None, *, alone: bool = True
+) -> IncidentItem:
+    """Takes the viewer's word on how it goes on. `alone`: an answer waits for what comes of a retry.
 
     Raises NotFound, NotAllowed, NotAllowedNow, TaskClosed, TaskSuspended, BadForm without a reason, KeyMissing,
     Unavailable, and what completing the decision task raises.
@@ -154,8 +162,8 @@ async def decide(viewer: Viewer, incident_id: str, body: DecideBody, key: str | 
         await completion.complete(viewer, row.task_id, answer, key)
     else:
         await _tell_engine(viewer, row, body.way, reason, key)
-        if body.way is Way.RETRY:
-            await _attempt_seen(row)
+        if body.way is Way.RETRY and alone:
+            await attempts_seen({row.id: row.last_at})
     async with session() as s:
         return await get_incident(s, viewer, incident_id)
 
@@ -183,16 +191,17 @@ async def _tell_engine(viewer: Viewer, row: Incident, way: Way, reason: str, key
             await incidents.decided(s, row.id, way.value, viewer.username, reason, real_now())
 
 
-async def _attempt_seen(row: Incident) -> None:
+async def attempts_seen(before: dict[str, datetime]) -> None:
     """Who asks for a retry is told what came of it, as with every other answer: the desk shows no incident that the
-    attempt has ended. An attempt that takes longer than people wait for an answer is told by the live refresh."""
+    attempt has ended. `before`: when each failed last. An attempt that takes longer than people wait for an answer is
+    told by the live refresh."""
     last = time.monotonic() + get_settings().update_timeout_seconds
-    while time.monotonic() < last:
+    while before and time.monotonic() < last:
         async with reading() as s:
-            now = await s.get_one(Incident, row.id)
-            if now.closed_at is not None or now.last_at != row.last_at:
-                return
-        await asyncio.sleep(ATTEMPT_LOOKED_AT)
+            now = await incident_desk.last_failed(s, list(before))
+        before = {i: at for i, at in before.items() if now.get(i) == at}
+        if before:
+            await asyncio.sleep(ATTEMPT_LOOKED_AT)
 
 
 @router.get("/incidents", summary="What automatic steps could not do")

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from schemas.api import Answer, OnBehalf, ProblemView
 from schemas.base import Body, Text
+from schemas.incident_steps import Way
 
 TaskVerb = Literal["claim", "release", "complete", "transfer", "reassign", "take_over", "urge"]
 CaseVerb = Literal["suspend", "resume", "cancel"]
@@ -56,6 +57,14 @@ class CaseBatch(Body):
     ground: Literal["permit_withdrawn", "left", "mistake", "other"] = "other"
 
 
+class IncidentBatch(Body):
+    """One decision for many incidents; every way but a retry needs the reason."""
+
+    way: Way
+    items: list[CaseItem] = Field(min_length=1, max_length=MOST_ITEMS)
+    reason: str = Field(default="", max_length=500, examples=["社保局系统停机，改到窗口办理"])
+
+
 class ItemResult(Answer):
     """What became of one item. `pending`: kept and on its way (`submission` says where to look). Only what the asker
     may see is named."""
@@ -69,6 +78,7 @@ class ItemResult(Answer):
     process_id: str | None = None
     case_no: str | None = None
     subject_name: str | None = None
+    agency: str | None = None  # of an incident: whom its step asks
 
 
 class BatchResult(Answer):

@@ -46,6 +46,7 @@ class AutomaticStep:
     title: Text
     ways: tuple[Way, ...] = (Way.RETRY,)
     otherwise: Text | None = None
+    agency: str | None = None  # whom it asks, where that is always the same
 
     def roles(self) -> list[str]:
         """Who is asked when it has failed for good: without a choice of the case, an administrator."""
@@ -54,9 +55,11 @@ class AutomaticStep:
         return sorted({role for way in self.ways for role in WAY_ROLES[way]})
 
 
-def _step(zh: str, en: str, *ways: Way, otherwise: tuple[str, str] | None = None) -> AutomaticStep:
+def _step(
+    zh: str, en: str, *ways: Way, otherwise: tuple[str, str] | None = None, agency: str | None = None
+) -> AutomaticStep:
     instead = Text(zh=otherwise[0], en=otherwise[1]) if otherwise else None
-    return AutomaticStep(Text(zh=zh, en=en), (Way.RETRY, *ways), instead)
+    return AutomaticStep(Text(zh=zh, en=en), (Way.RETRY, *ways), instead, agency)
 
 
 STEPS: dict[str, AutomaticStep] = {
@@ -119,6 +122,7 @@ STEPS: dict[str, AutomaticStep] = {
             "登录税务端逐人核对，全部可见后登记。",
             "Look at the tax client, and record when everyone is visible.",
         ),
+        agency="tax_office",
     ),
     "fetch_bill": _step(
         "取税务端征集单",
@@ -130,6 +134,7 @@ STEPS: dict[str, AutomaticStep] = {
             "Take off the bill who has no number or is not visible at the tax client; or download the bill in detail "
             "from the tax client and upload it.",
         ),
+        agency="tax_office",
     ),
     "compare_bill": _step("逐人逐险种核对", "compare the bill line by line"),
     "adjust_bill": _step("按核定结果调整", "adjust the bill"),
@@ -143,6 +148,7 @@ STEPS: dict[str, AutomaticStep] = {
             "先确认税务端没有这笔缴款，再到税务端缴款，登记完税证明。",
             "Make sure that the tax office has no such payment; then pay there and record the certificate.",
         ),
+        agency="tax_office",
     ),
     "record_payment": _step("登记缴款与完税证明", "record payment and certificate"),
     "start_reimbursement": _step("发起校内报账", "start the reimbursement"),

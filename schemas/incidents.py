@@ -56,6 +56,11 @@ class IncidentItem(Answer):
     case_no: str
     process_kind: str
     title: Text
+    agency: str | None  # whom the step asks
+    subject: str | None
+    subject_name: str | None
+    org_unit: str | None
+    org_unit_name: Text | None
     step: str
     what: Text
     why: Text

@@ -3,6 +3,8 @@
 Invariant: who may see what is one condition, `visible`; list and count have no other.
 """
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,6 +47,19 @@ async def page(s: AsyncSession, viewer: Viewer, query: IncidentQuery) -> list[tu
         .offset((query.page - 1) * query.limit)
     )
     return [(i, p) for i, p in await s.execute(statement)]
+
+
+async def last_failed(s: AsyncSession, ids: list[str]) -> dict[str, datetime]:
+    """When each of those that are still open failed last."""
+    statement = select(Incident.id, Incident.last_at).where(Incident.id.in_(ids), Incident.closed_at.is_(None))
+    return {row.id: row.last_at for row in await s.execute(statement)}
+
+
+async def named(s: AsyncSession, viewer: Viewer, ids: list[str]) -> list[tuple[Incident, Process]]:
+    """Those of the ids that the viewer sees."""
+    statement = select(Incident, Process).join(Process, Process.id == Incident.process_id)
+    found = await s.execute(statement.where(Incident.id.in_(ids), process_visible(viewer)))
+    return [(i, p) for i, p in found]
 
 
 async def find(s: AsyncSession, viewer: Viewer, incident: str) -> tuple[Incident, Process] | None:

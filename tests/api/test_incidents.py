@@ -62,19 +62,26 @@ async def test_bureaus_that_are_away_one_is_done_by_hand_the_other_retried(
     assert "暂时无法访问" in social["why"]["zh"] and social["attempts"] >= 3
     assert social["actions"] == ["retry", "correct", "by_hand"]
     assert social["fault"] is None
+    assert [i["agency"] for i in (social, medical)] == ["social_bureau", "medical_bureau"]
+    assert social["subject_name"].endswith("Anna Muster") and social["org_unit_name"]["zh"] == "商学院"
     seen = (await admin.get(f"{DESK}/{social['id']}")).json()
     assert seen["fault"].startswith("AgencyUnavailable: ") and seen["actions"] == ["retry"]
     figure = (await clerk.get("/api/v1/board")).json()["totals"]["incidents"]
     assert (figure["value"], figure["path"]) == (2, "/incidents?state=open")
     assert (await decide(admin, social["id"], "by_hand", "停机")).status_code == 403
     assert (await decide(clerk, social["id"], "by_hand", "")).json()["code"] == "bad_form"
+    both = {"way": "by_hand", "reason": "停机，去窗口"}
     for n in range(40):  # while an attempt is being made it cannot be decided
-        answer = await decide(clerk, social["id"], "by_hand", "停机，去窗口", f"k{n}")
-        if answer.status_code != 409:
+        both["items"] = [{"id": i, "key": f"k{n}-{i}"} for i in (social["id"], "nobody")]
+        answer = await clerk.post(f"{DESK}/batch", json=both)
+        assert answer.status_code == 200, answer.text
+        if answer.json()["done"]:
             break
         await asyncio.sleep(0.2)
-    assert answer.status_code == 200, answer.text
-    assert (answer.json()["way"], answer.json()["decided_by"]) == ("by_hand", "clerk")
+    first, other = answer.json()["items"]
+    assert (first["result"], first["agency"], other["problem"]["code"]) == ("done", "social_bureau", "not_found")
+    decided = (await clerk.get(f"{DESK}/{social['id']}")).json()
+    assert (decided["way"], decided["decided_by"]) == ("by_hand", "clerk")
     again = await decide(clerk, social["id"], "by_hand", "停机，去窗口", "other")
     assert again.status_code == 200 and (await decide(clerk, social["id"], "retry")).json()["code"] == "task_closed"
     tasks = (await clerk.get("/api/v1/tasks", params={"view": "group", "kind": "registration.hand_in"})).json()
@@ -103,6 +110,44 @@ async def by_agency(http: httpx2.AsyncClient) -> tuple[dict[str, Any], dict[str,
         (await http.get(f"{DESK}/{rows[agency]}")).json() for agency in ("social_bureau", "medical_bureau")
     ]
     return social, medical
+
+
+async def test_many_are_retried_at_once_and_one_that_fails_stops_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = [await office.case(), await office.case(id_number="X2222222"), await office.case(id_number="X3333333")]
+    clerk, ids = await office.sign_in("clerk"), [incidents.incident_id(of) for of in cases]
+    async with session() as s:
+        for of, incident in zip(cases, ids, strict=True):
+            fault = incidents.Fault("AgencyUnavailable")
+            await incidents.failing(s, incident, "retrying", of, fault, clock.now(), step="poll_application")
+    tried: list[str] = []
+    attempts: list[asyncio.Task[None]] = []
+
+    async def attempt(process_id: str) -> None:
+        await asyncio.sleep(0.5)
+        async with session() as s:
+            await incidents.end(s, ids[cases.index(process_id)], "succeeded", clock.real_now())
+
+    async def try_again(process_id: str, activity_id: str) -> None:
+        tried.append(process_id)
+        if process_id == cases[1]:
+            raise engine.ProcessGone
+        attempts.append(asyncio.create_task(attempt(process_id)))
+
+    monkeypatch.setattr(engine, "try_again", try_again)
+    body = {"way": "retry", "items": [{"id": i, "key": f"r-{i}"} for i in ids]}
+    answer = (await clerk.post(f"{DESK}/batch", json=body)).json()
+    assert [i["result"] for i in answer["items"]] == ["done", "refused", "done"]
+    assert answer["items"][1]["problem"]["code"] == "task_closed" and answer["items"][1]["case_no"]
+    assert [i["id"] for i in await listed(clerk, 1)] == [ids[1]], "the answer waits for what comes of the attempts"
+    again = (await clerk.post(f"{DESK}/batch", json=body)).json()
+    assert again["done"] == 2 and sorted(tried) == sorted([*cases, cases[1]]), "the same key tries nothing again"
+    none = await clerk.post(f"{DESK}/batch", json={**body, "way": "by_hand", "reason": " "})
+    assert none.json()["errors"][0]["pointer"] == "/reason"
+    college = await office.sign_in("college")
+    assert (await college.post(f"{DESK}/batch", json=body)).status_code == 403
+    await asyncio.gather(*attempts)
 
 
 async def test_what_the_machine_tried_of_a_cancelled_case_leaves_the_desk_with_it(office: Office) -> None:

@@ -94,6 +94,15 @@ async def test_the_list_hears_of_a_new_one_and_filters(site: Site) -> None:
     await retrying(case)
     await page.wait_for_selector("#incidents-list tbody tr")
     assert "未能提交参保申请" in await text(page, "#incidents-list")
+    assert "社保局" in await text(page, "#incidents-list") and "外国语学院" in await text(page, "#incidents-list")
+    await page.check("[data-pick]")
+    await page.click("#batch button[value=by_hand]")
+    assert "请写明理由" in await text(page, "[role=alert]")
+    assert await page.is_checked("[data-pick]"), "what was ticked stays"
+    await page.fill("#reason", "系统停机")
+    await page.click("#batch button[value=by_hand]")  # the case runs in no engine here
+    assert await page.locator("#batch-result .mark.refused").count() == 1
+    assert not await check(page, "zh")
     await page.select_option("select[name=kind]", "failed")
     await page.wait_for_selector("#incidents-list .empty")
     assert "kind=failed" in page.url
