@@ -166,6 +166,24 @@ async def test_one_number_is_given_to_one_person_however_it_is_recorded(office: 
     assert await rows(both[0]) == [("refused", ["other_number"])]
 
 
+async def test_whom_the_agencys_server_has_approved_needs_no_row(office: Office) -> None:
+    number = "K8000009"
+    case = await office.case(id_number=number, permit_issued=days(-12).isoformat())
+    async with session() as s:
+        process = await s.get_one(Process, case)
+        arg = RegistrationArg(process_id=case, person_id=process.subject or "", agency="social_bureau", attempt=1)
+        await registrations.approve(s, await registrations.ensure(s, arg), "DEU0X010", clock.now())
+        case_no = process.case_no
+    client = await office.sign_in("clerk")
+    for named, lang, words in (("id_number", "zh", "请删除此行"), ("case_no", "en", "remove the row")):
+        typed = {named: number if named == "id_number" else case_no, "number": "DEU0X010"}
+        answer = await client.post(f"/api/v1/agencies/social_bureau/results?lang={lang}", json={"rows": [typed]})
+        (row,) = answer.json()["rows"]
+        (fault,) = row["faults"]
+        assert (row["outcome"], fault["code"]) == ("refused", "approved_already"), answer.text
+        assert words in fault["message"]
+
+
 async def refused(office: Office, task: str, outcome: str, data: dict[str, Any]) -> dict[str, str]:
     """The only sentence of a refused answer, in both languages."""
     client = await office.sign_in("clerk")

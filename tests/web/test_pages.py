@@ -8,6 +8,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from runtime import clock
+from store.database import session
+from store.tables.people import User
+from store.tables.processes import Comment, Process
 from tests.web.conftest import Site
 from tests.web.office import open_case, task_id
 from tests.words import faults
@@ -61,9 +64,20 @@ async def test_every_page_is_translated_and_accessible(site: Site, lang: str) ->
         answer = await boss.goto(path)
         assert answer.status == 200 and await boss.locator("main table").count(), path
         wrong += await check(boss, lang)
+    async with session() as s:  # this case is about the employee, and a colleague has written into it
+        process = await s.get_one(Process, both)
+        process.reason = "X-417"
+        (await s.get_one(User, "employee")).person_id = process.subject
+        about = {"process_id": both, "task_id": task_id(both, "social_bureau")}
+        s.add(Comment(**about, author="clerk", text="X-417", mentions=[], at=clock.now()))
     other = await site.visitor("employee", lang)
-    await other.goto("/my")
-    wrong += await check(other, lang)
+    for path in ("/my", f"/cases/{both}", f"/tasks/{task_id(both, 'social_bureau')}"):
+        answer = await other.goto(path)
+        assert answer.status == 200 and "X-417" not in await other.inner_text("body"), path
+        wrong += await check(other, lang)
+        await page.goto(path)  # who works with it reads all
+        assert path == "/my" or "X-417" in await page.inner_text("body"), path
+    assert (await other.goto(f"/cases/{late}")).status == 404
     guest = await (
         await site.browser.new_context(base_url=site.url, viewport={"width": 1366, "height": 768})
     ).new_page()
