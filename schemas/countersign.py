@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from schemas.base import Body, Payload, Text
 
+SIGN = "@countersign"  # no step: where an open signature goes back to when its countersign has changed
 SignMode = Literal["all", "any", "in_turn", "quorum"]
 Where = Literal["before", "after"]
 

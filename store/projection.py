@@ -22,7 +22,7 @@ from schemas.incidents import TASK_KIND
 from schemas.process import CANCELLING, ProcessSnapshot, ProcessState, StageState, TimelineEntry, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
 from store import forecast as forecast_store
-from store import incidents, people, recalled
+from store import incidents, people, recalled, sent_back
 from store.live import INBOX_CHANNEL
 from store.reminders import remind
 from store.tables.processes import Process, Submission, Task, Timeline
@@ -100,12 +100,16 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
     forecast_stands = process.forecast_revision == process.revision
     taken: list[recalled.Held] = []
     kept: list[recalled.Held] = []
+    opened: list[TaskSnapshot] = []
     with session.no_autoflush:  # the process's row is written once, when all about it is known
         if fresh:
             update_process(process, snapshot)
         for task in transition.tasks:
             step = recalled.asked_again(task) if task.state in OPEN_STATES else None
-            new = step is not None and await session.scalar(_KNOWN, {"id": task.id}) is None
+            said = task.state in OPEN_STATES and sent_back.concerns(task)
+            new = (said or step is not None) and await session.scalar(_KNOWN, {"id": task.id}) is None
+            if said and new:
+                opened.append(task)
             if names := await _write_task(session, process, task):
                 taken.append(recalled.Held(task, names))
             if step is not None and new and (held := await recalled.carry(session, task, step)):
@@ -119,6 +123,7 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
         await incidents.given_up(session, process.id, now)
     await remind(session, process, transition.reminders, now)
     await recalled.tell(session, process, transition, taken, kept, now)
+    await sent_back.tell(session, process, transition, opened, {h.task.id for h in kept}, now)
     await _write_timeline(session, transition)
 
 

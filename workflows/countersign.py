@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 from schemas.base import Text
-from schemas.countersign import AddSigner, RemoveSigner, Seat, SeatState, Signer, SignGroup, SignMode
+from schemas.countersign import SIGN, AddSigner, RemoveSigner, Seat, SeatState, Signer, SignGroup, SignMode
 from schemas.deadlines import Deadline, LegalKind
 from schemas.tasks import Refusal, TaskResult, TaskSpec
 from workflows.human_task import Desk, HumanTask, Returned, refusal, refuse_now
@@ -27,7 +27,6 @@ from workflows.returning import reopen, why
 if TYPE_CHECKING:
     from workflows.process import Process
 
-SIGN = "@countersign"  # no step: where an open signature goes back to when its countersign has changed
 ENDED = (SeatState.APPROVED, SeatState.REMOVED)
 UNSIGNED = (SeatState.WAITING, SeatState.OPEN)
 
@@ -334,6 +333,7 @@ class Countersign:
                 ),
                 SIGN,
                 adding.actor,
+                comes_back=True,
             )
         self._show()
 

@@ -60,7 +60,12 @@ def accept_return(desk: Desk, returning: Returning) -> HumanTask:
         ),
         actor=returning.actor,
         task_id=task.id,
-        data={"to": returning.to, "way": returning.way, "signers": desk.signers(task)},
+        data={
+            "to": returning.to,
+            "way": returning.way,
+            "signers": desk.signers(task),
+            "returned_task": task.spec.key,
+        },
     )
     process.touch(task)
     return task
@@ -140,16 +145,18 @@ def sent_back(desk: Desk, name: str, to: str, decision: TaskResult) -> Returned:
         Text(zh=f"{task.spec.title.zh}：退回。{reason}", en=f"{task.spec.title.en}: returned. {reason}"),
         actor=decision.actor,
         task_id=task.id,
-        data={"to": to, "way": "again", "signers": desk.signers(task)},
+        data={"to": to, "way": "again", "signers": desk.signers(task), "returned_task": key},
     )
     return Returned(to=to, way="again", reason=reason, actor=decision.actor, task_key=key)
 
 
-def reopen(desk: Desk, task: HumanTask, why: Text, to: str, actor: str) -> None:
-    """Closes an open task so that its own step (`to`) begins again, because somebody changed what it works with."""
+def reopen(desk: Desk, task: HumanTask, why: Text, to: str, actor: str, *, comes_back: bool = False) -> None:
+    """Closes an open task so that its own step (`to`) begins again, because somebody changed what it works with, or is
+    to be asked before."""
     task.close(TaskState.OBSOLETE, desk.process.now())
     task.returned = Returned(to=to, way="again", reason=why.zh, actor="system", task_key=task.spec.key)
-    desk.process.note("task_obsolete", why, actor=actor, task_id=task.id, data={"again": to})
+    data: dict[str, str | bool] = {"again": to, "comes_back": True} if comes_back else {"again": to}
+    desk.process.note("task_obsolete", why, actor=actor, task_id=task.id, data=data)
     desk.process.touch(task)
 
 
@@ -159,6 +166,7 @@ def why(back: Returned | None) -> dict[str, str]:
         return {}
     return {
         "returned_by": back.actor,
+        "returned_to": back.to,
         "return_reason": back.reason,
         "return_way": back.way,
         "returned_task": back.task_key,

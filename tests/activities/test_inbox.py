@@ -15,6 +15,7 @@ from domain.times import at
 from runtime import clock
 from runtime.settings import Settings
 from schemas.base import Text
+from schemas.countersign import Seat, Signer, SignGroup
 from schemas.deadlines import Deadline, LegalKind, RungInstant
 from schemas.process import ProcessSnapshot, ProcessState, Reminder, Stage, StageState, TimelineEntry, Transition
 from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
@@ -24,7 +25,7 @@ from store.policies import calendar
 from store.projection import INBOX_CHANNEL
 from store.tables.office import Message
 from store.tables.outbox import Outgoing
-from store.tables.people import OrgUnit
+from store.tables.people import OrgUnit, User
 from store.tables.processes import Process, ReminderRow, Task, Timeline
 from store.users import create_user
 
@@ -296,3 +297,58 @@ async def test_a_draft_does_not_go_to_who_is_excluded(people: Settings) -> None:
     await project(excluding.model_copy(update={"tasks": [excluding.tasks[0].model_copy(update={"spec": spec})]}))
     async with session() as s:
         assert (await s.get_one(Task, "h-2")).holder is None
+
+
+def signature(n: int, revision: int, state: TaskState = TaskState.READY, **spec: Any) -> Transition:
+    """One task of a countersign, its n-th; `data` of the spec stands for the way back to it."""
+    one = transition(revision, task_state=state)
+    sign = SignGroup(
+        id="approval.sign/1", mode="in_turn", need=1, seats=[Seat(id="1", place=1, signer=Signer(role="x"))]
+    )
+    changes = {"key": f"approval/{n}", "title": Text(zh="审批", en="Approve"), "stage": "approval", "sign": sign} | spec
+    changed = one.tasks[0].spec.model_copy(update=changes)
+    return one.model_copy(update={"tasks": [one.tasks[0].model_copy(update={"id": f"h-{n}", "spec": changed})]})
+
+
+async def test_who_adds_somebody_keeps_the_task_and_who_is_asked_is_told(people: Settings) -> None:
+    await project(signature(1, 1))
+    await hold("h-1", "clerk2", b"x")
+    gone = signature(1, 2, TaskState.OBSOLETE)
+    gone = gone.model_copy(update={"timeline": line(2, "task_obsolete", again="@countersign", comes_back="1")})
+    await project(gone, signature(2, 3, roles=["@head"]))
+    assert await told() == [
+        ("clerk2", f"{CASE}：《审批》已前加签，加签人办理后回到您手上"),
+        ("head", f"{CASE}：请您会签《审批》（加签）"),
+    ]
+    await project(signature(3, 4, again="approval/1"))
+    async with session() as s:
+        again = await s.get_one(Task, "h-3")
+        assert (again.holder, again.draft) == ("clerk2", b"x")
+
+
+async def test_work_that_is_sent_back_finds_who_did_it_and_comes_straight_back_to_who_sent_it(people: Settings) -> None:
+    await project(signature(1, 1), signature(1, 2, TaskState.COMPLETED))
+    async with session() as s:
+        first = await s.get_one(Task, "h-1")
+        first.holder, first.closed_at = "supervisor", NOW
+    await project(signature(2, 3, key="pay/1", sign=None, title=Text(zh="缴款", en="Pay")))
+    await hold("h-2", "clerk2")
+    data = {"returned_to": "approval", "returned_by": "clerk2", "return_reason": "金额", "returned_task": "pay/1"}
+    sent = signature(2, 4, TaskState.RETURNED, key="pay/1", sign=None, title=Text(zh="缴款", en="Pay"))
+    note = line(4, "returned")[0].model_copy(update={"task_id": "h-2", "data": {"signers": ["head"], **data}})
+    sent = sent.model_copy(update={"timeline": [note]})
+    await project(sent, sent, signature(3, 5, data=data), signature(3, 6, data=data))
+    again = "工作已退回，请重新办理《审批》"
+    assert [(name, again in words) for name, words in await told()] == [
+        ("clerk", True), ("head", False), ("supervisor", True),
+    ]  # fmt: skip
+    assert "您签署后，《缴款》被退回" in dict(await told())["head"] and "金额" not in str(await told())
+    await project(signature(4, 7, key="pay/2", sign=None, again="pay/1", title=Text(zh="缴款", en="Pay")))
+    async with session() as s:
+        assert (await s.get_one(Task, "h-4")).holder == "clerk2"
+        (await s.get_one(User, "clerk2")).active = False
+    assert ("clerk2", f"{CASE}：您退回的事项已办妥，《缴款》回到您手上") in await told()
+    await project(signature(5, 8, key="pay/3", sign=None, again="pay/1", title=Text(zh="缴款", en="Pay")))
+    async with session() as s:
+        assert (await s.get_one(Task, "h-5")).holder is None
+    assert ("clerk", f"{CASE}：退回事项已办妥，退回人clerk2已不能办理《缴款》，请认领") in await told()
