@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.registry import all_activities
+from runtime.clock import real_now
 from runtime.logging import logger
 from runtime.settings import Settings
 from store import demo_clock, policies
@@ -29,6 +30,7 @@ from workflows.registry import WORKFLOWS
 
 CLOCK_SECONDS = 5
 POOL_FOR_CHORES = 5
+FIRST_RUN_SECONDS = 30  # a worker that is started anew often would else never come to what is done once an hour
 # How long a step waits for the worker that has its case in memory before any may take it. When thousands of reminders
 # are due at once they queue for longer than a moment, and each that gives up is read anew from its whole history: half
 # as dear again, and all later for it. So it is as long as a reminder may be late. The price: after a crash of a worker
@@ -99,14 +101,16 @@ async def run_alone(chore: Chore) -> None:
 
 
 def build_chores(chores: Sequence[tuple[float, Chore]]) -> AsyncIOScheduler:
-    """A scheduler with every chore at its interval; missed runs are made up once."""
+    """A scheduler with every chore at its interval, first soon after the start; missed runs are made up once."""
     scheduler = AsyncIOScheduler(timezone="UTC")
+    started = real_now()
     for seconds, chore in chores:
         scheduler.add_job(
             run_alone,
             "interval",
             args=[chore],
             seconds=seconds,
+            next_run_time=started + timedelta(seconds=min(seconds, FIRST_RUN_SECONDS)),
             max_instances=1,
             coalesce=True,
             misfire_grace_time=None,

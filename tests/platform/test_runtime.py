@@ -20,6 +20,8 @@ from runtime.refusals import TemporalRefused, TemporalStarting, refusal
 from runtime.settings import Settings, SettingsMissing, get_settings
 from runtime.temporal import codec
 from store.database import session
+from worker.chores import CHORES
+from worker.wiring import FIRST_RUN_SECONDS, build_chores
 
 
 def test_key_is_generated_once_and_kept_secret(settings: Settings) -> None:
@@ -164,3 +166,11 @@ async def test_a_server_that_is_just_starting_is_waited_for(monkeypatch: pytest.
     answers.append(starting)
     with pytest.raises(TemporalStarting):
         await namespace.prepare(Settings(temporal_address="127.0.0.1:7233"), patience=timedelta(0))
+
+
+def test_a_chore_runs_soon_after_the_start_however_long_its_interval() -> None:
+    """A worker that is started anew every half an hour comes to what is done once an hour, too."""
+    for job, (seconds, chore) in zip(build_chores(CHORES).get_jobs(), CHORES, strict=True):
+        first = job.next_run_time - clock.real_now()
+        assert job.args == (chore,) and job.trigger.interval == timedelta(seconds=seconds)
+        assert first <= timedelta(seconds=min(seconds, FIRST_RUN_SECONDS))
