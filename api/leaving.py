@@ -1,7 +1,8 @@
 """离职交接: everything of one person goes to one or more others; first counted, then moved, with a result per item.
 
 Invariants: each item is its own transaction under the row's lock, so one failure stops nothing and a second run finds
-only what is left; deadlines and drafts go along; who is excluded (four eyes) gets no task.
+only what is left; deadlines and drafts go along; who is excluded (four eyes) gets no task. What was asked
+of the person by name: `api/leaving_seats.py`.
 """
 
 from collections import Counter
@@ -11,7 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import people_named, permissions
+from api import leaving_seats, people_named, permissions
 from api.handover import message, put
 from api.json_body import JsonObjectRoute
 from api.problems import NotFound, Problem, Unavailable
@@ -22,6 +23,7 @@ from schemas.base import Text
 from schemas.desk import LeavingBody, LeavingCounts, LeavingItem, LeavingResult
 from store import audit, messages, substitutes, users
 from store.database import session
+from store.inbox import personal
 from store.inbox_events import note
 from store.tables.desk import Substitution
 from store.tables.people import User
@@ -40,10 +42,14 @@ async def _person(s: AsyncSession, username: str) -> User:
 
 
 async def _tasks(s: AsyncSession, username: str) -> list[Task]:
-    """Open tasks in the person's hands or lent by him, the most urgent first."""
+    """Open tasks in the person's hands or lent by him, the most urgent first; without those asked of him by name."""
     rows = await s.scalars(
         select(Task)
-        .where(Task.closed_at.is_(None), or_(Task.holder == username, Task.owner == username))
+        .where(
+            Task.closed_at.is_(None),
+            or_(Task.holder == username, Task.owner == username),
+            ~Task.roles.contains([personal(username)]),
+        )
         .order_by(Task.sort_day, Task.legal_rank, Task.sort_at, Task.case_no, Task.id)
     )
     return list(rows)
@@ -61,6 +67,7 @@ async def count(s: AsyncSession, viewer: Viewer, username: str) -> LeavingCounts
         held=sum(1 for t in tasks if t.holder == username and t.owner is None),
         lent_to_person=sum(1 for t in tasks if t.holder == username and t.owner is not None),
         lent_by_person=sum(1 for t in tasks if t.owner == username),
+        asked_by_name=len(await leaving_seats.of(s, username)),
         substitutions=len(arranged),
     )
 
@@ -77,6 +84,7 @@ async def hand_over(viewer: Viewer, username: str, body: LeavingBody) -> Leaving
             raise people_named.refused("/to", "same_person", text)
         load = Counter(await people_named.open_tasks(s, [r.username for r in receivers]))
         tasks = [(t.id, Text(zh=t.title_zh, en=t.title_en), t.case_no) for t in await _tasks(s, username)]
+        asked = await leaving_seats.of(s, username)
         arrangements = [row.id for row in await substitutes.arranged(s, clock.today(), [username])]
     items: list[LeavingItem] = []
     for task_id, title, case_no in tasks:
@@ -88,6 +96,13 @@ async def hand_over(viewer: Viewer, username: str, body: LeavingBody) -> Leaving
             done = plain.model_copy(update={"problem": _why(error)})
         if done is not None:
             items.append(done)
+    for one in asked:
+        try:
+            moved = await leaving_seats.hand_on(viewer, username, receivers, load, one, body.reason)
+        except (Problem, DBAPIError) as error:
+            moved = leaving_seats.item(one).model_copy(update={"problem": _why(error)})
+        if moved is not None:
+            items.append(moved)
     for substitution_id in arrangements:
         async with session() as s:
             ended = await _arrangement(s, viewer, substitution_id)

@@ -82,6 +82,7 @@ class LeavingCounts(Answer):
     held: int
     lent_to_person: int = Field(description="delegated to the person: goes back to who delegated it")
     lent_by_person: int = Field(description="delegated by the person: comes back to the new one")
+    asked_by_name: int = Field(description="signatures asked of the person by name: somebody else is asked instead")
     substitutions: int
 
 
@@ -93,9 +94,10 @@ class LeavingBody(Body):
 
 
 class LeavingItem(Answer):
-    """What became of one task or arrangement. `released`: none of the named may do it, so its group has it."""
+    """What became of one task, signature or arrangement. `released`: none of the named may do it, so its group has it;
+    a signature that none of them may give has `failed`."""
 
-    kind: Literal["task", "substitution"]
+    kind: Literal["task", "signature", "substitution"]
     id: str
     title: Text
     case_no: str | None = None

@@ -135,7 +135,9 @@ async def test_people_are_added_before_and_after_and_taken_off(stage: Open) -> N
         assert await refused(remove(handle, mine, seats["@x"].id)) == "TooLate"
         await complete(handle, mine, actor="a")
         asked = await office.task("test.sign", where=by("@z"))
+        await add(handle, asked, "w", "after", actor="head")  # hands over: w in place of z
         await remove(handle, asked, seats["@z"].id)  # while z is asked
+        await sign(office, handle, "@w")
         await sign(office, handle, "@y")
         await sign(office, handle, "b")
         assert await handle.result() == ["approve by b"]

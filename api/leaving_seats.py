@@ -1,0 +1,131 @@
+"""离职交接 of what was asked of the leaver by name (加签): somebody else is asked in his place.
+
+Invariants: the successor is asked before the leaver is taken off, so that no approval goes on without either; what
+stopped half way goes on when it is done again. Four eyes hold, nobody is asked to sign by himself, and the process has
+the last word. What cannot be moved says why, and what to do instead.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import permissions
+from api.countersign import SIGNERS
+from api.problems import NotAllowedNow
+from api.signatures import UNSIGNED
+from api.steps import send, update_id
+from schemas.base import Text
+from schemas.countersign import AddSigner, RemoveSigner, Seat, SeatState, SignGroup
+from schemas.desk import LeavingItem
+from store import audit
+from store.database import session
+from store.inbox import personal
+from store.tables.processes import Task
+from store.users import Viewer
+
+BY_PROCESS = Text(
+    zh="流程指定由本人签，不能改由他人签；请本人签完再停用账号，或退回上一步骤。",
+    en="The process itself asks this person: have it signed before the login is closed, or return the step.",
+)
+NOT_OPEN = Text(
+    zh="前面的环节正在重办，会签尚未重新开始；等会签重新开始后再移交一次。",
+    en="An earlier step is being done again: hand over once more when the countersign has begun anew.",
+)
+NOBODY_SIGNS = Text(
+    zh="接任人都不能签：须有审批角色、未参与所审事项、不在本次会签中，且不是办理交接的人本人。"
+    "请另选接任人再移交一次，或由科长在该任务上减签。",
+    en="None of the successors may sign it: it takes a role that approves, and nobody who took part in what is "
+    "decided, signs there already or hands over. Choose another one and hand over again, or let a supervisor take the "
+    "signer off.",
+)
+
+
+class Asked(NamedTuple):
+    """One signature that the person has not given yet."""
+
+    process_id: str
+    group: str
+    seat: str
+    task_id: str  # the person's own task; while the seat waits, one of the same countersign
+    title: Text
+    case_no: str
+
+
+async def of(s: AsyncSession, username: str) -> list[Asked]:
+    """What was asked of the person by name and is not signed: open tasks, claimed or not, and seats still to come."""
+    waiting = {"sign": {"seats": [{"signer": {"username": username}}]}}
+    rows = await s.scalars(
+        select(Task)
+        .where(Task.closed_at.is_(None), or_(Task.roles.contains([personal(username)]), Task.spec.contains(waiting)))
+        .order_by(Task.sort_day, Task.legal_rank, Task.sort_at, Task.id)
+    )
+    found: dict[tuple[str, str, str], Asked] = {}
+    for task in rows:
+        group = SignGroup.model_validate(task.spec["sign"])
+        for seat in group.seats:
+            if seat.signer.username == username and seat.state in UNSIGNED:
+                title = Text(zh=task.title_zh, en=task.title_en)
+                asked = Asked(task.process_id, group.id, seat.id, seat.task_id or task.id, title, task.case_no)
+                found.setdefault(asked[:3], asked)
+    return list(found.values())
+
+
+async def hand_on(
+    viewer: Viewer, leaver: str, receivers: list[Viewer], load: "Counter[str]", asked: Asked, reason: str
+) -> LeavingItem | None:
+    """Asks another instead; None when it is signed meanwhile. NotAllowedNow, or what the process refuses it with."""
+    async with session() as s:
+        task = await s.get_one(Task, asked.task_id)
+        group = SignGroup.model_validate(task.spec["sign"])
+        seat = next((x for x in group.seats if x.id == asked.seat and x.state in UNSIGNED), None)
+        if task.closed_at is not None or seat is None:
+            return None
+        if seat.added_by is None:
+            raise NotAllowedNow(BY_PROCESS)
+        beside = next((x for x in group.seats if x.place == seat.place and x.state is SeatState.OPEN), None)
+        if beside is None or beside.task_id is None:
+            raise NotAllowedNow(NOT_OPEN)
+        at = await s.get_one(Task, beside.task_id)
+        able = [r for r in receivers if _may_sign(viewer, r, at, group, seat)]
+        person = min(able, key=lambda r: load[r.username], default=None)
+        if person is None:
+            raise NotAllowedNow(NOBODY_SIGNS)
+        new = not any(x.signer.username == person.username and x.state in UNSIGNED for x in group.seats)
+        audit.record(
+            s, viewer.username, "task.hand_over", at.id, signer=person.username, instead_of=leaver, seat=seat.id
+        )
+        task_id, version = at.id, at.version
+    if new:
+        adding = AddSigner(
+            task_id=task_id, username=person.username, where="after", reason=reason, version=version,
+            actor=viewer.username,
+        )  # fmt: skip
+        name = f"hand_over/{asked.seat}/{person.username}"
+        await send(asked.process_id, "add_signer", adding, update_id(task_id, name, str(version)), type(None))
+    removing = RemoveSigner(task_id=task_id, seat=asked.seat, reason=reason, actor=viewer.username)
+    await send(
+        asked.process_id, "remove_signer", removing, update_id(task_id, f"hand_over/{asked.seat}", None), type(None)
+    )
+    load[person.username] += 1
+    return item(asked).model_copy(update={"result": "moved", "to": person.username, "to_name": person.name})
+
+
+def _may_sign(viewer: Viewer, person: Viewer, task: Task, group: SignGroup, seat: Seat) -> bool:
+    """Whether the person may be asked; one whom a hand-over that stopped half way has asked already is asked."""
+    theirs = [x for x in group.seats if x.signer.username == person.username and x.state in UNSIGNED]
+    begun = all(x.place == seat.place and x.added_by == viewer.username for x in theirs)
+    return (
+        person.username != viewer.username
+        and person.has(*SIGNERS)
+        and not permissions.excluded(person, task)
+        and begun
+    )  # fmt: skip
+
+
+def item(asked: Asked) -> LeavingItem:
+    """As it stands in the result, not moved yet."""
+    return LeavingItem(
+        kind="signature", id=asked.task_id, title=asked.title, case_no=asked.case_no, result="failed"
+    )  # fmt: skip
