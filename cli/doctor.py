@@ -24,6 +24,7 @@ from embedded.postgres import PostgresUnusable, find_bin, identity_for
 from embedded.processes import http_answers, port_answers
 from embedded.temporal import TemporalUnusable, find_program
 from runtime.settings import OperatorError, Settings, use_settings
+from store import rights
 
 ROOT = Path(__file__).resolve().parent.parent
 FREE_GIB = 2
@@ -198,12 +199,6 @@ def fonts() -> Finding:
     return Finding("warning", title, "", mend)
 
 
-_DATABASE = """
-SELECT current_setting('server_version'), has_database_privilege(current_database(), 'CREATE'),
-  format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
-"""
-
-
 async def running_database(settings: Settings) -> Finding:
     import psycopg
 
@@ -213,19 +208,14 @@ async def running_database(settings: Settings) -> Finding:
     try:
         connection = await psycopg.AsyncConnection.connect(dsn, connect_timeout=5)
         async with connection:
-            row = await (await connection.execute(_DATABASE)).fetchone()
+            version = str(connection.info.parameter_status("server_version"))
+            grants = [str(row[0]) for row in await (await connection.execute(rights.MISSING)).fetchall()]
     except psycopg.Error as error:
         mend = "检查 BAOQI_DATABASE_URL 或运行 `baoqi up`。 Check BAOQI_DATABASE_URL, or run `baoqi up`."
         return Finding("fault", "数据库连接 Database", str(error).splitlines()[0][:120], mend)
-    version, may_create, grant = row or ("", True, "")
-    if not may_create:
-        mend = (
-            f"数据库用户不能建立模式（schema），升级和回看需要它：请数据库管理员执行 `{grant}`。 "
-            f"This user may not create a schema, which upgrades and looking back need: have a database "
-            f"administrator run `{grant}`."
-        )
-        return Finding("fault", "数据库连接 Database", str(version), mend)
-    return Finding("ok", "数据库连接 Database", str(version))
+    if grants:
+        return Finding("fault", "数据库连接 Database", version, rights.sentence(grants))
+    return Finding("ok", "数据库连接 Database", version)
 
 
 async def running_temporal(settings: Settings) -> Finding:

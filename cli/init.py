@@ -9,12 +9,15 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.exc import OperationalError
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from temporalio.client import Client
 
 import store
 from runtime import namespace
 from runtime.settings import OperatorError, Settings
+from store import rights
 from worker import schedules
 
 MIGRATIONS = Path(store.__file__).parent / "migrations"
@@ -24,9 +27,13 @@ class DatabaseUnreachable(OperatorError):
     """No connection to the database of the settings."""
 
 
+class DatabaseForbids(OperatorError):
+    """The database's user lacks a right; the migration was one transaction, nothing of it is left."""
+
+
 def migrate(database_url: str) -> None:
     """Brings the database to the newest revision; blocking. `store/migrations/env.py` takes one lock for all
-    callers. Raises `DatabaseUnreachable`."""
+    callers. Raises `DatabaseUnreachable`, `DatabaseForbids`."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
@@ -39,6 +46,20 @@ def migrate(database_url: str) -> None:
             f"连不上数据库：{reason}。检查 BAOQI_DATABASE_URL。 "
             f"The database cannot be reached: {reason}. Check BAOQI_DATABASE_URL."
         ) from None
+    except ProgrammingError as error:
+        grants = _missing_rights(database_url) if isinstance(error.orig, InsufficientPrivilege) else []
+        if not grants:
+            raise
+        raise DatabaseForbids(rights.sentence(grants)) from None
+
+
+def _missing_rights(database_url: str) -> list[str]:
+    """What the database's administrator is to run; nothing where something else is refused."""
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        found = list(connection.scalars(text(rights.MISSING)))
+    engine.dispose()
+    return found
 
 
 async def prepare_temporal(settings: Settings) -> Client:

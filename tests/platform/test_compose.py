@@ -13,6 +13,7 @@ import yaml
 from typer.main import get_command
 
 from cli.main import app
+from embedded.temporal import TRIED_AGAIN
 from runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -74,6 +75,13 @@ def test_the_schema_job_has_its_script_and_knows_the_server_it_prepares() -> Non
     server = SERVICES["temporal"]["environment"]
     assert job["image"].rpartition(":")[2] == SERVICES["temporal"]["image"].rpartition(":")[2], "the same version"
     assert (server["POSTGRES_SEEDS"], server["DB_PORT"]) == (job["environment"]["POSTGRES_SEEDS"], "5432")
+
+
+def test_the_server_tries_a_case_that_stands_still_as_soon_as_the_embedded_one() -> None:
+    file, _, where = SERVICES["temporal"]["volumes"][0].partition(":")
+    assert where == SERVICES["temporal"]["environment"]["DYNAMIC_CONFIG_FILE_PATH"] + ":ro"
+    config: dict[str, list[dict[str, str]]] = yaml.safe_load((ROOT / file).read_text())
+    assert {f'{name}="{values[0]["value"]}"' for name, values in config.items()} == {TRIED_AGAIN}
 
 
 def test_the_commands_of_our_image_exist() -> None:

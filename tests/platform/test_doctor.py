@@ -1,14 +1,18 @@
 """What `baoqi doctor` says of a machine where something stands in the way, and how to mend it. Healthy: tests/e2e."""
 
+import asyncio
 import json
+import re
 import socket
+import uuid
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg import conninfo, sql
 
 from cli import doctor
+from cli.init import DatabaseForbids, migrate
 from embedded.postgres import Postgres
 from runtime.settings import Settings
 
@@ -78,13 +82,45 @@ async def test_a_database_user_who_may_not_create_a_schema_is_a_fault_until_the_
     database: Settings, postgres: Postgres
 ) -> None:
     assert (await doctor.running_database(database)).level == "ok"
-    name = sql.Identifier(database.database_url.rpartition("/")[2])
-    async with await psycopg.AsyncConnection.connect(postgres.superuser_dsn(), autocommit=True) as admin:
-        await admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
+    name = database.database_url.rpartition("/")[2]
+    inside = conninfo.make_conninfo(postgres.superuser_dsn(), dbname=name)
+    async with await psycopg.AsyncConnection.connect(inside, autocommit=True) as admin:
+        await admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(sql.Identifier(name)))
         found = await doctor.running_database(database)
         assert found.level == "fault" and "回看" in found.mend and "looking back" in found.mend
-        await admin.execute(found.mend.split("`")[1])
+        for grant in granted(found.mend):
+            await admin.execute(grant.encode())
     assert (await doctor.running_database(database)).level == "ok"
+
+
+async def test_a_database_user_without_the_rights_is_told_before_anything_is_made(
+    database: Settings, postgres: Postgres
+) -> None:
+    """A new database of somebody else: no table may be made in it, then no schema beside them."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    url = database.database_url.rpartition("/")[0] + f"/{name}"
+    made = sql.Identifier(name)
+    async with await psycopg.AsyncConnection.connect(postgres.superuser_dsn(), autocommit=True) as admin:
+        await admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY").format(made))
+        with pytest.raises(DatabaseForbids) as caught:
+            await asyncio.to_thread(migrate, url)
+        said = str(caught.value)
+        assert "请数据库管理员" in said and "database administrator" in said and "denied" not in said
+        on_database, on_schema = granted(said)
+        inside = conninfo.make_conninfo(postgres.superuser_dsn(), dbname=name)
+        async with await psycopg.AsyncConnection.connect(inside, autocommit=True) as there:
+            await there.execute(on_schema.encode())
+            with pytest.raises(DatabaseForbids) as caught:
+                await asyncio.to_thread(migrate, url)
+            assert granted(str(caught.value)) == [on_database]
+            left = await (await there.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")).fetchone()
+            assert left == (0,), "nothing half done is left"
+        await admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(made))
+
+
+def granted(said: str) -> list[str]:
+    """What the Chinese half of the sentence gives to be run."""
+    return re.findall(r"`(GRANT [^`]*);`", said.partition("The database user")[0])
 
 
 async def test_one_fault_makes_the_exit_code_one(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
