@@ -14,6 +14,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from runtime.logging import logger
 from runtime.settings import get_settings
 from runtime.temporal import connect
 from schemas.tasks import Refusal
@@ -23,6 +24,7 @@ UNKNOWN_RETRIES = 6  # a task that the process has not opened yet is asked again
 UNKNOWN_PAUSE = 0.25
 
 _client: Client | None = None
+log = logger(__name__)
 
 
 class NoAnswer(Exception):
@@ -82,6 +84,7 @@ async def update(process_id: str, name: str, argument: Any, update_id: str, resu
                 await asyncio.sleep(UNKNOWN_PAUSE)
             raise NoAnswer(update_id)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        log.warning("update_not_answered", process=process_id, update=name, id=update_id)
         raise NoAnswer(update_id) from error
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:

@@ -49,6 +49,14 @@ def hire(number: int, today: date, org_unit: str) -> Json:
     }  # fmt: skip
 
 
+class Unanswered(Unexpected):
+    """A click was stored and not done in time (202); what the engine did meanwhile is told by the case's history."""
+
+    def __init__(self, case: str, seconds: float) -> None:
+        super().__init__(f"{case}: not answered in {seconds:.1f} s")
+        self.case = case
+
+
 @dataclass
 class Case:
     """One process, and where it stands: the `turn`-th answer to be given (even: materials, odd: verification)."""
@@ -146,6 +154,8 @@ class Clerk:
                 if answer.json()["task"]["state"] != "completed":
                     raise Unexpected(f"answered before the row was closed: {answer.text[:200]}")
                 return start
+            if answer.status_code == 202:
+                raise Unanswered(case.id, time.perf_counter() - start)
             if answer.status_code != 404 or time.monotonic() > limit:
                 raise Unexpected(f"{path}: {answer.status_code} {answer.text[:300]}")
             timings.early += 1

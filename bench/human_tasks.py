@@ -20,13 +20,14 @@ from typing import Any
 from temporalio.client import Client
 
 from bench import bare, where
-from bench.clerks import PASSWORD, Case, Clerk, Timings, click_through, prepare
+from bench.clerks import PASSWORD, Case, Clerk, Timings, Unanswered, click_through, prepare
 from bench.installation import ROOT, Installation, findings, installation, watched
 from runtime import clock
 
 RESULT = ROOT / "bench" / "results" / "human_tasks.md"
 CLERKS = (5, 20)
 GOAL = 0.3
+LATER_SECONDS = 70  # longer than a step waits for its worker
 
 
 @dataclass
@@ -102,6 +103,10 @@ class Run:
             await click_through(clerks[:5], cases, 2, say=lambda _: None)  # caches, pools, prepared statements
             for number in CLERKS:
                 await self._round(number, clerks[:number], cases, client, worker.pid)
+        except Unanswered as click:
+            await asyncio.sleep(LATER_SECONDS)  # until it is done after all, so that the history says how
+            say("\n".join([str(click), *await where.tail(client, click.case)]))
+            raise
         finally:
             worker.terminate()
             worker.wait(20)

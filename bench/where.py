@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from statistics import mean
 from typing import Any
 
@@ -92,6 +93,13 @@ def _cut(found: RoundTrip, events: dict[int, HistoryEvent], accepted: HistoryEve
     found.queued.append(1000 * (_at(started) - _at(scheduled)))
     found.written.append(1000 * (_at(done) - _at(started)))
     found.answered.append(1000 * (_at(answered) - _at(done)))
+
+
+async def tail(client: Client, process_id: str, count: int = 30) -> list[str]:
+    """The last events of a case with their times, to the millisecond: which step a click has waited for. A work step
+    that timed out, or failed, is an event of its own."""
+    history = await client.get_workflow_handle(process_id).fetch_history()
+    return [f"{datetime.fromtimestamp(_at(e), UTC):%H:%M:%S.%f}"[:-3] + f" {_kind(e)}" for e in history.events[-count:]]
 
 
 def processor_lines(before: dict[str, float], after: dict[str, float], tasks: int) -> list[tuple[str, float]]:
