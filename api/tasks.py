@@ -48,7 +48,7 @@ async def list_tasks(s: AsyncSession, viewer: Viewer, query: TaskQuery) -> TaskP
     except CursorUnreadable as error:
         raise BadCursor from error
     total, counts = await inbox_counts.counts(s, viewer, query, now)
-    look = await views.lookup(s, viewer, [t.subject for t, _ in page.rows])
+    look = await views.lookup_tasks(s, viewer, page.rows)
     if query.view == "cc":
         look.unread = await copies.unread_tasks(s, viewer.username, [(t.id, p.id) for t, p in page.rows])
     return TaskPage(
@@ -79,7 +79,7 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
     """
     task, process = await find_task(s, viewer, task_id)
     spec = spec_of(task)
-    look = await views.lookup(s, viewer, [task.subject])
+    look = await views.lookup_tasks(s, viewer, [(task, process)])
     prefill = await task_data.prefill(s, task, process, spec, look.moment(process))
     draft: dict[str, Any] | None = None
     now = clock.looked_at() is None

@@ -21,7 +21,7 @@ from schemas.deadlines import Deadline, DeadlineView
 from schemas.forms import outcome as form_outcome
 from schemas.forms import outcomes_of
 from schemas.process import Stage
-from store import names, policies
+from store import amendments, names, policies
 from store.tables.desk import Copy, InboxEvent
 from store.tables.office import Document
 from store.tables.processes import Process, Task, Timeline
@@ -45,11 +45,20 @@ class Lookup:
     units: dict[str, Text] = field(default_factory=dict[str, Text])
     people: dict[str, str] = field(default_factory=dict[str, str])
     substitutes: dict[str, str] = field(default_factory=dict[str, str])  # absent -> who stands in today
+    amended: dict[str, Process] = field(default_factory=dict[str, Process])  # what asks for a confirmation -> its case
     unread: set[str] = field(default_factory=set[str])  # tasks copied to the viewer and not opened yet
 
     def moment(self, process: Process) -> datetime:
         """The case's clock."""
         return self.now + timedelta(seconds=process.clock_offset_seconds)
+
+
+async def lookup_tasks(session: AsyncSession, viewer: Viewer, rows: Sequence[tuple[Task, Process]]) -> Lookup:
+    """For lines of the inbox: a confirmation stands under the person of the case whose value it is about."""
+    amended = await amendments.amended_cases(session, [p for _, p in rows])
+    look = await lookup(session, viewer, [*(t.subject for t, _ in rows), *(p.subject for p in amended.values())])
+    look.amended = amended
+    return look
 
 
 async def lookup(session: AsyncSession, viewer: Viewer, subjects: list[str | None]) -> Lookup:
@@ -94,22 +103,27 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
     if task.outcome is not None and task.outcome in outcomes_of(task.kind):
         outcome_title = form_outcome(task.kind, task.outcome).title
     only_subject = own_case.only_subject(look.viewer, process)
+    of = look.amended.get(process.id)
+    subject = task.subject or (of.subject if of else None)
+    org_unit = task.org_unit or (of.org_unit if of else None)
     fields = {
         "id": task.id,
         "process_id": task.process_id,
         "process_kind": task.process_kind,
         "process_title": process.title,
         "case_no": task.case_no,
+        "of_process_id": of.id if of else None,
+        "of_case_no": of.case_no if of else None,
         "kind": task.kind,
         "title": Text(zh=task.title_zh, en=task.title_en),
         "stage": task.stage,
         "state": shown_state(task),
         "version": task.version,
         "roles": task.roles,
-        "org_unit": task.org_unit,
-        "org_unit_name": look.units.get(task.org_unit or ""),
-        "subject": task.subject,
-        "subject_name": look.people.get(task.subject or ""),
+        "org_unit": org_unit,
+        "org_unit_name": look.units.get(org_unit or ""),
+        "subject": subject,
+        "subject_name": look.people.get(subject or ""),
         "holder": task.holder,
         "holder_name": look.users.get(task.holder or ""),
         "held_since": task.held_since,

@@ -161,6 +161,8 @@ class TaskItem(Answer):
     process_title: str
     case_no: str
     kind: str
+    of_process_id: str | None = None  # of a confirmation: the case whose value is to be amended
+    of_case_no: str | None = None
     title: Text
     stage: str
     state: str

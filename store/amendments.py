@@ -5,6 +5,7 @@ the amendment is closed, and only while the value is still the one that was prop
 nothing. Texts of the timeline hold a personal value masked. Must not be done here: speaking to Temporal.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -62,6 +63,15 @@ async def of_case(session: AsyncSession, process_id: str) -> list[tuple[Amendmen
         .order_by(Amendment.proposed_at.desc(), Amendment.id.desc())
     )
     return [(row, case_no) for row, case_no in rows]
+
+
+async def amended_cases(session: AsyncSession, asking: Iterable[Process]) -> dict[str, Process]:
+    """The case of each process that asks for a confirmation, by the id of that process."""
+    ids = [p.id for p in asking if p.kind == KIND]
+    if not ids:
+        return {}
+    statement = select(Amendment.id, Process).join(Process, Process.id == Amendment.process_id)
+    return {row.id: row.Process for row in await session.execute(statement.where(Amendment.id.in_(ids)))}
 
 
 async def pending(session: AsyncSession, process_id: str, code: str, of: str) -> Amendment | None:

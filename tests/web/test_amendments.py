@@ -73,6 +73,10 @@ async def test_a_number_is_amended_on_the_pages_by_two_people(busy: Site) -> Non
         await boss.goto("/inbox?view=all")
         if await boss.locator("#inbox tbody a:has-text('确认更正')").count():
             break
+    line = await text(boss, "#inbox tbody tr:has-text('确认更正')")
+    async with session() as s:
+        amended = await s.get_one(Process, case)
+    assert amended.case_no in line and amended.title in line and "商学院" in line, "whose value it is"
     await boss.click("#inbox tbody a:has-text('确认更正')")
     await boss.wait_for_selector("#facts-title")
     shown = await text(boss, "main")
