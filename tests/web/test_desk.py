@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from api import engine
 from store.database import session
 from store.tables.desk import Copy
 from store.tables.processes import Task
+from tests.api.conftest import Engine
 from tests.web.conftest import Site
 from tests.web.office import holder_of, open_case, task_id
 from tests.web.test_manners import PDF, text
@@ -92,7 +94,28 @@ async def test_who_was_slower_reads_who_has_it_and_keeps_the_list(site: Site) ->
     await second.click("[data-claim]")
     await second.wait_for_selector("#said .notice.bad")
     assert "该任务现由" in await text(second, "#said") and await second.locator("#inbox tbody tr").count() == 1
-    assert await holder_of(task_id(case, "verification")) == "clerk"
+    task = task_id(case, "verification")
+    assert await holder_of(task) == "clerk"
+    # Whoever is typing when the task is taken over hears of it, and loses no word: neither now nor by sending it.
+    engine.use_client(Engine())  # pyright: ignore[reportArgumentType]
+    await first.goto(f"/tasks/{task}")
+    await first.fill("#f-remark", "护照已核对")
+    boss = await site.visitor("supervisor")
+    await boss.goto(f"/tasks/{task}")
+    await fold(boss, "接手")
+    await boss.fill("#reason-take_over", "经办人请假")
+    await boss.click("details[open] form[action$='take_over'] button")
+    await boss.wait_for_selector("#said .notice.good")
+    await first.wait_for_selector("#standing:has-text('此任务现由')")
+    assert await first.input_value("#f-remark") == "护照已核对" and not await check(first, "zh")
+    await boss.goto(f"/tasks/{task}")
+    await boss.click("#answer .btn-primary")
+    await boss.wait_for_selector("#said .notice.good")
+    await first.wait_for_selector("#standing:has-text('结束')")
+    await first.click("#answer .btn-primary")
+    await first.wait_for_selector("#work > .notice.bad")
+    assert await first.input_value("#f-remark") == "护照已核对", "what comes too late stays on the page"
+    assert await first.locator("#answer .act-bar button").count() == 0 and not await check(first, "zh")
 
 
 async def test_what_is_typed_is_kept_by_itself(site: Site) -> None:

@@ -21,13 +21,13 @@ from schemas.api import CommentBody, CompleteBody, Fault, OnBehalf, OutcomeView,
 from schemas.base import Text
 from schemas.dates import GROUNDS
 from store import cases, documents
-from store.database import session
+from store.database import reading, session
 from store.tables.office import Document
 from store.tables.processes import Process
 from web import choices, forms
 from web.context_view import blocks
 from web.forms import FieldView
-from web.frame import Guest, Visit, file_of, page, posted, sentence, values_of
+from web.frame import Guest, Visit, bare, file_of, page, posted, sentence, values_of, words
 from web.language import pick
 from web.routes import router as make_router
 from web.side_forms import NONE_REFUSED, SideForm
@@ -35,6 +35,7 @@ from web.side_forms import NONE_REFUSED, SideForm
 router = make_router()
 BEHALF_CODE = uploads.BEHALF.code
 MIN_REASON = 2
+FILLS = {"complete", "return_delegated"}  # who may do one of them types into the form
 NO_FILE = Text(zh="请选择一个文件。", en="Choose a file first.")
 
 
@@ -70,6 +71,26 @@ async def task(visit: Guest, task_id: str, outcome: str = "", at: past.At = None
         found = await room.find_task(s, visit.viewer, task_id)
         await copies.mark_read(s, visit.viewer, found[1].id, task_id)
     return await show(visit, task_id, outcome)
+
+
+@router.get("/tasks/{task_id}/standing")
+async def standing(visit: Guest, task_id: str, version: int) -> Response:
+    """What an open page says when the task was taken over, closed or changed since it was drawn; else nothing. It asks
+    at every event of the live stream, and what is typed stays where it is."""
+    async with reading() as s:
+        task, process = await room.find_task(s, visit.viewer, task_id)
+        look = await views.lookup_tasks(s, visit.viewer, [(task, process)])
+    item = views.task_item(task, process, look)
+    if item.closed_at is not None:
+        changed, name = "closed", item.completed_by
+    elif item.state == "suspended":
+        changed, name = "suspended", None
+    elif item.holder is not None and not FILLS & set(item.actions):
+        changed, name = "taken", item.holder
+    else:
+        changed, name = "other" if item.version != version else "", None
+    who = pick(visit.lang, look.users.get(name or "")) or name or visit.t("standing_process")
+    return await bare("standing.html", {**words(visit.lang), "task": item, "changed": changed, "who": who})
 
 
 @router.post("/tasks/{task_id}/complete")
@@ -194,7 +215,8 @@ async def show(
         sentence=text or side.said,
         side=side,
         key=uuid4().hex,
-        may_fill=bool({"complete", "return_delegated"} & set(view.actions)) and group is not None,
+        may_fill=(attempt is not None or bool(FILLS & set(view.actions))) and group is not None,
+        keeps_draft=bool(FILLS & set(view.actions)),
         may_complete="complete" in view.actions,
         may_upload="upload" in view.actions,
         behalf=bool(view.behalf_of),
@@ -282,7 +304,9 @@ def _behalf_fields(attempt: Attempt | None, faults: list[Fault], visit: Visit) -
 
 
 def _why_not(view: TaskView, visit: Visit) -> str:
-    """Why this person sees no form."""
+    """Why this person sees no form, or no button under what was typed."""
+    if view.closed_at is not None:
+        return visit.t("why_not_closed")
     if view.state == "suspended":
         return visit.t("why_not_suspended")
     if view.owner and "return_delegated" in view.actions:
