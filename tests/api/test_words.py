@@ -24,6 +24,7 @@ NAMES = (
     ("Li Weiguo", "李伟国"),
     ("Ann Li", None),
     ("O'Neil 100% _x", "欧阳_娜"),
+    ("Vera Verify", "审核安"),  # words that stand in titles as well
 )
 
 
@@ -127,3 +128,39 @@ async def test_a_word_of_a_title_is_looked_up_by_the_index(office: Office) -> No
             assert (await inbox_counts.counts(s, viewer, query, now))[0] == 1
             for work in (inbox.page(s, viewer, query, now), inbox_counts.counts(s, viewer, query, now)):
                 assert await rows_read(s, work) < 20, name
+
+
+async def test_a_word_of_a_title_and_of_a_name_is_looked_up_by_both_indexes(office: Office) -> None:
+    """Nine thousand open tasks, one with the word in its title, one of somebody with that name: these two are read."""
+    case = await office.case(id_number="Z7654321")
+    async with session() as s:
+        await s.execute(text(MANY), {"case": case})
+        (await s.get_one(Process, case)).started_by = "system"
+    await office.task(case, key="v/1")
+    named = await office.case(id_number="Z7654322", name="Anna Muster", name_zh="审核安")
+    await office.task(named, "registration.chase", key="chase/1", outcomes=["chased"])
+    async with session() as s:
+        for title in await s.scalars(select(TitleWords)):
+            assert ("审核" in title.words) == ("审核" in title.title), "the second is found by its name alone"
+        await s.execute(text("ANALYZE"))
+    async with reading() as s:
+        for name, view in (("supervisor", "all"), ("clerk", "group")):
+            viewer = await seen_as(s, await s.get_one(User, name))
+            query, now = TaskQuery.model_validate({"view": view, "q": "审核"}), clock.now()
+            found = [task.process_id for task, _ in (await inbox.page(s, viewer, query, now)).rows]
+            assert sorted(found) == sorted([case, named])
+            for work in (inbox.page(s, viewer, query, now), inbox_counts.counts(s, viewer, query, now)):
+                assert await rows_read(s, work) < 40, name
+
+
+async def test_a_word_of_very_many_cases_is_looked_for_in_the_list(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        case = await office.case(id_number=f"Y123456{n}", name_zh=f"审核{'甲乙丙'[n]}")
+        await office.task(case, key=f"v/{n}")
+    assert len(await _found(TaskQuery(q="审核"))) == 3
+    monkeypatch.setattr(words, "MOST", 2)
+    async with session() as s:
+        (word,) = await words.read(s, "审核")
+    assert word.cases is None and len(await _found(TaskQuery(q="审核"))) == 3
