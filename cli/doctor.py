@@ -180,7 +180,8 @@ def front_end() -> Finding:
 
 
 def chromium() -> Finding:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
     if found:
         return Finding("ok", "Chromium", found)
     mend = "只有浏览器测试需要：`apt-get install chromium`。 Only browser tests need it: `apt-get install chromium`."
