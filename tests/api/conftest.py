@@ -106,7 +106,7 @@ class Handle:
     def __init__(self, owner: Engine, process_id: str) -> None:
         self.owner, self.process_id = owner, process_id
 
-    async def execute_update(self, name: str, argument: Any, *, id: str, result_type: Any) -> Any:
+    async def execute_update(self, name: str, argument: Any, *, id: str, result_type: Any = None) -> Any:
         self.owner.calls.append((name, id))
         if self.owner.silent:
             raise TimeoutError

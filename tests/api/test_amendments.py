@@ -11,14 +11,20 @@ import httpx2
 import pytest
 import pytest_asyncio
 from sqlalchemy import select
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
+from activities.amendments import tell_amended
 from api import starts
 from runtime import clock
 from runtime.settings import Settings
+from schemas.amendment import FIELDS, AmendmentArg
 from schemas.calls import RegistrationArg
+from schemas.tasks import Refusal
 from simulators.launch import Running
-from store import ledger, people, policy_impact, premium_lines, registrations, rule_tables
+from store import amendments, ledger, people, policy_impact, premium_lines, registrations, rule_tables
 from store.database import session
+from store.recorded import RECORD, Recorded
 from store.sealed import unseal
 from store.tables.desk import Substitution
 from store.tables.notices import NoticeRow
@@ -408,3 +414,22 @@ async def test_what_an_authoritys_own_system_said_is_not_amended_here(school: Of
     assert not receipt["amendable"] and "经办机构系统" in receipt["why_not"]["zh"]
     refused = await propose(clerk, case, receipt, "SL777")
     assert (refused.status_code, refused.json()["code"]) == (409, "not_amendable")
+
+
+async def test_a_case_that_cannot_count_by_the_value_is_a_failed_step_and_told_again(office: Office) -> None:
+    case = await office.case()
+    async with session() as s:
+        process = await s.get_one(Process, case)
+        permit = Recorded(FIELDS["hire.permit_issued"], "", RECORD, "2026-11-16")
+        row = await amendments.propose(
+            s, process, permit, "2026-11-10", reason="误读", document_id=None, actor="clerk", excluded=["clerk"],
+            key=None, body_hash="",
+        )  # fmt: skip
+    telling = ActivityEnvironment(client=office.temporal)  # pyright: ignore[reportArgumentType]
+    office.temporal.refuse = [Refusal.PROGRAM_FAULT, Refusal.NOT_ALLOWED_NOW]
+    with pytest.raises(ApplicationError, match="期限仍为原值") as failed:
+        await telling.run(tell_amended, AmendmentArg(id=row.id))
+    assert failed.value.non_retryable, "a person decides when it is tried again"
+    assert await telling.run(tell_amended, AmendmentArg(id=row.id)) == 0  # it ends: nothing is counted any more
+    assert await telling.run(tell_amended, AmendmentArg(id=row.id)) == 1
+    assert office.temporal.calls == [("take_amendment", row.id)] * 3

@@ -80,6 +80,12 @@ async def test_an_answer_is_withdrawn_until_the_next_has_a_draft(office: Office)
     office.temporal.refuse = [Refusal.TOO_LATE]  # the process knows more than the inbox
     answer = await clerk.post(f"/api/v1/tasks/{mine}/withdraw", json={"reason": "误点"}, headers=key())
     assert (answer.status_code, answer.json()["code"]) == (409, "too_late")
+    office.temporal.refuse = [Refusal.PROGRAM_FAULT] * 2  # an error of the program's own says so, and what to do
+    supervisor = await office.sign_in("supervisor")
+    for whose, room in ((clerk, f"tasks/{mine}/withdraw"), (supervisor, f"processes/{case}/resume")):
+        answer = await whose.post(f"/api/v1/{room}", json={"reason": "误点"}, headers=key())
+        assert (answer.status_code, answer.json()["code"]) == (500, "program_fault")
+        assert "未作任何改动" in answer.json()["detail"]
     await other.put(f"/api/v1/tasks/{following}/draft", json={"data": {"remark": "…"}})
     answer = await clerk.post(f"/api/v1/tasks/{mine}/withdraw", json={"reason": "误点"}, headers=key())
     assert (answer.status_code, answer.json()["code"]) == (409, "too_late")
