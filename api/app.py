@@ -33,6 +33,7 @@ from api import (
     imports,
     incidents,
     leaving,
+    logins,
     message_settings,
     notices,
     parameters,
@@ -62,8 +63,8 @@ from runtime.settings import Settings
 PREFIX = "/api/v1"
 ROOMS = (
     sign_in, batch, tasks, search, completion, steps, countersign, dates, amendments, handover, urging, comments,
-    copies, uploads, hand_in, results, saved_views, substitutes, leaving, processes, process_start, imports, board,
-    calculations, notices, message_settings, channels, escalations, events,
+    copies, uploads, hand_in, results, saved_views, substitutes, leaving, logins, processes, process_start, imports,
+    board, calculations, notices, message_settings, channels, escalations, events,
     policy, policy_form, policy_orders, policy_values, policy_versions, rules, retirement, incidents,
     deadlines, pictures, figures,
 )  # fmt: skip

@@ -17,7 +17,7 @@ from fastapi.responses import StreamingResponse
 from api.sign_in import CurrentViewer
 from runtime.logging import logger
 from runtime.settings import get_settings
-from store.live import INBOX_CHANNEL, TO_USER
+from store.live import CLOSED, INBOX_CHANNEL, TO_USER
 
 router = APIRouter(tags=["events"])
 HEARTBEAT_SECONDS = 15.0
@@ -96,7 +96,7 @@ async def stream(request: Request, username: str) -> AsyncIterator[str]:
                 continue
             while not queue.empty():
                 heard[queue.get_nowait()] = None
-            if "" in heard:
+            if "" in heard or f"{CLOSED}{username}" in heard:
                 return
             said = "".join(_said(what, username) for what in heard)
             if said:
@@ -107,6 +107,8 @@ async def stream(request: Request, username: str) -> AsyncIterator[str]:
 
 
 def _said(what: str, username: str) -> str:
+    if what.startswith(CLOSED):
+        return ""
     if not what.startswith(TO_USER):
         return f"event: inbox\ndata: {json.dumps({'process_id': what})}\n\n"
     return "event: message\ndata: {}\n\n" if what == f"{TO_USER}{username}" else ""

@@ -58,7 +58,12 @@ async def _tasks(s: AsyncSession, username: str) -> list[Task]:
 async def count(s: AsyncSession, viewer: Viewer, username: str) -> LeavingCounts:
     """What the person would leave behind. NotAllowed, NotFound."""
     permissions.require_role(viewer, *HANDS_OVER)
-    user = await _person(s, username)
+    return await left(s, await _person(s, username))
+
+
+async def left(s: AsyncSession, user: User) -> LeavingCounts:
+    """The same, whoever asks."""
+    username = user.username
     tasks = await _tasks(s, username)
     arranged = await substitutes.arranged(s, clock.today(), [username])
     return LeavingCounts(
@@ -70,6 +75,13 @@ async def count(s: AsyncSession, viewer: Viewer, username: str) -> LeavingCounts
         asked_by_name=len(await leaving_seats.of(s, username)),
         substitutions=len(arranged),
     )
+
+
+async def examples(s: AsyncSession, username: str, most: int) -> list[tuple[str, Text]]:
+    """Some of it, the most urgent first: case and title of tasks and of signatures asked by name."""
+    tasks = [(t.case_no, Text(zh=t.title_zh, en=t.title_en)) for t in (await _tasks(s, username))[:most]]
+    asked = [(a.case_no, a.title) for a in await leaving_seats.of(s, username)]
+    return [*tasks, *asked][:most]
 
 
 async def hand_over(viewer: Viewer, username: str, body: LeavingBody) -> LeavingResult:

@@ -163,6 +163,22 @@ class TooLate(Problem):
     )
 
 
+class HasWork(Problem):
+    status, code = 409, "has_work"
+    text = Text(
+        zh="该用户名下还有事项，请先移交，再停用账号。",
+        en="This person still has work: hand it over, then close the login.",
+    )
+
+
+class LastAdministrator(Problem):
+    status, code = 409, "last_administrator"
+    text = Text(
+        zh="这是最后一个在用的管理员账号，停用后无人能管理系统；请先设置另一名管理员。",
+        en="This is the last administrator's login, and nobody else could run the system: make another one first.",
+    )
+
+
 class BadTarget(Problem):
     status, code = 422, "bad_target"
     text = Text(

@@ -1,4 +1,4 @@
-"""`baoqi user add` and `baoqi token create`: logins and bearer tokens, straight in this installation's database.
+"""`baoqi user add`, `close` and `reopen`, `baoqi token create`: straight in this installation's database.
 
 The database's modules are imported by the commands: `--help` must not load a driver.
 """
@@ -69,6 +69,56 @@ async def _add(
             audit.record(session, "console", "user.add", username, roles=roles)
     except users.BadUser as error:
         fail(str(error), "The user was not added.")
+    finally:
+        await database.dispose()
+
+
+Reason = Annotated[str, typer.Option("--reason", help="理由 Why", prompt="理由 Why")]
+
+
+@user_app.command("close")
+def user_close(
+    username: Annotated[str, typer.Argument(help="登录名 Login name")],
+    reason: Reason,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="名下还有事项也立即停用 At once, though there is work to hand over")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """停用账号：立即退出登录，不再收到消息、不再可选 Closes a login: signed out at once, told nothing."""
+    _use(data)
+    asyncio.run(_set_active(username, False, reason, anyway))
+    console.print(f"已停用 closed: {username}", highlight=False)
+
+
+@user_app.command("reopen")
+def user_reopen(
+    username: Annotated[str, typer.Argument(help="登录名 Login name")], reason: Reason, data: Data = None
+) -> None:
+    """重新启用账号；令牌须重新创建 Opens a closed login again; its tokens have to be made anew."""
+    _use(data)
+    asyncio.run(_set_active(username, True, reason, False))
+    console.print(f"已启用 open: {username}", highlight=False)
+
+
+async def _set_active(username: str, active: bool, reason: str, anyway: bool) -> None:
+    from pydantic import ValidationError
+
+    from api import logins
+    from api.problems import NotFound, Problem
+    from schemas.desk import LoginBody
+    from store import database
+
+    try:
+        body = LoginBody(active=active, reason=reason.strip(), anyway=anyway)
+        async with database.session() as session:
+            await logins.set_active(session, "console", username, body)
+    except ValidationError:
+        fail("理由须为 2 至 500 个字。", "The reason needs 2 to 500 characters.")
+    except NotFound:
+        fail(f"没有用户 {username}。", f"There is no user {username}.")
+    except Problem as problem:
+        fail(problem.text.zh, problem.text.en)
     finally:
         await database.dispose()
 

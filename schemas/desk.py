@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.api import Answer
+from schemas.api import Answer, UserView
 from schemas.base import Body, Day, Text
 
 REASON = Field(min_length=2, max_length=500, examples=["出差一周"])
@@ -91,6 +91,21 @@ class LeavingBody(Body):
 
     to: list[str] = Field(min_length=1, max_length=20, examples=[["clerk2"]])
     reason: str = REASON
+
+
+class LoginBody(Body):
+    """Closes a login or opens it again. `anyway`: closes it at once, though there is work to hand over."""
+
+    active: bool
+    reason: str = REASON
+    anyway: bool = False
+
+
+class LoginView(UserView):
+    """A login as its administrator sees it."""
+
+    active: bool
+    left: LeavingCounts
 
 
 class LeavingItem(Answer):

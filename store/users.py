@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pwdlib import PasswordHash
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, false, func, select, true
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, false, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from runtime import clock
 from schemas.base import ROLES, Text
+from store import live
 from store.tables.desk import Substitution
 from store.tables.people import ApiToken, OrgUnit, Session, User, UserOrgUnit, UserRole
 
@@ -30,6 +31,10 @@ _passwords = PasswordHash.recommended()
 
 class BadUser(ValueError):
     """A user cannot be made as asked; the sentence says why, in both languages."""
+
+
+class LastAdministrator(ValueError):
+    """Nobody else could run the system."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,29 @@ async def seen_as(session: AsyncSession, user: User) -> Viewer:
 
 async def close_session(session: AsyncSession, token: str) -> None:
     await session.execute(delete(Session).where(Session.token_hash == token_hash(token)))
+
+
+async def set_active(session: AsyncSession, user: User, active: bool, now: datetime) -> None:
+    """Closes a login or opens it again. A closed one has no session and no token from that moment on, and gets none of
+    them back. LastAdministrator."""
+    if not active:
+        others = select(User.username).where(User.active, meant_by(["admin"])).order_by(User.username)
+        administrators = set(await session.scalars(others.with_for_update(of=User)))  # two at once close one
+        if administrators == {user.username}:
+            raise LastAdministrator
+        await session.execute(delete(Session).where(Session.username == user.username))
+        await session.execute(
+            update(ApiToken)
+            .where(ApiToken.username == user.username, ApiToken.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+        await live.login_closed(session, user.username)
+    user.active, user.failures, user.locked_until = active, 0, None
+
+
+async def closed(session: AsyncSession) -> list[User]:
+    """Logins that are closed, by name."""
+    return list(await session.scalars(select(User).where(~User.active).order_by(User.username)))
 
 
 async def create_token(

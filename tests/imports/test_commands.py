@@ -154,6 +154,11 @@ async def test_a_user_and_a_token_made_in_the_console_work(running: Path, settin
         result.exit_code == 0 and "已启动 started: 1" in result.output
     )  # the two people of 法学院, one of them faulty
 
+    shut = await console("user", "close", "robot", "--reason", "停用接口")
+    assert shut.returncode == 0 and "已停用 closed: robot" in shut.stdout, shut.stderr
+    assert (await console("token", "create", "robot")).returncode == 2
+    wrong = await console("user", "reopen", "nobody", "--reason", "返聘")
+    assert wrong.returncode == 2 and "没有用户 nobody" in wrong.stderr and "Traceback" not in wrong.stderr
     wrong = await console("user", "add", "x", "--role", "king", "--password", "long enough")
     assert wrong.returncode == 2 and "角色无效" in wrong.stderr and "Traceback" not in wrong.stderr
     assert (await console("token", "create", "nobody")).returncode == 2

@@ -296,5 +296,21 @@ async def test_a_substitute_and_a_hand_over_are_arranged_on_the_page(site: Site)
     await boss.click("text=移交以下全部")
     await boss.wait_for_selector("#leaving-result")
     assert await boss.locator("#leaving-result tbody tr").count() == 3
+    admin = await site.visitor("admin")
+    await admin.goto("/cover?leaver=clerk2")  # who has it all now
+    await admin.fill("#close-reason", "离职")
+    await admin.click("#close-login button")
+    assert "clerk2" not in await text(admin, ".notice.bad") and "还有在办任务 2 项" in await text(admin, ".notice.bad")
+    await admin.fill("#close-reason", "离职")
+    await admin.check("#anyway")
+    wrong += await check(admin, "zh")
+    await admin.click("#close-login button")
+    await admin.wait_for_selector("text=账号已停用")
+    wrong += await check(admin, "zh")
+    await other.goto("/inbox")
+    assert "/sign-in" in other.url
+    await admin.fill("#why-clerk2", "返聘")
+    await admin.click("#closed-logins button")
+    await admin.wait_for_selector("text=账号已重新启用")
     wrong += await check(boss, "zh")
     assert [await holder_of(t) for t in tasks] == ["clerk2", "clerk2"] and wrong == []
