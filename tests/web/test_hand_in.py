@@ -105,9 +105,18 @@ async def test_the_file_the_fields_and_one_receipt_for_the_chosen(site: Site) ->
     await page.wait_for_selector(".notice.bad:has-text('不是有效的 pdf')")
     assert await answers_to(cases[0], "social_bureau") == []
 
+    # A day that nobody can have been handed in is said once, at its field; the file needs not be chosen again.
     await page.set_input_files("#receipt-file", PDF)
+    day = await page.input_value("#f-handed_in_on")
+    await page.fill("#f-handed_in_on", "2189-01-01")
+    await page.click("#hand-in .act-bar button")
+    await page.wait_for_selector("#f-handed_in_on-fault")
+    assert await page.locator("#faults li").count() == 1 and not await page.locator("#receipt-result").count()
+    assert not await check(page, "zh")
+    await page.fill("#f-handed_in_on", day)
     await page.click("#hand-in .act-bar button")
     await page.wait_for_selector("#receipt-result")
+    assert await page.evaluate("document.getElementById('receipt-file').files.length") == 0, "the next is another one"
     assert await page.locator("#receipt-result .mark.done").count() == 3, "the sum, and two people"
     assert await page.locator("#ready tbody > tr").count() == 1
     for case in cases[:2]:

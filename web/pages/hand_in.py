@@ -18,6 +18,7 @@ from api import hand_in as room
 from api import imports, results, uploads
 from api.problems import BadFile, BadForm, Problem, faults_of
 from runtime import clock
+from schemas.api import Fault
 from schemas.base import Text
 from schemas.batch import BatchResult
 from schemas.hand_in import HandInItem, ResultsBody, ResultsView
@@ -45,6 +46,8 @@ class Drawn:
     results: ResultsView | None = None
     receipt: dict[str, Any] = field(default_factory=dict[str, Any])
     faulty: bool = False  # the faults of the problem belong to the fields of the receipt
+    faults: list[Fault] = field(default_factory=list[Fault])  # what one field of the receipt does wrong for everybody
+    attempt: str = ""  # under which the browser keeps the chosen file, until the receipt is taken
     picked: Sequence[str] | None = None  # None: everybody who is complete
     typed: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])  # case number -> cells
     day: str = ""
@@ -72,7 +75,7 @@ async def receipt(visit: Guest, agency: str) -> Response:
     """One receipt for everybody who is ticked."""
     form = await posted(visit)
     data = forms.read(SCHEMA, values_of(form))
-    drawn = Drawn(receipt=data, picked=[str(v) for v in form.getlist("task")])
+    drawn = Drawn(receipt=data, picked=[str(v) for v in form.getlist("task")], attempt=_attempt(form))
     try:
         items, file = _items(form), file_of(form)
         if file is None:
@@ -83,6 +86,11 @@ async def receipt(visit: Guest, agency: str) -> Response:
         drawn.problem, drawn.faulty = problem, True
     else:
         drawn.picked = [i.id for i in drawn.batch.items if i.result == "refused"]
+        drawn.faults = _same_for_all(drawn.batch)
+        if drawn.faults:
+            drawn.batch = None
+        elif len(drawn.picked) < len(drawn.batch.items):
+            drawn.attempt = ""  # taken for somebody: the next receipt is another file
         if not drawn.picked:
             drawn.receipt, drawn.picked = {}, None
     return await _page(visit, agency, drawn)
@@ -135,6 +143,18 @@ async def results_file(visit: Guest, agency: str) -> Response:
     return visit.go(f"/agencies/{agency}/hand-in?results={taken.id}")
 
 
+def _attempt(form: FormData) -> str:
+    given = str(form.get("attempt") or "")
+    return given if given.isalnum() and len(given) == len(uuid4().hex) else ""
+
+
+def _same_for_all(batch: BatchResult) -> list[Fault]:
+    """What is wrong with the receipt itself: everybody was refused for it in the same words. It is said once, at its
+    field, and not in as many rows."""
+    found = [i.problem.errors if i.problem else [] for i in batch.items]
+    return found[0] if found and found[0] and all(faults == found[0] for faults in found) else []
+
+
 def _items(form: FormData) -> list[HandInItem]:
     """Everybody who is ticked, with the key that the drawn form gave. BadForm."""
     batch, found = str(form.get("batch") or uuid4().hex)[:60], list[HandInItem]()
@@ -170,12 +190,12 @@ async def _page(visit: Visit, agency: str, drawn: Drawn) -> Response:
         agencies = await room.agencies(s, visit.viewer)
         found = await room.view(s, visit.viewer, agency)
     problem = drawn.problem
-    faults = problem.view(visit.lang).errors if problem and drawn.faulty else []
+    faults = problem.view(visit.lang).errors if problem and drawn.faulty else drawn.faults
     data = drawn.receipt or {"handed_in_on": clock.today().isoformat()}
     return await page(
         visit,
         "hand_in.html",
-        problem.status if problem else 200,
+        problem.status if problem else BadForm.status if drawn.faults else 200,
         agencies=agencies,
         found=found,
         sentence=sentence(visit, problem.text) if problem else "",
@@ -183,6 +203,7 @@ async def _page(visit: Visit, agency: str, drawn: Drawn) -> Response:
         fault_list=forms.said(SCHEMA, faults, visit.lang),
         picked=drawn.picked if drawn.picked is not None else [p.task.id for p in found.ready if not p.gaps],
         batch=uuid4().hex,
+        attempt=drawn.attempt or uuid4().hex,
         result=drawn.batch,
         said_of=said,
         taken=drawn.results,
