@@ -78,6 +78,8 @@ async def test_what_is_not_applied_is_told_to_nobody(stage: Open) -> None:
         ]  # fmt: skip
         assert office.open_tasks() == []
         assert [office.kinds(h.id)[-3:-1] for h in (rejected, void)] and "未能更正" in texts(office, void.id)
+        gone = next(e for e in office.timeline[withdrawn.id] if e.kind == "task_obsolete")
+        assert gone.actor == "clerk", "by whose word; the projection does not tell that person of it"
         assert office.state(withdrawn.id) == "cancelled" and "amend_withdrawn" in office.kinds(withdrawn.id)
 
 

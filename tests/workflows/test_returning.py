@@ -92,6 +92,7 @@ async def test_a_branch_goes_on_untouched_while_nothing_changed_of_what_it_works
         gone = next(t for t in office.transitions if any(x.id == medical.id and x.closed_at for x in t.tasks))
         why = next(e for e in gone.timeline if e.kind == "task_obsolete")  # with it, so that its holder is told why
         assert why.text.zh.startswith("参保信息已更改，按新信息重新办理") and why.data == {"again": "hand_in"}
+        assert why.actor == "clerk", "whose own word it was is not told of it"
 
 
 async def test_a_branch_goes_back_to_the_materials_and_the_other_is_neither_lost_nor_run_twice(stage: Open) -> None:
