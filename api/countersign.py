@@ -6,32 +6,46 @@ The process has the last word; here is what only the office knows: who the perso
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import people_named, permissions, signatures, tasks, views
+from api import people_named, permissions, signatures, signers, tasks, views
 from api.completion import IdempotencyKey
 from api.json_body import JsonObjectRoute
-from api.problems import FourEyes, NotAllowed, NotAllowedNow, StaleVersion
+from api.problems import Delegated, NotAllowed, NotAllowedNow, StaleVersion
 from api.sign_in import CurrentViewer
 from api.steps import send, update_id
 from schemas.api import TaskView
 from schemas.base import Text
-from schemas.countersign import AddSigner, AddSignerBody, RemoveSigner, RemoveSignerBody
+from schemas.countersign import SIGNER_ROLES, UNSIGNED, AddSigner, AddSignerBody, RemoveSigner, RemoveSignerBody
 from store import audit, users
 from store.database import session
 from store.tables.processes import Task
 from store.users import Viewer
 
 router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
-SIGNERS = ("clerk", "supervisor", "head", "payroll", "finance")  # who decides cases; not who runs or audits the system
+SIGNED_OR_DID = Text(
+    zh="您已签署或参与过上一步，不能再为此任务加签；请由现在的签署人或其他主管加签。",
+    en="You have signed, or took part in the step before, so you add nobody here: whoever signs now, or another "
+    "supervisor, can.",
+)
+LENT = Text(
+    zh="该任务已委派给他人，委派人收回（或受委派人交回）后才能加签。",
+    en="This task is delegated: somebody can be added once it is taken back or given back.",
+)
+NO_SEAT = Text(
+    zh="会签中没有这个席位，可能已有变化；请刷新后重选。",
+    en="This countersign has no such seat: reload and choose again.",
+)
 
 
 async def _person(s: AsyncSession, task: Task, username: str) -> None:
-    """BadForm, FourEyes."""
+    """BadForm."""
     person = await people_named.active(s, username, "/username")
-    if permissions.excluded(person, task):
-        raise FourEyes
-    if not person.has(*SIGNERS):
+    people_named.not_excluded(person, task, "/username")
+    if not person.has(*SIGNER_ROLES):
         text = Text(zh=f"{person.name.zh}的角色不参与审批。", en=f"The role of {person.name.en} approves nothing.")
         raise people_named.refused("/username", "not_a_candidate", text)
+    alone = signers.left_alone(await signers.places(s, task), username)
+    if alone is not None:
+        raise people_named.refused("/username", "needed_later", alone)
 
 
 async def _check(s: AsyncSession, viewer: Viewer, task: Task, body: AddSignerBody) -> None:
@@ -39,16 +53,18 @@ async def _check(s: AsyncSession, viewer: Viewer, task: Task, body: AddSignerBod
     if not task.spec.get("sign"):
         raise NotAllowedNow
     if not permissions.may_add_signer(viewer, task):
-        raise NotAllowed
+        decides = viewer.has("supervisor") or permissions.holds(viewer, task) or task.owner in viewer.names
+        if decides and task.owner is not None:
+            raise Delegated(LENT)
+        raise NotAllowed(SIGNED_OR_DID if permissions.excluded(viewer, task) else None)
     if body.version != task.version:
         raise StaleVersion
     await _person(s, task, body.username)
 
 
 async def add(viewer: Viewer, task_id: str, body: AddSignerBody, key: str | None) -> TaskView:
-    """加签. NotFound, TaskClosed, TaskSuspended, NotAllowed, NotAllowedNow, FourEyes, StaleVersion, BadForm,
-    SignsAlready,
-    Unavailable."""
+    """加签. NotFound, TaskClosed, TaskSuspended, NotAllowed, NotAllowedNow, Delegated, StaleVersion, BadForm,
+    SignsAlready, Unavailable."""
     async with session() as s:
         task, process = await tasks.locked_task(s, viewer, task_id)
         spec = tasks.spec_of(task)
@@ -71,16 +87,18 @@ async def add(viewer: Viewer, task_id: str, body: AddSignerBody, key: str | None
 
 
 async def remove(viewer: Viewer, task_id: str, body: RemoveSignerBody, key: str | None) -> TaskView:
-    """减签. NotFound, NotAllowed, NotAllowedNow, SignerRequired, TooLate, TaskSuspended, Unavailable."""
-    permissions.require_role(viewer, *SIGNERS)
+    """减签. NotFound, NotAllowed, NotAllowedNow, BadForm, SignerRequired, TooLate, TaskSuspended, Unavailable."""
+    permissions.require_role(viewer, *SIGNER_ROLES)
     async with session() as s:
         task, process = await tasks.find_task(s, viewer, task_id)
         spec = tasks.spec_of(task)
-        seat = next((x for x in spec.sign.seats if x.id == body.seat), None) if spec.sign else None
-        if seat is None:
+        if spec.sign is None:
             raise NotAllowedNow
+        seat = next((x for x in spec.sign.seats if x.id == body.seat), None)
+        if seat is None:
+            raise people_named.refused("/seat", "unknown_seat", NO_SEAT)
         look = await views.lookup(s, viewer, [])
-        if seat.added_by is not None and seat.state in signatures.UNSIGNED and not signatures.may_remove(seat, look):
+        if seat.added_by is not None and seat.state in UNSIGNED and not signatures.may_remove(seat, look):
             raise NotAllowed
         audit.record(s, viewer.username, "task.remove_signer", task_id, signer=seat.signer.group)
         process_id = process.id
@@ -96,8 +114,10 @@ async def choices(s: AsyncSession, view: TaskView) -> list[tuple[str, Text]]:
         return []
     asked = {x.username for x in view.countersign.signers}
     task = await s.get_one(Task, view.id)
-    people = [await users.seen_as(s, u) for u in await users.with_roles(s, list(SIGNERS))]
-    return [(p.username, p.name) for p in people if p.username not in asked and not permissions.excluded(p, task)]
+    people = [await users.seen_as(s, u) for u in await users.with_roles(s, list(SIGNER_ROLES))]
+    able = [p for p in people if p.username not in asked and not permissions.excluded(p, task)]
+    to_sign = await signers.places(s, task)
+    return [(p.username, p.name) for p in able if signers.left_alone(to_sign, p.username) is None]
 
 
 @router.post("/tasks/{task_id}/countersign", summary="Add a signer (加签)")

@@ -38,6 +38,11 @@ NOT_THE_OWNER = Text(
     zh="该任务不是您委派的，只有委派人或主管可以收回。",
     en="You did not delegate this task: only who did, or a supervisor, takes it back.",
 )
+ASKED_BY_NAME = Text(
+    zh="该签署是点名请您办理的（加签），不能转办或委派；不能办理时，请主管改派，或请加签人减签。",
+    en="This signature was asked of you by name: it is not passed on. If you cannot sign, a supervisor reassigns it "
+    "or whoever added you takes you off.",
+)
 NOT_LENT = Text(zh="该任务没有委派给他人。", en="This task is not delegated to anybody.")
 
 
@@ -139,6 +144,8 @@ async def _in_hand(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task,
         raise NotAllowedNow(NOT_IN_HAND)
     if task.owner is not None:
         raise Delegated
+    if permissions.asked_by_name(task):
+        raise NotAllowedNow(ASKED_BY_NAME)
     hat = next(h for h in viewer.hats if h.username == task.holder)
     return task, process, hat
 

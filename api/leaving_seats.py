@@ -12,12 +12,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions
-from api.countersign import SIGNERS
 from api.problems import NotAllowedNow
-from api.signatures import UNSIGNED
 from api.steps import send, update_id
 from schemas.base import Text
-from schemas.countersign import AddSigner, RemoveSigner, Seat, SeatState, SignGroup
+from schemas.countersign import SIGNER_ROLES, UNSIGNED, AddSigner, RemoveSigner, Seat, SeatState, SignGroup
 from schemas.desk import LeavingItem
 from store import audit
 from store.database import session
@@ -118,7 +116,7 @@ def _may_sign(viewer: Viewer, person: Viewer, task: Task, group: SignGroup, seat
     begun = all(x.place == seat.place and x.added_by == viewer.username for x in theirs)
     return (
         person.username != viewer.username
-        and person.has(*SIGNERS)
+        and person.has(*SIGNER_ROLES)
         and not permissions.excluded(person, task)
         and begun
     )  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from api.problems import Delegated, FourEyes, NotAllowed, TaskHeld
 from schemas.base import Text
+from schemas.countersign import SIGNER_ROLES
 from schemas.deadlines import LegalKind
 from schemas.incident_steps import WAY_ROLES, Way
 from schemas.incidents import TASK_KIND
@@ -36,8 +37,10 @@ COMMENTS = ("clerk", "supervisor", "head", "college", "payroll", "finance", "emp
 
 
 def _own_work(hat: Viewer, task: Task) -> bool:
-    """Whether the roles of one hat do such tasks: as a candidate, on behalf, or taken over by the supervisor."""
-    return is_candidate(hat, task) or bool(_behalf_roles(hat, task)) or _taken_over(hat, task)
+    """Whether the roles of one hat do such tasks: as a candidate, on behalf, taken over by the supervisor, or given a
+    signature that was asked of another."""
+    given = task.holder == hat.username and may_sign_for(hat, task)
+    return is_candidate(hat, task) or bool(_behalf_roles(hat, task)) or _taken_over(hat, task) or given
 
 
 def _behalf_roles(hat: Viewer, task: Task) -> list[str]:
@@ -49,6 +52,17 @@ def _behalf_roles(hat: Viewer, task: Task) -> list[str]:
 def _taken_over(hat: Viewer, task: Task) -> bool:
     """A supervisor may do a clerk's task once it is in his hands."""
     return hat.has("supervisor") and "clerk" in task.roles and task.holder == hat.username
+
+
+def asked_by_name(task: Task) -> bool:
+    """Whether it is a signature asked of one person by name (加签)."""
+    return len(task.roles) == 1 and task.roles[0].startswith("@")
+
+
+def may_sign_for(person: Viewer, task: Task) -> bool:
+    """Whether a supervisor may give a signature that was asked of another by name to this person; who is excluded is
+    asked separately."""
+    return asked_by_name(task) and person.has(*SIGNER_ROLES)
 
 
 def excluded(viewer: Viewer, task: Task) -> bool:
@@ -94,7 +108,7 @@ def may_take_over(viewer: Viewer, task: Task) -> bool:
     return (
         viewer.has("supervisor")
         and not excluded(viewer, task)
-        and (is_candidate(viewer, task) or "clerk" in task.roles)
+        and (is_candidate(viewer, task) or "clerk" in task.roles or asked_by_name(task))
     )
 
 
@@ -204,7 +218,7 @@ def _moves(viewer: Viewer, task: Task, mine: bool) -> list[str]:
             found.append("return_delegated")
         if task.owner in viewer.names or viewer.has("supervisor"):
             found.append("recall")
-    elif mine:
+    elif mine and not asked_by_name(task):
         found += ["transfer", "delegate"]
     if viewer.has("supervisor"):
         found.append("reassign")

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 from api.views import Lookup
 from runtime import clock
-from schemas.countersign import CountersignView, Seat, SeatState, SignerView
+from schemas.countersign import UNSIGNED, CountersignView, Seat, SignerView
 from schemas.tasks import TaskSpec
 from store.tables.processes import Task
-
-UNSIGNED = (SeatState.WAITING, SeatState.OPEN)
 
 
 def view(spec: TaskSpec, look: Lookup) -> CountersignView | None:

@@ -250,7 +250,7 @@ def timeline_view(row: Timeline | InboxEvent, look: Lookup, done_for: Mapping[st
         seq=seq,
         at=row.at,
         kind=row.kind,
-        text=Text(zh=row.text_zh, en=row.text_en),
+        text=_with_name(Text(zh=row.text_zh, en=row.text_en), row.data.get("signer"), look),
         actor=row.actor,
         actor_name=look.users.get(row.actor or ""),
         acting_for=acting_for,
@@ -258,6 +258,14 @@ def timeline_view(row: Timeline | InboxEvent, look: Lookup, done_for: Mapping[st
         task_id=row.task_id,
         data=row.data,
     )
+
+
+def _with_name(text: Text, login: object, look: Lookup) -> Text:
+    """A line that names a signer by login, with the person's name; the reason that follows stays as it was typed."""
+    name = look.users.get(str(login)) if login else None
+    if name is None:
+        return text
+    return Text(zh=text.zh.replace(f" {login}", f" {name.zh}", 1), en=text.en.replace(f" {login} ", f" {name.en} ", 1))
 
 
 def copy_view(row: Copy, look: Lookup) -> CopyView:

@@ -27,6 +27,16 @@ class SeatState(StrEnum):
     NOT_NEEDED = "not_needed"  # the decision fell without it
 
 
+UNSIGNED = (SeatState.WAITING, SeatState.OPEN)
+SIGNER_ROLES = {  # who decides cases; not who runs or audits the system
+    "clerk": Text(zh="经办人", en="clerk"),
+    "supervisor": Text(zh="科长", en="supervisor"),
+    "head": Text(zh="处长", en="head"),
+    "payroll": Text(zh="劳资", en="payroll officer"),
+    "finance": Text(zh="财务", en="finance officer"),
+}
+
+
 class Signer(Payload):
     """Who is asked: the people of a role, or one person."""
 

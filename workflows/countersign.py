@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 from schemas.base import Text
-from schemas.countersign import SIGN, AddSigner, RemoveSigner, Seat, SeatState, Signer, SignGroup, SignMode
+from schemas.countersign import SIGN, UNSIGNED, AddSigner, RemoveSigner, Seat, SeatState, Signer, SignGroup, SignMode
 from schemas.deadlines import Deadline, LegalKind
 from schemas.tasks import Refusal, TaskResult, TaskSpec
 from workflows.human_task import Desk, HumanTask, Returned, refusal, refuse_now
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from workflows.process import Process
 
 ENDED = (SeatState.APPROVED, SeatState.REMOVED)
-UNSIGNED = (SeatState.WAITING, SeatState.OPEN)
 
 
 async def countersign(
@@ -313,6 +312,7 @@ class Countersign:
         seat = self._seat(self.group.seats[at].place, Signer(username=adding.username), adding.actor)
         self.group.seats.insert(at if adding.where == "before" else at + 1, seat)
         zh, en = {"before": ("前加签", "before"), "after": ("后加签", "after")}[adding.where]
+        # The login stands in the text where pages show the name (`api/views.py`): no names of people in a history.
         self._process.note(
             "signer_added",
             Text(

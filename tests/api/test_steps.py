@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
+from api import countersign
+from api.tasks import get_task
 from schemas.base import Text
 from schemas.countersign import Seat, SeatState, Signer, SignGroup
 from schemas.steps import ReturnTarget
 from schemas.tasks import Refusal
 from store.database import session
+from store.tables.people import User
 from store.tables.processes import Task
+from store.users import create_user, seen_as
 from tests.api.conftest import Office
 
 TARGETS = [ReturnTarget(step="materials", title=Text(zh="材料", en="Materials"), ways=["straight", "again"])]
@@ -120,7 +124,7 @@ async def test_people_are_added_by_who_signs_and_see_their_task_by_name(office: 
     assert office.temporal.calls[-1][0] == "add_signer"
     for client, changes, expected in (
         (clerk, {}, (403, "not_allowed")),
-        (supervisor, {"username": "clerk"}, (403, "four_eyes")),
+        (supervisor, {"username": "clerk"}, (422, "bad_form")),
         (supervisor, {"username": "auditor"}, (422, "bad_form")),
         (supervisor, {"username": "nobody"}, (422, "bad_form")),
         (supervisor, {"version": 3}, (409, "stale_version")),
@@ -163,3 +167,58 @@ async def test_a_step_that_comes_again_begins_with_the_former_answer(office: Off
         case, "registration.hand_in", key="h/2", outcomes=["handed_in"], revision=5, former=submission
     )
     assert (await clerk.get(f"/api/v1/tasks/{again}")).json()["data"] == form
+
+
+async def test_nobody_is_added_without_whom_a_later_place_has_no_signer(office: Office) -> None:
+    group = signed()
+    group.seats.append(Seat(id="2", place=2, signer=Signer(role="head")))
+    task = await office.task(
+        await office.case(), "tax_payment.approval", roles=["supervisor"], excluded=["clerk"],
+        outcomes=["approve", "return"], sign=group, data=SCOPE,
+    )  # fmt: skip
+    supervisor = await office.sign_in("supervisor")
+    adding = {"username": "head", "where": "before", "reason": "金额较大", "version": 1}
+    answer = await supervisor.post(f"/api/v1/tasks/{task}/countersign", json=adding, headers=key())
+    assert answer.status_code == 422 and "再无其他处长可签" in answer.json()["detail"]
+    assert answer.json()["errors"][0]["pointer"] == "/username"
+    named = await supervisor.post(f"/api/v1/tasks/{task}/countersign", json=adding | {"username": "clerk"})
+    assert named.json()["errors"][0]["code"] == "four_eyes" and "您" not in named.json()["detail"]
+    async with session() as s:
+        viewer = await seen_as(s, await s.get_one(User, "supervisor"))
+        offered = {login for login, _ in await countersign.choices(s, await get_task(s, viewer, task))}
+    assert "payroll" in offered and "head" not in offered
+    async with session() as s:
+        await create_user(s, "head2", "a password", name_zh="副处长", roles=["head"])
+    answer = await supervisor.post(f"/api/v1/tasks/{task}/countersign", json=adding, headers=key())
+    assert answer.status_code == 200, answer.text
+    unknown = {"seat": "9", "reason": "不需要"}
+    answer = await supervisor.post(f"/api/v1/tasks/{task}/countersign/remove", json=unknown, headers=key())
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/seat")
+    async with session() as s:
+        (await s.get_one(Task, task)).excluded = ["clerk", "supervisor"]
+    answer = await supervisor.post(f"/api/v1/tasks/{task}/countersign", json=adding, headers=key())
+    assert answer.status_code == 403 and "您已签署或参与过上一步" in answer.json()["detail"]
+
+
+async def test_a_signature_asked_by_name_is_reassigned_by_a_supervisor_alone(office: Office) -> None:
+    group = signed(added="payroll")
+    task = await office.task(
+        await office.case(), "tax_payment.approval", key="approval/2", roles=["@payroll"], excluded=["clerk"],
+        outcomes=["approve", "return"], sign=group, data=SCOPE,
+    )  # fmt: skip
+    payroll, supervisor, head = [await office.sign_in(n) for n in ("payroll", "supervisor", "head")]
+    await payroll.post(f"/api/v1/tasks/{task}/claim")
+    assert "transfer" not in (await payroll.get(f"/api/v1/tasks/{task}")).json()["actions"]
+    giving = {"to": "head", "reason": "休假"}
+    answer = await payroll.post(f"/api/v1/tasks/{task}/transfer", json=giving)
+    assert answer.status_code == 409 and "请主管改派" in answer.json()["detail"]
+    offered = (await supervisor.get(f"/api/v1/tasks/{task}/candidates")).json()
+    assert "head" in {p["username"] for p in offered} and "clerk" not in {p["username"] for p in offered}
+    for who, code in (("clerk", "four_eyes"), ("auditor", "not_a_candidate")):
+        answer = await supervisor.post(f"/api/v1/tasks/{task}/reassign", json=giving | {"to": who})
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, code)
+    assert (await supervisor.post(f"/api/v1/tasks/{task}/reassign", json=giving)).status_code == 200
+    done = await head.post(
+        f"/api/v1/tasks/{task}/complete", json={"outcome": "approve", "data": {}, "version": 1}, headers=key()
+    )
+    assert done.status_code == 200, done.text

@@ -192,10 +192,10 @@ extend            clerk       no     no        no           no    no         no 
 extend            clerk2      no     no        no           no    no         no         no         no        no
 extend            college     no     no        no           no    no         no         no         no        no
 extend            supervisor  ok     ok        ok           ok    susp       ok         closed     closed    closed
-add_signer        clerk       ok     ok        ok           no    susp       no         closed     closed    closed
-add_signer        clerk2      ok     no        no           no    susp       ok         closed     closed    closed
+add_signer        clerk       ok     ok        ok           lent  susp       no         closed     closed    closed
+add_signer        clerk2      ok     no        no           lent  susp       ok         closed     closed    closed
 add_signer        college     no     no        no           no    susp       no         closed     closed    closed
-add_signer        supervisor  ok     ok        ok           no    susp       ok         closed     closed    closed
+add_signer        supervisor  ok     ok        ok           lent  susp       ok         closed     closed    closed
 remove_signer     clerk       ok     ok        ok           ok    ok         ok         ok         ok        ok
 remove_signer     clerk2      no     no        no           no    no         no         no         no        no
 remove_signer     college     no     no        no           no    no         no         no         no        no
