@@ -18,7 +18,6 @@ from api.json_body import JsonObjectRoute
 from api.problems import NotAllowed, NotFound
 from api.sign_in import CurrentViewer
 from runtime import clock
-from runtime.clock import real_now
 from schemas.api import CommentBody, CommentView
 from schemas.base import Text
 from store import audit, cases, documents, inbox, inbox_events, messages
@@ -62,7 +61,7 @@ async def comment(
         author=viewer.username,
         text=body.text,
         mentions=[p.username for p in people],
-        at=real_now(),
+        at=clock.now(),
     )
     s.add(row)
     await s.flush()

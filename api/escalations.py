@@ -13,7 +13,7 @@ from api import own_case, permissions, processes, views
 from api.json_body import JsonObjectRoute
 from api.problems import NotAllowed, NotFound, Problem, language_of
 from api.sign_in import CurrentViewer
-from runtime.clock import real_now
+from runtime import clock
 from schemas.base import Text
 from schemas.escalations import (
     AcknowledgeBody,
@@ -109,7 +109,7 @@ async def acknowledge(s: AsyncSession, viewer: Viewer, keys: list[str], language
     if still_open:
         cases = {r.process.id for r in still_open}
         told = {t.username for r in still_open for t in r.told}
-        await escalations.acknowledge(s, [r.row.key for r in still_open], viewer.username, real_now())
+        await escalations.acknowledge(s, [r.row.key for r in still_open], viewer.username, clock.now())
         for process_id in sorted(cases):
             audit.record(s, viewer.username, "escalation.acknowledge", process_id)
             await process_changed(s, process_id)

@@ -15,7 +15,6 @@ from api.sign_in import CurrentViewer
 from api.tasks import find_task, locked_task, require_open
 from domain.times import day_of
 from runtime import clock
-from runtime.clock import real_now
 from schemas.api import TaskItem
 from schemas.base import Text
 from schemas.desk import GiveBody, NoteBody, PersonChoice, ReasonBody
@@ -82,7 +81,7 @@ async def return_delegated(s: AsyncSession, viewer: Viewer, task_id: str, body: 
     task.owner = None
     s.add(
         Comment(
-            task_id=task.id, process_id=process.id, author=viewer.username, text=body.note, mentions=[], at=real_now()
+            task_id=task.id, process_id=process.id, author=viewer.username, text=body.note, mentions=[], at=clock.now()
         )
     )
     words = Text(
@@ -181,7 +180,7 @@ async def _give(
 
 def put(task: Task, username: str) -> None:
     """The one place where a task changes from hand to hand: holder and since when; the draft goes along."""
-    task.holder, task.held_since = username, real_now()
+    task.holder, task.held_since = username, clock.now()
 
 
 async def message(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import permissions
 from api.problems import NotFound
 from api.sign_in import CurrentViewer
-from runtime.clock import real_now
+from runtime import clock
 from schemas.base import Text
 from schemas.messages import AuditPage, AuditView, MessagePage, MessageView
 from store import escalations
@@ -63,14 +63,16 @@ async def mark_read(s: AsyncSession, viewer: Viewer, message_id: int) -> Message
     if row is None or row.username != viewer.username:
         raise NotFound
     if row.read_at is None:
-        row.read_at = real_now()
+        row.read_at = clock.now()
         await message_to(s, viewer.username)
     return _view(row, (await escalations.of_messages(s, [row.id])).get(row.id, []))
 
 
 async def mark_all_read(s: AsyncSession, viewer: Viewer) -> None:
     await s.execute(
-        update(Message).where(Message.username == viewer.username, Message.read_at.is_(None)).values(read_at=real_now())
+        update(Message)
+        .where(Message.username == viewer.username, Message.read_at.is_(None))
+        .values(read_at=clock.now())
     )
     await message_to(s, viewer.username)
 

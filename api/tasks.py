@@ -185,7 +185,7 @@ async def hold(s: AsyncSession, viewer: Viewer, task: Task) -> None:
     if task.holder not in (None, viewer.username):
         permissions.require_free(viewer, task, await users.names(s))
     if task.holder is None:
-        task.holder, task.held_since = hat.username, real_now()
+        task.holder, task.held_since = hat.username, clock.now()
         acting_for = {"acting_for": hat.username} if hat.username != viewer.username else {}
         audit.record(s, viewer.username, "task.claim", task.id, on_behalf=bool(acting_for), **acting_for)
 

@@ -133,11 +133,12 @@ async def queue_reminders(session: AsyncSession, reminders: list[dict[str, Any]]
 async def mark(
     session: AsyncSession, ids: tuple[int, ...], state: str, *, error: str | None = None, now: datetime
 ) -> None:
-    """What became of an attempt: sent, failed for good, or still pending with the reason."""
+    """What became of an attempt: sent, failed for good, or still pending with the reason. `now`: the office's time,
+    as that of the message, which may be ahead of it for the moment in which a demo's clock is moved."""
     values = {
         "state": state,
         "error": error[:MAX_ERROR] if error else None,
-        "sent_at": now if state == SENT else None,
+        "sent_at": func.greatest(now, Outgoing.created_at) if state == SENT else None,
         "taken_at": None,
     }
     await session.execute(update(Outgoing).where(Outgoing.id.in_(ids), Outgoing.state == PENDING).values(**values))

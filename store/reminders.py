@@ -56,7 +56,9 @@ class Whose(NamedTuple):
 
 
 async def remind(session: AsyncSession, process: Process, reminders: list[Reminder], now: datetime) -> None:
-    """Claims the rungs and writes one message a person for all that were new."""
+    """Claims the rungs and writes one message a person for all that were new. A message is no older than what it tells
+    of: while a demo's clock is moved, its cases are ahead of it."""
+    now = max([now, *(reminder.at for reminder in reminders)])
     wanted: list[tuple[str, Recipient | None, Reminder, RungInstant]] = []
     for reminder in reminders:
         recipients = await _recipients(session, process, reminder)

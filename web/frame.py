@@ -178,7 +178,7 @@ def words(lang: str) -> dict[str, Any]:
         "size": show.show_size,
         "step_name": partial(show.step_name, lang),
         "left": lambda due_at, at=None: show.time_left(lang, due_at, at or now),
-        "held": lambda since: show.held_for(lang, since, now - clock.offset()),
+        "held": lambda since: show.held_for(lang, since, now),
         "asset": assets().url,
         "page_of": page_of,
     }

@@ -73,7 +73,7 @@ async def _run(channel: str, settings: Settings) -> int:
                 log.exception("message_failed", channel=channel, message=parcel.ids[0])
             else:
                 async with session() as s:
-                    await outbox.mark(s, parcel.ids, outbox.SENT, now=clock.real_now())
+                    await outbox.mark(s, parcel.ids, outbox.SENT, now=clock.now())
                     await channels.worked(s, channel, clock.real_now())
                 sent += len(parcel.ids)
     return sent
@@ -81,7 +81,7 @@ async def _run(channel: str, settings: Settings) -> int:
 
 async def _mark(parcel: Parcel, state: str, error: str) -> None:
     async with session() as s:
-        await outbox.mark(s, parcel.ids, state, error=error, now=clock.real_now())
+        await outbox.mark(s, parcel.ids, state, error=error, now=clock.now())
 
 
 async def _down(channel: str, parcel: Parcel, error: Down) -> None:

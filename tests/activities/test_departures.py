@@ -9,7 +9,7 @@ from runtime import clock
 from runtime.settings import Settings
 from schemas.process import Transition
 from schemas.tasks import TaskState
-from store import departures, reminders, substitutes
+from store import departures, outbox, reminders, substitutes
 from store.database import session
 from store.policies import calendar
 from store.tables.office import Message
@@ -111,3 +111,17 @@ async def test_who_is_excluded_is_not_asked_as_somebodys_substitute(people: Sett
         assert [u.username for u, _ in await reminders.in_charge(s, reminders.whose(task))] == [
             "clerk", "clerk2", "supervisor"
         ]  # fmt: skip
+
+
+async def test_a_message_is_no_older_than_what_it_tells_of(people: Settings) -> None:
+    """While a demo's clock is moved its cases are ahead of the office for a moment."""
+    ahead = clock.now() + timedelta(days=3)
+    early = reminder("holder-1").model_copy(update={"at": ahead})
+    await project(dated(transition(1, reminders=[early])))
+    async with session() as s:
+        assert set(await s.scalars(select(Message.at))) == set(await s.scalars(select(Outgoing.created_at))) == {ahead}
+        first = await s.scalar(select(Outgoing).limit(1))
+        assert first is not None
+        await outbox.mark(s, (first.id,), outbox.SENT, now=clock.now())
+        await s.refresh(first)
+        assert first.sent_at == ahead
