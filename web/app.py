@@ -34,6 +34,7 @@ from web.pages import (
     rules,
     saved_views,
     search,
+    sheets,
     sign_in,
     start,
     steps,
@@ -43,7 +44,7 @@ from web.pages import (
 ROOMS = (
     sign_in, search, inbox, batch, batch_cases, hand_in, saved_views, moves, task, steps, cover, amendments, case,
     board, rules, policy, policy_changes, calculations, start, messages, message_settings, channels, escalations, my,
-    incidents, calendar, figures,
+    incidents, calendar, figures, sheets,
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

@@ -12,6 +12,7 @@ from store.database import session
 from store.tables.desk import Copy
 from store.tables.processes import Task
 from tests.api.conftest import Engine
+from tests.imports.files import xlsx
 from tests.web.conftest import Site
 from tests.web.office import holder_of, open_case, task_id
 from tests.web.test_manners import PDF, text
@@ -217,6 +218,12 @@ async def test_a_task_is_passed_on_lent_urged_and_copied(site: Site, lang: str) 
     await clerk.set_input_files("#comments input[type=file]", PDF)
     await clerk.click("#comments button")
     await clerk.wait_for_selector("#comments a:has-text('passport.pdf')")
+    await clerk.fill("#comment", "XLS")
+    sheet = {"name": "list.xlsx", "mimeType": "application/octet-stream", "buffer": xlsx([["X1234567"]])}
+    await clerk.set_input_files("#comments input[type=file]", sheet)
+    await clerk.click("#comments button")
+    await clerk.click("#comments summary:has-text('list.xlsx')")
+    await clerk.wait_for_selector("#comments table td:has-text('X1234567')")
     for words, element in (("scan", "img"), ("passport", "iframe")):
         preview = clerk.locator(f"#comments details.preview:has({element})")
         await preview.locator("summary").click()
