@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.calendar import days_of
 from schemas.base import Text
+from schemas.countersign import SignRule, roles_of
 from schemas.deadlines import (
     AgencyPolicy,
     Calendar,
@@ -327,6 +328,7 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
             partial_payment_days=settings["partial_payment_days"],
             partial_payment_grace_minutes=settings["partial_payment_grace_minutes"],
             tax_payment_countersign_above=settings.get("tax_payment_countersign_above"),
+            tax_payment_sign=_sign_rule(settings),
         )
     except (KeyError, ValidationError) as error:
         named = error.args[0] if isinstance(error, KeyError) else str(error.errors()[0]["loc"][0])
@@ -334,6 +336,25 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
             f"process_settings.yaml 的 {named} 缺少或有误，请更正。",
             f"process_settings.yaml: {named} is missing or wrong; correct it.",
         ) from error
+
+
+def _sign_rule(settings: Mapping[str, Any]) -> SignRule:
+    """Who signs above the limit, and how; what the file does not say is as it was always. PolicyError."""
+    name = "tax_payment_sign_mode"
+    try:
+        rule = SignRule(mode=settings.get(name, "in_turn"))
+        name = "tax_payment_signers"
+        if name in settings:
+            rule.roles = roles_of(str(settings[name]))
+        name = "tax_payment_quorum"
+        rule.quorum = int(settings.get(name, rule.quorum))
+        if rule.quorum < 1 or (rule.mode == "quorum" and rule.quorum > len(rule.roles)):
+            raise ValueError(name)
+    except ValueError:
+        raise PolicyError(
+            f"process_settings.yaml 的 {name} 有误，请更正。", f"process_settings.yaml: {name} is wrong; correct it."
+        ) from None
+    return rule
 
 
 def checklists(texts: Texts) -> dict[str, list[ChecklistItem]]:

@@ -6,6 +6,7 @@ refused; a quorum of n is refused when fewer than n are left. Whoever was added 
 the place: the place approves when each of its people has, and one refusal refuses it.
 """
 
+import re
 from enum import StrEnum
 from typing import Literal
 
@@ -35,6 +36,25 @@ SIGNER_ROLES = {  # who decides cases; not who runs or audits the system
     "payroll": Text(zh="劳资", en="payroll officer"),
     "finance": Text(zh="财务", en="finance officer"),
 }
+
+
+def roles_of(given: str) -> list[str]:
+    """Roles in a row, as somebody types them: by code or by name. ValueError names what is none."""
+    known = {name: code for code, title in SIGNER_ROLES.items() for name in (code, title.zh, title.en)}
+    words = [w for w in re.split(r"[、,，;；\s]+", given.strip()) if w]
+    unknown = [w for w in words if w not in known]
+    if unknown or not words:
+        raise ValueError("、".join(unknown))
+    return [known[w] for w in words]
+
+
+class SignRule(Payload):
+    """Who signs above a limit of the school, and how: one place a role, in this order when in turn. A role named twice
+    is signed for by two people. `quorum` counts in that mode alone."""
+
+    roles: list[str] = ["supervisor", "head"]
+    mode: SignMode = "in_turn"
+    quorum: int = 2
 
 
 class Signer(Payload):

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.base import Payload, Text
+from schemas.countersign import SignRule
 
 
 class LegalKind(StrEnum):
@@ -247,7 +248,8 @@ class PolicySnapshot(Payload):
     checklists: dict[str, list[ChecklistItem]] = {}  # by category, from materials.yaml
     partial_payment_days: int = 0  # working days before the payment day at which an open side is decided upon
     partial_payment_grace_minutes: int = 60
-    tax_payment_countersign_above: Decimal | None = None  # yuan; above it supervisor and head approve in turn
+    tax_payment_countersign_above: Decimal | None = None  # yuan; above it the bill is signed as `tax_payment_sign` says
+    tax_payment_sign: SignRule = SignRule()
 
     def agency(self, agency_id: str) -> AgencyPolicy:
         return next(a for a in self.agencies if a.id == agency_id)

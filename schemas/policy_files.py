@@ -27,6 +27,7 @@ from schemas.policy_office_files import (
     NoticeFile,
     ProceduresFile,
     ProvinceRow,
+    SettingsFile,
     SourceRow,
     TermRow,
 )
@@ -206,16 +207,6 @@ class UndeclaredRate(Sourced):
 
 class UndeclaredFile(Sourced):
     rates: list[UndeclaredRate]
-
-
-class SettingsFile(Sourced):
-    partial_payment_days: Annotated[int, Field(ge=0, le=31)]
-    partial_payment_grace_minutes: Annotated[int, Field(ge=0)]
-    forecast_months: Annotated[int, Field(ge=1, le=60)]
-    forecast_enough: Annotated[int, Field(ge=1, le=2000)]
-    unclaimed_working_days: Annotated[int, Field(ge=1, le=31)]
-    urge_pause_hours: Annotated[float, Field(gt=0, le=720, strict=True)]
-    tax_payment_countersign_above: Yuan | None = None
 
 
 class Reason(Sourced):

@@ -6,12 +6,13 @@ Codes of other files (documents, deadlines, conditions) are held to them by the 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from schemas.base import Text
 from schemas.calculations.base import refused
 from schemas.calculations.insurances import Category, Insurance
-from schemas.policy_values import Confidence, Described, Flag, Sourced, StartDay, Strict, TableLine, Told
+from schemas.countersign import SIGNER_ROLES, SignMode, roles_of
+from schemas.policy_values import Confidence, Described, Flag, Sourced, StartDay, Strict, TableLine, Told, Yuan
 
 DocumentCode = Annotated[str, Field(pattern=r"^M\d{2,3}$")]
 ReasonCode = Annotated[str, Field(pattern=r"^R\d{2}$")]
@@ -207,3 +208,45 @@ class SourceRow(TableLine):
     id: str
     what: str
     address: str = ""
+
+
+# --- settings of processes ---------------------------------------------------------------------------------------
+
+
+class SettingsFile(Sourced):
+    partial_payment_days: Annotated[int, Field(ge=0, le=31)]
+    partial_payment_grace_minutes: Annotated[int, Field(ge=0)]
+    forecast_months: Annotated[int, Field(ge=1, le=60)]
+    forecast_enough: Annotated[int, Field(ge=1, le=2000)]
+    unclaimed_working_days: Annotated[int, Field(ge=1, le=31)]
+    urge_pause_hours: Annotated[float, Field(gt=0, le=720, strict=True)]
+    tax_payment_countersign_above: Yuan | None = None
+    tax_payment_signers: str = "supervisor、head"
+    tax_payment_quorum: Annotated[int, Field(ge=1, le=9)] = 2
+    tax_payment_sign_mode: SignMode = "in_turn"
+
+    @field_validator("tax_payment_signers")
+    @classmethod
+    def _roles(cls, given: str) -> str:
+        try:
+            roles_of(given)
+        except ValueError as unknown:
+            raise refused(
+                "unknown_role",
+                f"会签角色“{unknown}”无效，请用顿号分隔：{'、'.join(t.zh for t in SIGNER_ROLES.values())}。",
+                f"{str(unknown) or 'Nothing'} is no role that signs; name some of {', '.join(SIGNER_ROLES)}.",
+            ) from None
+        return given
+
+    @field_validator("tax_payment_sign_mode")
+    @classmethod
+    def _quorum(cls, mode: SignMode, info: ValidationInfo) -> SignMode:
+        if mode == "quorum" and "tax_payment_signers" in info.data and "tax_payment_quorum" in info.data:
+            places, need = len(roles_of(info.data["tax_payment_signers"])), info.data["tax_payment_quorum"]
+            if need > places:
+                raise refused(
+                    "quorum_too_large",
+                    f"须同意的人数（{need}）超过会签人数（{places}），会签永远不能通过；请增加会签角色或减少人数。",
+                    f"{need} of {places} signatures can never be had: name more roles or ask for fewer.",
+                )
+        return mode

@@ -17,7 +17,7 @@ from temporalio import workflow
 
 from schemas.base import Text
 from schemas.calls import BillArg, BillDecision, FreezeArg, PaymentArg, PaymentScope, WakeCases
-from schemas.countersign import Signer
+from schemas.countersign import Signer, SignRule
 from schemas.deadlines import Deadline
 from schemas.incident_steps import Way
 from schemas.process import LEFT, ProcessCommand, ProcessStart, Stage
@@ -199,18 +199,17 @@ class TaxPayment(Process):
         return False
 
     async def _approval(self, work: OpenBill, confirmed: TaskResult, back: Returned | None) -> TaskResult:
-        """Somebody else than who confirmed says that this bill is paid; above the school's limit a supervisor, then the
-        head."""
+        """Somebody else than who confirmed says that this bill is paid; above the school's limit those whom it names,
+        in its way. An approval that has begun keeps its people and its way."""
         bill, title = work.bill, work.title
-        signers = [Signer(role="supervisor")]
-        above = self.policy.tax_payment_countersign_above
+        above, rule = self.policy.tax_payment_countersign_above, SignRule(roles=["supervisor"])
         if above is not None and bill.total > above:
-            signers.append(Signer(role="head"))
+            rule = self.policy.tax_payment_sign
         async with self.stage("approval"):
             return await countersign(
                 self,
                 "approval",
-                signers,
+                [Signer(role=r) for r in rule.roles],
                 self._spec(
                     "approval",
                     "approval",
@@ -223,7 +222,8 @@ class TaxPayment(Process):
                     return_to=[target("confirm", "核对征集单", "comparison of the bill")],
                     after="confirm",
                 ),
-                mode="in_turn",
+                mode=rule.mode,
+                quorum=rule.quorum,
                 back=back,
                 signed=(bill, work.corrections),
             )

@@ -13,6 +13,7 @@ from domain.calendar_changes import CALENDAR, refuse_unfit
 from domain.contributions import limit_for, rate_for
 from domain.policy import PolicyError, load_mapping
 from domain.policy_changes import WORDS, current, naming, overlay, plain
+from schemas.countersign import SignRule
 from schemas.policy import ChangeKind, PolicyChange
 from schemas.policy_files import FILES
 
@@ -95,6 +96,13 @@ def test_late_fee_step_duration_deadline_and_agency() -> None:
     assert snapshot.version != policy.snapshot(TEXTS).version
 
 
+def test_who_signs_a_large_bill_and_how() -> None:
+    of_three = {"tax_payment_sign_mode": "quorum", "tax_payment_signers": "科长、处长、财务", "tax_payment_quorum": "2"}
+    signed = policy.snapshot(laid(change("process_settings.yaml", "fields", "", of_three))).tax_payment_sign
+    assert signed == SignRule(roles=["supervisor", "head", "finance"], mode="quorum", quorum=2)
+    assert policy.snapshot(TEXTS).tax_payment_sign == SignRule()
+
+
 def test_a_year_is_published_and_a_day_of_it_moved() -> None:
     published = change("calendar.yaml", "year", "2027", YEAR_2027)
     works = work_calendar(policy.snapshot(laid(published)).calendar("school")).is_working_day
@@ -127,6 +135,13 @@ def test_a_year_is_published_and_a_day_of_it_moved() -> None:
             "overlaps",
         ),
         ("contribution_limits.csv", "fields", "", {"floor": "1"}, "only rows"),
+        (
+            "process_settings.yaml",
+            "fields",
+            "",
+            {"tax_payment_sign_mode": "quorum", "tax_payment_quorum": "3"},
+            "3 of 2",
+        ),
         ("late_fee.yaml", "fields", "rates[2011-07-01]", {"daily_rate": "0.0001"}, "add a row"),
         ("late_fee.yaml", "row", "rates", {"valid_from": "2027-07-01", "daily_rate": 0.0004}, "quoted"),
         ("late_fee.yaml", "row", "prices", {"valid_from": "2027-07-01"}, "prices"),

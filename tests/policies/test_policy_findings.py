@@ -51,6 +51,8 @@ def test_what_is_shipped_has_no_error() -> None:
             "countersign_above:",
             "countersign_above",
         ),
+        ("schema", "process_settings.yaml", "signers: supervisor、head", "signers: 科长、校长", "校长"),
+        ("schema", "process_settings.yaml", "sign_mode: in_turn", "sign_mode: together", "sign_mode"),
         (
             "schema",
             "billing_lines.yaml",

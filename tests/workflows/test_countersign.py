@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.countersign import AddSigner, RemoveSigner, Seat, SeatState, Where
+from schemas.countersign import AddSigner, RemoveSigner, Seat, SeatState, SignRule, Where
 from schemas.tasks import TaskSnapshot
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_returning import refused, send_back, withdraw
@@ -341,3 +341,27 @@ async def test_a_return_by_answer_says_why_at_both_steps_and_a_payment_comes_bac
         for group in ("supervisor", "head"):
             await approved(office, handle, group)
         assert (await office.task("tax_payment.payment")).spec.again == payment.spec.key
+
+
+@pytest.mark.parametrize(
+    ("mode", "roles", "quorum", "answers", "left"),
+    [
+        ("quorum", ["supervisor", "head", "finance"], 2, ["finance", "head"], 1),
+        ("all", ["supervisor", "supervisor"], 2, ["supervisor", "supervisor2"], 0),
+        ("any", ["supervisor", "head"], 2, ["head"], 1),
+    ],
+)
+async def test_the_school_says_who_signs_a_large_bill_and_how(
+    stage: Open, mode: Any, roles: list[str], quorum: int, answers: list[str], left: int
+) -> None:
+    office = Office(BY_HAND)
+    rule = SignRule(roles=roles, mode=mode, quorum=quorum)
+    office.policy = office.policy.model_copy(update={"tax_payment_sign": rule})
+    async with stage(office) as s:
+        handle = await to_approval(s, office)
+        await office.settle(lambda: len(office.open_tasks()) == len(roles))
+        for who in answers:
+            await complete(handle, await asked(office, who.rstrip("2")), actor=who)
+        await office.task("tax_payment.payment")
+        last = max((t for t in office.tasks.values() if t.spec.sign), key=lambda t: t.revision)
+        assert [x.state for x in seats_of(office, last)].count(SeatState.NOT_NEEDED) == left
