@@ -20,7 +20,7 @@ from schemas.process import ProcessState
 from store import alike
 from store.sealed import number_hash, seal, unseal
 from store.tables.people import Hire, OrgUnit, Person, User, WatchDate
-from store.tables.processes import Process
+from store.tables.processes import Process, Task
 
 NEW_DOCUMENT = "document/"  # source of a record with another document, which a clerk said is the same person's
 ENDED = (ProcessState.CLOSED.value, ProcessState.CANCELLED.value)
@@ -229,10 +229,22 @@ def rows_of(
 
 
 async def _rename(session: AsyncSession, process_id: str, person: Person) -> None:
+    """The case and all its tasks, finished ones as well, are found by the new name."""
     process = await session.get(Process, process_id)
-    if process is not None:
-        process.title = display_name(person)
-        process.search = search_text(process.case_no, person.name, person.name_zh)
+    if process is None:
+        return
+    old, new = process.search, search_text(process.case_no, person.name, person.name_zh)
+    process.title, process.search = display_name(person), new
+    if old == new:
+        return
+    await session.flush()  # the case first, as every transition locks it
+    renamed = func.concat(new, func.substr(Task.search, len(old) + 1))
+    await session.execute(
+        update(Task)
+        .where(Task.process_id == process_id, Task.search.startswith(f"{old} ", autoescape=True))
+        .values(search=renamed)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def watch(

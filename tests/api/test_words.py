@@ -7,13 +7,13 @@ from sqlalchemy import func, select, text
 
 from runtime import clock
 from schemas.api import ProcessQuery, TaskQuery
-from store import cases, inbox, inbox_counts, words
+from store import cases, inbox, inbox_counts, people, words
 from store.database import reading, session
 from store.tables.people import User
 from store.tables.processes import Process, Task
 from store.tables.words import CaseWords, TitleWords
 from store.users import seen_as
-from tests.api.conftest import Office
+from tests.api.conftest import Office, hire
 from tests.api.test_tallies import MANY, rows_read
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -86,6 +86,20 @@ async def test_a_new_name_is_found_and_the_old_one_no_more(office: Office) -> No
         for q, there in (("旧名字", 0), ("新名字", 1)):
             where = words.of_process(q)
             assert await s.scalar(select(func.count()).select_from(Process).where(*where)) == there
+
+
+async def test_finished_and_open_tasks_are_found_by_a_corrected_name(office: Office) -> None:
+    case = await office.case(id_number="X1234568", name="Carmen Torres", name_zh=None)
+    done, still_open = await office.task(case, key="m/1"), await office.task(case, key="v/1")
+    async with session() as s:
+        (await s.get_one(Task, done)).closed_at = clock.now()
+    async with session() as s:
+        person = (await s.get_one(Process, case)).subject
+        assert person is not None
+        corrected = hire(id_number="X1234568", name="Carmen Torres", name_zh="托雷斯")
+        await people.save_hire(s, case, person, corrected, source="correction", now=clock.now())
+    for q in ("托雷斯", "tuoleisi", "tls", "torres"):
+        assert await _found(TaskQuery(view="all", q=q)) == {done, still_open}, q
 
 
 async def test_titles_are_kept_once(office: Office) -> None:
