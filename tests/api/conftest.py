@@ -19,7 +19,6 @@ from temporalio.worker import Worker
 
 from activities.registry import all_activities
 from api import engine
-from api.app import create_app
 from domain.times import at
 from runtime import clock
 from runtime.namespace import prepare
@@ -44,6 +43,7 @@ from store.database import session
 from store.tables.people import OrgUnit
 from store.tables.processes import Process, Task
 from store.users import create_user
+from tests.applications import interface
 from worker.activations import OneAtATime
 from worker.failures import FailuresSorted
 from worker.sandbox import workflow_runner
@@ -249,7 +249,7 @@ async def office(database: Settings) -> AsyncIterator[Office]:
     database.update_timeout_seconds = 2.0
     temporal = Engine()
     engine.use_client(temporal)  # pyright: ignore[reportArgumentType]
-    made = Office(create_app(database), temporal)
+    made = Office(interface(), temporal)
     yield made
     await made.close()
     engine.use_client(None)

@@ -10,8 +10,8 @@ from store import policies
 from tests.api.conftest import Office, add_policy_administrators
 from tests.api.test_policy import DURATION, applied, get, post
 from tests.api.test_policy_preview import RATE
+from tests.applications import with_pages
 from web import choices
-from web.app import mount
 
 FEE = {"owed": "10000", "due": "2026-10-25", "paid": "2026-11-04"}
 TREATY = {
@@ -116,7 +116,7 @@ async def test_a_change_that_fits_newer_files_no_more_is_named_and_taken_back(
 async def test_rules_that_cannot_be_read_say_why_and_are_set_right_step_by_step(
     keepers: Office, newer_files: Any
 ) -> None:
-    mount(keepers.app)
+    keepers.app = with_pages()
     numbers = [(await applied(keepers, {**TREATY, "new": new}))["id"] for new in (ITALY, GREECE)]
     fitting = (await applied(keepers, RATE))["id"]
     for country in ("ITA", "GRC"):  # both are shipped by now: neither can be laid on
@@ -146,7 +146,7 @@ async def test_rules_that_cannot_be_read_say_why_and_are_set_right_step_by_step(
 async def test_a_broken_file_is_named_and_changes_of_others_are_taken_back(
     keepers: Office, newer_files: Any, more: str
 ) -> None:
-    mount(keepers.app)
+    keepers.app = with_pages()
     number = (await applied(keepers, RATE))["id"]
     newer_files("billing_lines.yaml", more)
     for path in ("/api/v1/policy/files", "/api/v1/rules/values?month=2026-11", "/policy", "/rules"):

@@ -10,8 +10,6 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import func, select
 
-import web.app
-from api.app import create_app
 from cli.demo_past import past_cases
 from cli.demo_people import DEMO_PASSWORD
 from cli.demo_university import create_demo, create_past
@@ -21,6 +19,7 @@ from runtime.settings import Settings
 from store import database as db
 from store import forecast, policies
 from store.tables.processes import Process, Task
+from tests.applications import with_pages
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -50,9 +49,7 @@ async def app(database: Settings) -> AsyncIterator[Any]:
     async with db.session() as s:
         assert await create_past(s, clock.today()) == 0, "an installation with cases gets no past"
     database.demo, database.temporal_ui_url = True, "http://127.0.0.1:8233"
-    made = create_app(database)
-    web.app.mount(made)
-    yield made
+    yield with_pages()
 
 
 async def visitor(app: Any, username: str) -> httpx2.AsyncClient:

@@ -6,13 +6,13 @@ from typing import Any
 import httpx2
 from sqlalchemy import select
 
-from api.app import create_app
 from runtime import clock
 from runtime.settings import Settings
 from store import database as db
 from store import departures
 from store.policies import calendar
 from store.tables.office import Message
+from tests.applications import interface
 from tests.notifications.conftest import Postbox, open_case
 from tests.notifications.messenger import Messenger
 from tests.notifications.test_channels import rows, set_up, tell, wants
@@ -21,8 +21,8 @@ from worker.delivery import deliver
 GONE, PHONE = "gone@example.edu", "13800138000"
 
 
-async def signed_in(settings: Settings, username: str) -> httpx2.AsyncClient:
-    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=create_app(settings)), base_url="http://test/api/v1")
+async def signed_in(username: str) -> httpx2.AsyncClient:
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=interface()), base_url="http://test/api/v1")
     answer = await client.post("/session", json={"username": username, "password": "x"})
     client.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
     return client
@@ -50,7 +50,7 @@ async def test_what_fails_is_seen_and_sent_again(
     for _ in range(3):
         assert await deliver() == 0
         machine[0] += timedelta(minutes=5)
-    admin, clerk = await signed_in(office, "admin"), await signed_in(office, "clerk")
+    admin, clerk = await signed_in("admin"), await signed_in("clerk")
     found, refused = await seen(admin)
     assert {c: v["state"] for c, v in found.items()} == {
         "mail": "unused", "wecom": "not_set_up", "dingtalk": "not_set_up", "feishu": "not_set_up", "sms": "failing",
@@ -83,7 +83,7 @@ async def test_a_stopped_channel_keeps_what_waits_and_goes_on_when_resumed(
     machine: list[datetime],
 ) -> None:
     await open_case()
-    admin = await signed_in(office, "admin")
+    admin = await signed_in("admin")
     assert (await admin.post("/channels/mail/stop")).status_code == 204
     await tell("clerk", "rung/1")
     machine[0] += timedelta(hours=1)
@@ -105,7 +105,7 @@ async def test_a_gateway_that_refuses_our_secret_is_named_as_that_and_tried_at_o
     await wants("clerk", ["sms"], {"sms": PHONE})
     await tell("clerk", "rung/1")
     assert await deliver() == 0
-    admin = await signed_in(office, "admin")
+    admin = await signed_in("admin")
     found, _ = await seen(admin)
     assert found["sms"]["state"] == "failing" and "密钥" in found["sms"]["why"]["zh"]
     set_up(office, "sms")
@@ -128,7 +128,7 @@ async def test_what_is_being_sent_is_not_sent_again(
         taken = await departures.take(s, "mail", now=machine[0], office_now=clock.now(), school=calendar("school"))
     assert taken is not None
     before = (await rows())["mail", "rung/1"]
-    admin = await signed_in(office, "admin")
+    admin = await signed_in("admin")
     _, (shown,) = await seen(admin)
     assert shown["being_sent"] is True
     answer = await admin.post(f"/channels/messages/{taken.ids[0]}/again")

@@ -5,18 +5,15 @@ from contextlib import asynccontextmanager
 
 import httpx2
 
-import web.app
-from api.app import create_app
 from runtime.settings import Settings
+from tests.applications import with_pages
 from tests.notifications.conftest import CASE
 from tests.notifications.test_notice import NUMBERS, finished_case, send
 
 
 @asynccontextmanager
-async def visitor(settings: Settings, username: str) -> AsyncIterator[httpx2.AsyncClient]:
-    app = create_app(settings)
-    web.app.mount(app)
-    transport = httpx2.ASGITransport(app=app)
+async def visitor(username: str) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=with_pages())
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         signed = await client.post("/api/v1/session", json={"username": username, "password": "x"})
         assert signed.status_code < 300, signed.text
@@ -26,12 +23,12 @@ async def visitor(settings: Settings, username: str) -> AsyncIterator[httpx2.Asy
 async def test_own_record_and_case_page(office: Settings) -> None:
     person = await finished_case(email=None)
     await send(person)
-    async with visitor(office, "anna") as own:
+    async with visitor("anna") as own:
         mine = (await own.get("/my")).text
         case = (await own.get(f"/cases/{CASE}")).text
-    async with visitor(office, "college") as college:
+    async with visitor("college") as college:
         theirs = (await college.get(f"/cases/{CASE}")).text
-    async with visitor(office, "clerk") as clerk:
+    async with visitor("clerk") as clerk:
         seen = (await clerk.get(f"/cases/{CASE}")).text
         seen_en = (await clerk.get(f"/cases/{CASE}?lang=en")).text
         empty = (await clerk.get("/my")).text

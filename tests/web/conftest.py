@@ -12,12 +12,11 @@ import pytest_asyncio
 import uvicorn
 from temporalio.client import Client
 
-import web.app
 from api import engine
-from api.app import create_app
 from cli.demo_university import create_demo
 from runtime.settings import Settings
 from store.database import session
+from tests.applications import with_pages
 from web.pages.sign_in import DEMO_PASSWORD
 
 
@@ -60,12 +59,10 @@ async def site(database: Settings, client: Client, chromium: Any) -> AsyncIterat
     database.demo = True
     database.temporal_ui_url = "http://127.0.0.1:8233"
     engine.use_client(client)
-    app = create_app(database)
-    web.app.mount(app)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(with_pages(), log_level="warning", timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve([listener]))
     while not server.started:
         await asyncio.sleep(0.05)
@@ -83,12 +80,10 @@ async def door(database: Settings) -> AsyncIterator[Any]:
     async with session() as s:
         await create_demo(s)
     database.demo = True
-    app = create_app(database)
-    web.app.mount(app)
     made: list[httpx2.AsyncClient] = []
 
     async def sign_in(username: str) -> httpx2.AsyncClient:
-        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
+        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=with_pages()), base_url="http://test")
         made.append(client)
         answer = await client.post("/api/v1/session", json={"username": username, "password": DEMO_PASSWORD})
         assert answer.status_code == 200
