@@ -8,14 +8,14 @@ of the person by name: `api/leaving_seats.py`.
 from collections import Counter
 
 from fastapi import APIRouter
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import leaving_seats, people_named, permissions
 from api.handover import message, put
 from api.json_body import JsonObjectRoute
-from api.problems import NotFound, Problem, Unavailable
+from api.problems import NotAllowedNow, NotFound, Problem, Unavailable
 from api.sign_in import CurrentViewer
 from runtime import clock
 from runtime.clock import real_now
@@ -42,17 +42,25 @@ async def _person(s: AsyncSession, username: str) -> User:
 
 
 async def _tasks(s: AsyncSession, username: str) -> list[Task]:
-    """Open tasks in the person's hands or lent by him, the most urgent first; without those asked of him by name."""
+    """Open tasks in the person's hands, lent by him or asked of him by name, the most urgent first."""
     rows = await s.scalars(
         select(Task)
         .where(
             Task.closed_at.is_(None),
-            or_(Task.holder == username, Task.owner == username),
-            ~Task.roles.contains([personal(username)]),
+            or_(Task.holder == username, Task.owner == username, _asked(username)),
         )
         .order_by(Task.sort_day, Task.legal_rank, Task.sort_at, Task.case_no, Task.id)
     )
     return list(rows)
+
+
+def _asked(username: str) -> ColumnElement[bool]:
+    """A signature that was asked of the person by name and that nobody else has in hand."""
+    return and_(Task.roles.contains([personal(username)]), Task.holder.is_(None))
+
+
+def _by_name(task: Task, username: str) -> bool:
+    return personal(username) in task.roles
 
 
 async def count(s: AsyncSession, viewer: Viewer, username: str) -> LeavingCounts:
@@ -69,10 +77,10 @@ async def left(s: AsyncSession, user: User) -> LeavingCounts:
     return LeavingCounts(
         username=username,
         name=Text(zh=user.name_zh, en=user.name_en),
-        held=sum(1 for t in tasks if t.holder == username and t.owner is None),
+        held=sum(1 for t in tasks if t.holder == username and t.owner is None and not _by_name(t, username)),
         lent_to_person=sum(1 for t in tasks if t.holder == username and t.owner is not None),
         lent_by_person=sum(1 for t in tasks if t.owner == username),
-        asked_by_name=len(await leaving_seats.of(s, username)),
+        asked_by_name=sum(1 for t in tasks if _by_name(t, username)) + len(await leaving_seats.to_come(s, username)),
         substitutions=len(arranged),
     )
 
@@ -80,7 +88,7 @@ async def left(s: AsyncSession, user: User) -> LeavingCounts:
 async def examples(s: AsyncSession, username: str, most: int) -> list[tuple[str, Text]]:
     """Some of it, the most urgent first: case and title of tasks and of signatures asked by name."""
     tasks = [(t.case_no, Text(zh=t.title_zh, en=t.title_en)) for t in (await _tasks(s, username))[:most]]
-    asked = [(a.case_no, a.title) for a in await leaving_seats.of(s, username)]
+    asked = [(a.case_no, a.title) for a in await leaving_seats.to_come(s, username)]
     return [*tasks, *asked][:most]
 
 
@@ -95,15 +103,14 @@ async def hand_over(viewer: Viewer, username: str, body: LeavingBody) -> Leaving
             text = Text(zh="不能交接给本人。", en="The person cannot be his own successor.")
             raise people_named.refused("/to", "same_person", text)
         load = Counter(await people_named.open_tasks(s, [r.username for r in receivers]))
-        tasks = [(t.id, Text(zh=t.title_zh, en=t.title_en), t.case_no) for t in await _tasks(s, username)]
-        asked = await leaving_seats.of(s, username)
+        tasks = [_item(t) for t in await _tasks(s, username)]
+        asked = await leaving_seats.to_come(s, username)
         arrangements = [row.id for row in await substitutes.arranged(s, clock.today(), [username])]
     items: list[LeavingItem] = []
-    for task_id, title, case_no in tasks:
-        plain = LeavingItem(kind="task", id=task_id, title=title, case_no=case_no, result="failed")
+    for plain in tasks:
         try:
             async with session() as s:
-                done = await _task(s, viewer, username, name, receivers, load, task_id, body.reason, plain)
+                done = await _task(s, viewer, username, name, receivers, load, plain.id, body.reason, plain)
         except (Problem, DBAPIError) as error:
             done = plain.model_copy(update={"problem": _why(error)})
         if done is not None:
@@ -129,6 +136,13 @@ async def hand_over(viewer: Viewer, username: str, body: LeavingBody) -> Leaving
     return LeavingResult(items=items, failed=failed)
 
 
+def _item(task: Task) -> LeavingItem:
+    """As it stands in the result, not moved yet."""
+    kind = "signature" if permissions.asked_by_name(task) else "task"
+    title = Text(zh=task.title_zh, en=task.title_en)
+    return LeavingItem(kind=kind, id=task.id, title=title, case_no=task.case_no, result="failed")
+
+
 def _why(error: Problem | DBAPIError) -> Text:
     return error.text if isinstance(error, Problem) else Unavailable.text
 
@@ -148,15 +162,22 @@ async def _task(
     statement = select(Task, Process).join(Process, Process.id == Task.process_id)
     statement = statement.where(Task.id == task_id).with_for_update(of=Task)
     task, process = (await s.execute(statement)).one()
-    if task.closed_at is not None or leaver not in (task.holder, task.owner):
+    asked = task.holder is None and _by_name(task, leaver)
+    if task.closed_at is not None or (leaver not in (task.holder, task.owner) and not asked):
         return None
     if task.holder == leaver and task.owner is not None and task.owner != leaver:
         owner = await s.get_one(User, task.owner)
         person, result = users.viewer_of(owner), "returned"
     else:
-        able = [r for r in receivers if permissions.may_be_given(r, task)]
+        by_name = permissions.asked_by_name(task)
+        if by_name:
+            able = await leaving_seats.able(s, receivers, task)
+        else:
+            able = [r for r in receivers if permissions.may_be_given(r, task)]
         person = min(able, key=lambda r: load[r.username], default=None)
         result = "moved" if person is not None else "released"
+        if person is None and by_name:  # its group is the one who leaves
+            raise NotAllowedNow(leaving_seats.NOBODY_SIGNS)
     before = task.holder
     lent = task.owner == leaver and task.holder != leaver
     if person is None:

@@ -127,8 +127,8 @@ def quiet_until(wishes: Wishes, moment: datetime) -> datetime | None:
 
 _PERSONAL = re.compile(
     r"""
-    (?P<label>(?:金额|数额|款额|工资|月薪|\b(?:amount|wage|salary|sum)s?\b)(?:\s?[:：为是]|\s(?:of|is))?\s?) # stays
-    (?:[A-Z]{3}\s?|[¥￥$€]\s?)?\d[\d,]*(?:\.\d+)?(?!\.?\d|[%％-]|\s?(?:[项人个笔条天号月年]|per[ ]cent))
+    (?P<label>(?:金额|工资|月薪|\b(?:amount|wage|salary|sum)s?\b)(?:\s?[:：为是]|\s(?:of|is))?\s?) # stays
+    (?:[A-Z]{3}\s?|[¥￥$€]\s?)?\d[\d,]*(?:\.\d+)?(?!\.?\d|[%％-]|\s?(?:[项人个笔条天号月年倍至]|per[ ]cent))
   | (?<![\dA-Za-z])\d{6}[ ]?\d{8}[ ]?\d{3}[\dXx](?![\dA-Za-z])         # resident ID, 18
   | (?<!\d)(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)           # mobile phone
   | (?<!\d)\d{4}(?:[ -]\d{4}){3,4}(?:[ -]\d{1,3})?(?!\d)               # bank card in groups

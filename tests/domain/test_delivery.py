@@ -123,7 +123,7 @@ def test_case_numbers_dates_hours_and_rates_stay() -> None:
     )
     assert discreet(text) == text
     more = Text(
-        zh="证明FE2026-0001有效至20261130，金额 3 项不符，工资 2026-11 起调整，金额 16.00% 以内，1万人",
+        zh="证明FE2026-0001有效至20261130，金额 3 项不符，工资 2026-11 起调整，金额 1 至 3 倍，1万人",
         en="FE2026-0001 until 20261130, amounts 2026-11, social bureau 2026-12-02 08:30, DL-PAY-OTHER@2026-11",
     )
     assert discreet(more) == more
