@@ -174,6 +174,7 @@ def words(lang: str) -> dict[str, Any]:
         "at_input": show.at_input,
         "clock": show.show_clock,
         "money": show.show_money,
+        "told_together": show.told_together,
         "cite": lambda value: show.cite(lang, pick(lang, value)),
         "size": show.show_size,
         "step_name": partial(show.step_name, lang),

@@ -5,12 +5,14 @@ arrangement is not published the number is an estimate and says so.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
 from domain.citation import in_words
 from domain.forecast import NAMES
 from runtime.clock import SHANGHAI
+from schemas.escalations import RungView
 from store.policies import calendar
 from web.language import pick, translate
 
@@ -49,6 +51,16 @@ def show_day(lang: str, value: object, today: date) -> str:
     return (
         f"{weekday} {day.day} {translate(lang, f'month_{day.month}')}{'' if day.year == today.year else f' {day.year}'}"
     )
+
+
+def told_together(rungs: Iterable[RungView]) -> list[tuple[RungView, list[str]]]:
+    """Rungs of a ladder that one message told of (a task that was late when it opened, an outage) as one, with the keys
+    of all: four rows that say the same are no more than one."""
+    found: dict[tuple[object, ...], tuple[RungView, list[str]]] = {}
+    for rung in rungs:
+        same = (rung.process_id, rung.task_id, rung.level, rung.at, rung.acknowledged_at, rung.may_acknowledge)
+        found.setdefault(same, (rung, []))[1].append(rung.key)
+    return list(found.values())
 
 
 def show_short(lang: str, value: object) -> str:
