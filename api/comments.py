@@ -30,6 +30,7 @@ from store.users import Viewer
 router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 ATTACHMENT = "attachment"
 _AT = re.compile(r"(?<![A-Za-z0-9._-])[@＠]")  # an address of a mail mentions nobody
+_WORD = re.compile(r"^\w{1,40}")
 ONLY_ASKED = Text(
     zh="您只能在需要您本人办理的任务上留言。", en="You can comment on a task only while you are asked to do it."
 )
@@ -52,7 +53,7 @@ async def comment(
     only_subject = own_case.only_subject(viewer, process)
     if not permissions.may_comment(viewer, task, only_subject=only_subject):
         raise NotAllowed(ONLY_ASKED if only_subject else None)
-    people = await _mentioned(s, task, body)
+    people, nobody = await _mentioned(s, task, body)
     if people and only_subject:
         raise people_named.refused("/mentions", "may_not_mention", NO_MENTION)
     row = Comment(
@@ -72,7 +73,7 @@ async def comment(
             await _tell(s, viewer, person, task, process, row.id)
     await inbox_events.tell(s, process.id)
     look = await views.lookup(s, viewer, [])
-    return _view(row, attached, look)
+    return _view(row, attached, look).model_copy(update={"not_found": nobody})
 
 
 async def _attach(
@@ -96,9 +97,11 @@ async def _attach(
     return row
 
 
-async def _mentioned(s: AsyncSession, task: Task, body: CommentBody) -> list[Viewer]:
-    """The people named in the body or by `@name` in the text, each once. BadForm for one who may not open the task."""
-    names = dict.fromkeys([*body.mentions, *await _named(s, body.text)])
+async def _mentioned(s: AsyncSession, task: Task, body: CommentBody) -> tuple[list[Viewer], list[str]]:
+    """The people named in the body or by `@name` in the text, each once, and the words after an @ that name nobody.
+    BadForm for one who may not open the task."""
+    logins, nobody = await _named(s, body.text)
+    names = dict.fromkeys([*body.mentions, *logins])
     found: list[Viewer] = []
     for name in names:
         person = await people_named.active(s, name, "/mentions")
@@ -109,24 +112,27 @@ async def _mentioned(s: AsyncSession, task: Task, body: CommentBody) -> list[Vie
             )
             raise people_named.refused("/mentions", "may_not_see", text)
         found.append(person)
-    return found
+    return found, nobody
 
 
-async def _named(s: AsyncSession, text: str) -> list[str]:
-    """Logins meant by `@login` or `@name`; after each @ the longest name that fits counts. BadForm for namesakes."""
+async def _named(s: AsyncSession, text: str) -> tuple[list[str], list[str]]:
+    """Logins meant by `@login` or `@name`, and what names nobody; after each @ the longest name that fits counts.
+    BadForm for namesakes."""
     after = [part for part in _AT.split(text)[1:] if part]
     if not after:
-        return []
+        return [], []
     rows = await s.execute(select(User.username, User.name_zh, User.name_en).where(User.active))
     by_name: dict[str, set[str]] = {}
     for username, zh, en in rows:
         for name in {username, zh, en}:
             by_name.setdefault(name.casefold(), set()).add(username)
     logins: list[str] = []
+    nobody: list[str] = []
     for part in after:
         start = part.casefold()
         fits = [name for name in by_name if start.startswith(name) and _ends(start, name)]
         if not fits:
+            nobody += _WORD.findall(part)[:1]
             continue
         best = max(fits, key=len)
         if len(by_name[best]) > 1:
@@ -137,7 +143,7 @@ async def _named(s: AsyncSession, text: str) -> list[str]:
             )
             raise people_named.refused("/mentions", "namesakes", said)
         logins += [*by_name[best]]
-    return logins
+    return logins, list(dict.fromkeys(nobody))
 
 
 def _ends(text: str, name: str) -> bool:

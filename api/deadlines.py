@@ -32,7 +32,7 @@ MOST = 200  # of one page
 LOOK_BACK = timedelta(days=3650)  # lint: allow law-number - how far a page looks, no rule
 LOOK_AHEAD = timedelta(days=60)  # lint: allow law-number - how far a page looks, no rule
 _DAY = timedelta(days=1)
-_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"(19|20|21)\d\d-(0[1-9]|1[0-2])")
 Authority = Annotated[str | None, Query(max_length=60)]
 Kind = Annotated[LegalKind | None, Query()]
 First = Annotated[date | None, Query(alias="from")]

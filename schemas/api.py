@@ -242,6 +242,7 @@ class CommentView(Answer):
     author_name: Text | None = None
     text: str
     mentions: list[Text] = []
+    not_found: list[str] = []  # words after an @ that name nobody: said once, to whoever wrote the comment
     attachments: list[DocumentView] = []
     at: datetime
 

@@ -84,7 +84,7 @@ async def test_answers_have_shared_and_own_values_and_what_was_refused_comes_bac
     assert await page.locator("#batch-rows tbody tr").count() == 1  # the refused one, as it was typed
     assert await page.input_value(f"[name='own.{tasks[1]}.number']") == "MED"
     assert "4" in await text(page, "#batch-rows .fault")
-    assert not await page.evaluate("Object.keys(sessionStorage).filter(k => k.startsWith('baoqi.batch')).length")
+    assert not await page.evaluate("Object.keys(sessionStorage).filter(k => k.startsWith('baoqi.kept.')).length")
     await page.fill(f"[name='own.{tasks[1]}.number']", "MED0001")
     await page.click("#batch-form .btn-primary")
     await page.wait_for_function("document.querySelectorAll('#batch-result tbody tr').length === 1")

@@ -27,6 +27,11 @@ PNG = {
         "0000000049454e44ae426082"
     ),
 }
+PASTE = """(field, words) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text", words);
+    field.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData }));
+}"""
 NUMBER = "C01X00T41"  # of case number 1 in tests/web/office.py
 
 
@@ -99,7 +104,8 @@ async def test_who_was_slower_reads_who_has_it_and_keeps_the_list(site: Site) ->
     assert await holder_of(task) == "clerk"
     # Whoever is typing when the task is taken over hears of it, and loses no word: neither now nor by sending it.
     engine.use_client(Engine())  # pyright: ignore[reportArgumentType]
-    await first.goto(f"/tasks/{task}")
+    await first.goto("/inbox?view=mine&kind=enrolment.verification")
+    await first.click("#inbox tbody a[href^='/tasks/']")
     await first.fill("#f-remark", "护照已核对")
     boss = await site.visitor("supervisor")
     await boss.goto(f"/tasks/{task}")
@@ -109,9 +115,11 @@ async def test_who_was_slower_reads_who_has_it_and_keeps_the_list(site: Site) ->
     await boss.wait_for_selector("#said .notice.good")
     await first.wait_for_selector("#standing:has-text('此任务现由')")
     assert await first.input_value("#f-remark") == "护照已核对" and not await check(first, "zh")
-    await boss.goto(f"/tasks/{task}")
+    await boss.goto("/inbox?view=mine&kind=enrolment.verification")
+    await boss.click("#inbox tbody a[href^='/tasks/']")
     await boss.click("#answer .btn-primary")
     await boss.wait_for_selector("#said .notice.good")
+    assert "view=mine&kind=enrolment.verification" in boss.url, "back on the list from which it was opened"
     await first.wait_for_selector("#standing:has-text('结束')")
     await first.click("#answer .btn-primary")
     await first.wait_for_selector("#work > .notice.bad")
@@ -130,6 +138,23 @@ async def test_what_is_typed_is_kept_by_itself(site: Site) -> None:
     await page.reload()
     assert await page.input_value("#f-phone") == "13900000000"
     assert "已载入" in await text(page, "#draft-said")
+    await page.fill("#f-phone", "13900000001")
+    await page.click("a[hreflang]")
+    await page.wait_for_selector("html[lang=en]")
+    assert await page.input_value("#f-phone") == "13900000001", "a link shows what was typed a moment before"
+    await page.click("a[hreflang]")
+    await page.wait_for_selector("html[lang=zh-CN]")
+    # A remark outlives a reload, and is forgotten once it was sent; a name that nobody has is said.
+    await page.fill("#comment", "@没有这人 请看")
+    await page.reload()
+    assert await page.input_value("#comment") == "@没有这人 请看"
+    await page.click("#comments form button")
+    assert "没有找到@没有这人" in await text(page, "#comments .notice")
+    await page.reload()
+    assert await page.input_value("#comment") == ""
+    # What a browser cuts of a pasted text is said.
+    await page.eval_on_selector("#comment", PASTE, "长" * 2001)
+    assert "最多 2000 个字" in await text(page, "#comment + .fault")
     # While an input method composes nothing is sent; the word that was chosen is.
     sent: list[str] = []
     page.on("request", lambda r: sent.append(r.url) if r.url.endswith("/draft") else None)

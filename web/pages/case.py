@@ -17,7 +17,7 @@ from schemas.api import CommandBody, ProcessItem, ProcessQuery, ProcessView, Sta
 from schemas.deadlines import LegalKind
 from schemas.incidents import IncidentQuery
 from schemas.process import DEMO_DATA, Stage, StageState
-from store import notifications
+from store import board, notifications
 from store.database import reading, session
 from web import choices
 from web.forms import Choice
@@ -46,6 +46,7 @@ async def cases(visit: Guest, query: Annotated[ProcessQuery, Query()]) -> Respon
     async with reading() as s:
         found = await room.list_processes(s, visit.viewer, query)
         units = await choices.units(s, visit.lang)
+        stages = {code: stage for (_, code), stage in (await board.stages_of(s, KINDS)).items()} if query.stage else {}
 
     def url(**changes: str | None) -> str:
         return with_query("/cases", visit.request.url.query, lang=None, said=None, **changes)
@@ -77,6 +78,7 @@ async def cases(visit: Guest, query: Annotated[ProcessQuery, Query()]) -> Respon
         selects=selects,
         url=url,
         filtered=any(filters.values()),
+        stage=stages[query.stage].title if query.stage in stages else None,
         query_string=visit.request.url.query,
         verbs=commands_of(visit, found.items),
         empty=empty_words(visit, query.subject, "cases_empty"),

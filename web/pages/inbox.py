@@ -100,7 +100,10 @@ def _shown(visit: Visit, query: TaskQuery, found: TaskPage, reader: Viewer) -> d
             "/inbox", request.url.query, lang=None, said=None, saved=None, **{"view": query.view, **changes}
         )
 
-    counts = found.counts.model_dump()
+    filters = query.model_dump(exclude={"view", "limit", "cursor"})
+    counts: dict[str, Any] = found.counts.model_dump()
+    if query.view == "all" and not any(filters.values()):
+        counts["all"] = found.total
     views = [
         {"code": v, "current": v == query.view, "count": counts.get(v), "new": counts["cc_unread"] if v == "cc" else 0}
         for v in (*VIEWS, *(["all"] if query.view == "all" else []))
@@ -116,7 +119,6 @@ def _shown(visit: Visit, query: TaskQuery, found: TaskPage, reader: Viewer) -> d
         }
         for name, tone, key in PILLS
     ]
-    filters = query.model_dump(exclude={"view", "limit", "cursor"})
     able = {action for item in found.items for action in item.actions}
     return {
         "may_hand_in": found.as_of is None and any(hat.has(*HAND_IN) for hat in reader.hats),

@@ -7,6 +7,7 @@ click is one answer; a refused answer comes back with every value that was typed
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,7 +28,7 @@ from store.tables.processes import Process
 from web import choices, forms
 from web.context_view import blocks
 from web.forms import FieldView
-from web.frame import Guest, Visit, bare, file_of, page, posted, sentence, values_of, words
+from web.frame import Guest, Visit, bare, file_of, page, posted, sentence, values_of, with_query, words
 from web.language import pick
 from web.routes import router as make_router
 from web.side_forms import NONE_REFUSED, SideForm
@@ -60,6 +61,7 @@ class Attempt:
     data: dict[str, Any]
     reason: str
     problem: Problem
+    back: str
 
 
 @router.get("/tasks/{task_id}")
@@ -109,8 +111,15 @@ async def complete(visit: Guest, task_id: str) -> Response:
     try:
         result = await completion.complete(visit.viewer, task_id, body, str(form.get("key") or uuid4().hex))
     except Problem as problem:
-        return await show(visit, task_id, chosen.code, Attempt(chosen.code, data, reason, problem))
-    return visit.go("/inbox", "completed" if result.completed else "pending")
+        attempt = Attempt(chosen.code, data, reason, problem, list_of(str(form.get("back") or "")))
+        return await show(visit, task_id, chosen.code, attempt)
+    return visit.go(list_of(str(form.get("back") or "")), "completed" if result.completed else "pending")
+
+
+def list_of(address: str) -> str:
+    """The list from which a task was opened, to which its answer leads back; the inbox where it came from elsewhere."""
+    parts = urlsplit(address)
+    return with_query("/inbox", parts.query, lang=None, said=None) if parts.path == "/inbox" else "/inbox"
 
 
 def _body(view: TaskView, outcome: str, data: dict[str, Any], reason: str, form: FormData) -> CompleteBody:
@@ -155,11 +164,14 @@ async def comment(visit: Guest, task_id: str) -> Response:
     try:
         content = (file.filename or "", await uploads.read_limited(file)) if file is not None else None
         async with session() as s:
-            await comments.comment(s, visit.viewer, task_id, body, content)
+            made = await comments.comment(s, visit.viewer, task_id, body, content)
     except Problem as problem:
         fault = sentence(visit, problem.text)
         return await show(visit, task_id, comment=(text, fault), status=problem.status)
-    return await show(visit, task_id) if visit.is_htmx else visit.go(f"/tasks/{task_id}", "commented")
+    if not visit.is_htmx and not made.not_found:
+        return visit.go(f"/tasks/{task_id}", "commented")
+    who = visit.t("list_comma").join(f"@{word}" for word in made.not_found)
+    return await show(visit, task_id, comment_note=visit.t("mention_nobody", who=who) if who else "")
 
 
 async def show(
@@ -169,6 +181,7 @@ async def show(
     attempt: Attempt | None = None,
     document_fault: tuple[str, str] | None = None,
     comment: tuple[str, str] = ("", ""),
+    comment_note: str = "",
     side: SideForm = NONE_REFUSED,
     status: int = 200,
     at: str | None = None,
@@ -215,6 +228,7 @@ async def show(
         sentence=text or side.said,
         side=side,
         key=uuid4().hex,
+        back=attempt.back if attempt else list_of(visit.request.headers.get("referer", "")),
         may_fill=(attempt is not None or bool(FILLS & set(view.actions))) and group is not None,
         keeps_draft=bool(FILLS & set(view.actions)),
         may_complete="complete" in view.actions,
@@ -236,6 +250,7 @@ async def show(
         extend_to=dates.proposed(view.deadlines) or "",
         comment_text=comment[0],
         comment_fault=comment[1],
+        comment_note=comment_note,
         attachment_types=",".join(f".{kind}" for kind in comments.ACCEPT),
         names_of=lambda names: [pick(lang, name) for name in names],
     )

@@ -30,6 +30,12 @@
     const form = answer();
     if (form && form.contains(event.target)) { dirty = true; clearTimeout(timer); timer = setTimeout(() => save(false), PAUSE); }
   });
+  document.addEventListener("click", (event) => {  // the page that a link opens shows what was typed last
+    const link = event.target.closest("a[href]");
+    if (!dirty || !link || link.target || link.origin !== location.origin || event.button || event.ctrlKey || event.metaKey || event.shiftKey) { return; }
+    event.preventDefault();
+    save(true).finally(() => location.assign(link.href));
+  });
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") { save(true); } });
   document.addEventListener("submit", (event) => { if (event.target === answer()) { sent = true; clearTimeout(timer); } });
   document.addEventListener("htmx:afterSettle", () => { sent = false; });

@@ -1,8 +1,8 @@
-/* Keeps what is typed into a form for many at once, in this tab, until its result is shown: a reload or the way back loses
-   nothing. Kept by person and by what was chosen; a sign-in forgets everything that was kept before it. */
+/* Keeps what is typed into a form for many at once, until its result is shown, and into a remark, until it is sent; in this
+   tab. A reload or the way back loses nothing. Kept by person and by what it is about; a sign-in forgets everything. */
 "use strict";
 (() => {
-  const KEPT = "baoqi.batch.", SENT = "baoqi.batch-sent";
+  const KEPT = "baoqi.kept.", SENT = "baoqi.sent";
   const form = document.querySelector("form[data-keep]");
   const nameOf = (f) => KEPT + f.dataset.keep + "." + new FormData(f).getAll(f.dataset.kept).sort().join(".");
   const fields = () => Array.from(form.elements).filter((e) => e.name && e.type !== "hidden" && e.type !== "file" && e.name !== form.dataset.kept);
@@ -33,6 +33,13 @@
   }
   if (document.getElementById("sign-in")) {
     Object.keys(sessionStorage).filter((k) => k.startsWith(KEPT)).forEach((k) => sessionStorage.removeItem(k));
+  }
+  const remark = () => document.querySelector("textarea[data-keep-text]");
+  const remarkName = (box) => KEPT + box.dataset.keepText + "." + location.pathname;
+  if (remark()) {
+    if (!remark().value) { remark().value = sessionStorage.getItem(remarkName(remark())) || ""; }
+    document.addEventListener("input", (event) => { if (event.target === remark()) { sessionStorage.setItem(remarkName(event.target), event.target.value); } });
+    document.addEventListener("htmx:afterSettle", () => { if (remark() && !remark().value) { sessionStorage.removeItem(remarkName(remark())); } });
   }
   const sent = sessionStorage.getItem(SENT);
   if (sent && document.getElementById("batch-result")) { sessionStorage.removeItem(sent); }

@@ -40,6 +40,22 @@ document.addEventListener("change", (event) => {
   const said = input.form && input.form.querySelector("[data-chosen]");
   if (said && input.files.length) { said.textContent = input.files[0].name; }
 });
+/* A browser cuts what is pasted to the length of the field without a word: here it is said, until the next key. */
+document.addEventListener("paste", (event) => {
+  const field = event.target;
+  if (!(field.maxLength > 0) || !event.clipboardData) { return; }
+  const chosen = (field.selectionEnd || 0) - (field.selectionStart || 0);
+  const length = field.value.length - chosen + event.clipboardData.getData("text").length;
+  if (length <= field.maxLength) { return; }
+  const said = document.createElement("div");
+  said.className = "fault";
+  said.setAttribute("role", "status");
+  said.textContent = document.body.dataset.cut.replace("{n}", String(length)).replace("{most}", String(field.maxLength));
+  setTimeout(() => {
+    field.after(said);
+    field.addEventListener("input", () => said.remove(), { once: true });
+  });
+});
 /* The server takes text without the blanks around it: a field of blanks alone is empty, and says so itself. */
 document.addEventListener("change", (event) => {
   const field = event.target;
