@@ -1,6 +1,7 @@
 """What the incident desk says of a fault: what could not be done, why in plain words, and what to do."""
 
 from schemas.base import Text
+from schemas.forms import kind_titles
 from schemas.incident_faults import why_of
 from schemas.incident_steps import Way, step_of
 from store.projection import AGENCIES
@@ -23,10 +24,25 @@ TRIED_AGAIN = Text(
     en="It is tried again automatically; retry once the cause is mended.",
 )
 WAITS = Text(zh="原因排除后重试，案件才会继续。", en="Mend the cause and retry; the case waits until then.")
+NOT_TAKEN = Text(
+    zh="办理人已提交，系统已保存，但流程至今没有接收：多半是流程程序出错，或引擎（Temporal）、工作进程没有运行。",
+    en="It was sent and is kept, but the case has not taken it: most likely the program of the process fails on it, or "
+    "the engine (Temporal) or its workers do not run.",
+)
+TO_BE_TAKEN = Text(
+    zh="内容没有丢失，系统会不断重新送达，请勿重复填报。请管理员查看引擎与工作进程是否运行、日志中有无该案件的错误，"
+    "修复程序或回退版本；接收后本条自动消失。接收前任务不能由他人办理，期限请人工掌握。",
+    en="Nothing is lost and it is sent again and again: do not fill it in anew. An administrator looks whether engine "
+    "and workers run and what the log says of this case, and mends the program or goes back to the version before; "
+    "this incident ends by itself once the answer is taken. Until then nobody else can do the task: keep an eye on its "
+    "dates.",
+)
 ENDED: dict[str, Text] = {
     "succeeded": Text(zh="已自行恢复", en="Recovered by itself"),
     "decided": Text(zh="已处理", en="Decided"),
     "failed": Text(zh="自动重试无效，已转人工决定", en="No retry helps: a decision is asked for"),
+    "taken": Text(zh="流程已接收", en="Taken by the case"),
+    "refused": Text(zh="流程未接受，须重新办理", en="Not accepted by the case: to be done again"),
     "gone": Text(zh="不再需要", en="No longer needed"),
 }
 
@@ -35,6 +51,11 @@ def what(row: Incident) -> Text:
     """What could not be done."""
     if row.kind == "stuck":
         return STANDS_STILL
+    if row.kind == "untaken":
+        title = kind_titles().get(row.step) or Text(zh=row.step, en=row.step)
+        return Text(
+            zh=f"「{title.zh}」的办理结果尚未被流程接收", en=f"The answer to “{title.en}” is not taken by its case yet"
+        )
     title = step_of(row.step).title
     return Text(zh=f"未能{title.zh}", en=f"Could not {title.en}") if row.step else title
 
@@ -49,6 +70,8 @@ def why(row: Incident) -> Text:
     """Why, in plain words."""
     if row.kind == "stuck":
         return BROKEN
+    if row.kind == "untaken":
+        return NOT_TAKEN
     return why_of(row.error)
 
 
@@ -56,6 +79,8 @@ def advice(row: Incident) -> Text:
     """What to do."""
     if row.kind == "stuck":
         return TO_MEND
+    if row.kind == "untaken":
+        return TO_BE_TAKEN
     first = TRIED_AGAIN if row.kind == "retrying" else WAITS
     step = step_of(row.step)
     if step.otherwise is None or step.ways == (Way.RETRY,):

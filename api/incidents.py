@@ -35,7 +35,7 @@ from schemas.base import Text
 from schemas.incident_steps import WAY_TITLE, Way, step_of, ways_for
 from schemas.incidents import DecideBody, IncidentItem, IncidentKind, IncidentPage, IncidentQuery, StepDecision
 from schemas.process import ProcessState
-from store import audit, incident_desk, incidents
+from store import audit, incident_desk, incidents, submissions
 from store.database import reading, session
 from store.live import process_changed
 from store.tables.incidents import Incident
@@ -60,7 +60,7 @@ def _knows(offered: Sequence[Way]) -> Text:
 def _of_roles(viewer: Viewer, row: Incident) -> list[Way]:
     """What the viewer's roles may decide about such an incident."""
     held = sorted({role for hat in viewer.hats for role in hat.roles})
-    if row.kind == "stuck" or (row.kind == "failed" and not set(held) & set(step_of(row.step).roles())):
+    if row.kind in ("stuck", "untaken") or (row.kind == "failed" and not set(held) & set(step_of(row.step).roles())):
         return []
     return ways_for(row.step, held)
 
@@ -79,8 +79,9 @@ async def list_incidents(s: AsyncSession, viewer: Viewer, query: IncidentQuery) 
     permissions.require_role(viewer, *permissions.INCIDENT_DESK)
     rows = await incident_desk.page(s, viewer, query)
     look = await views.lookup(s, viewer, [process.subject for _, process in rows])
+    actors = await submissions.actors(s, [row.activity_id for row, _ in rows if row.kind == "untaken"])
     return IncidentPage(
-        items=[_item(viewer, row, process, look) for row, process in rows],
+        items=[_item(viewer, row, process, look, actors) for row, process in rows],
         total=await incident_desk.count(s, viewer, query),
     )
 
@@ -88,7 +89,8 @@ async def list_incidents(s: AsyncSession, viewer: Viewer, query: IncidentQuery) 
 async def get_incident(s: AsyncSession, viewer: Viewer, incident_id: str) -> IncidentItem:
     """One incident. NotFound, NotAllowed."""
     row, process = await _found(s, viewer, incident_id)
-    return _item(viewer, row, process, await views.lookup(s, viewer, [process.subject]))
+    actors = await submissions.actors(s, [row.activity_id] if row.kind == "untaken" else [])
+    return _item(viewer, row, process, await views.lookup(s, viewer, [process.subject]), actors)
 
 
 async def _found(s: AsyncSession, viewer: Viewer, incident_id: str) -> tuple[Incident, Process]:
@@ -99,7 +101,7 @@ async def _found(s: AsyncSession, viewer: Viewer, incident_id: str) -> tuple[Inc
     return found
 
 
-def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -> IncidentItem:
+def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup, actors: dict[str, str]) -> IncidentItem:
     stored: dict[str, Any] = {
         name: getattr(row, name)
         for name in (
@@ -108,6 +110,7 @@ def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -
         )
     }  # fmt: skip
     admin = viewer.has("admin")
+    answered_by = actors.get(row.activity_id)
     return IncidentItem(
         **stored,
         case_no=process.case_no,
@@ -123,6 +126,8 @@ def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup) -
         advice=incident_words.advice(row),
         ended=incident_words.ENDED[row.ended] if row.ended else None,
         decided_by_name=look.users.get(row.decided_by or ""),
+        answered_by=answered_by,
+        answered_by_name=look.users.get(answered_by or ""),
         actions=ways(viewer, row, process),
         fault=incident_words.fault(row) if admin else None,
         engine_url=engine.link(row.process_id) if admin else None,
@@ -147,7 +152,7 @@ async def decide(
         if row.closed_at is not None:
             raise TaskClosed
         offered = step_of(row.step).ways
-        if row.kind != "stuck" and body.way not in offered:
+        if row.kind not in ("stuck", "untaken") and body.way not in offered:
             raise BadForm(faults=[("/way", "no_such_way", _knows(offered))])
         if body.way not in _of_roles(viewer, row):
             raise NotAllowed

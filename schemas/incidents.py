@@ -1,4 +1,5 @@
-"""Incidents 故障: an automatic step that keeps failing, one that waits for a decision, a case that has come to a halt.
+"""Incidents 故障: an automatic step that keeps failing, one that waits for a decision, a case that has come to a halt,
+an answer that its case has not taken.
 
 `StepDecision` is what a workflow takes; what people send derives from `Body`, what they read from `Answer`. Nobody and
 nothing but a person decides an incident: time never does.
@@ -14,7 +15,7 @@ from schemas.base import Body, Payload, Text
 from schemas.forms import EmptyForm, Outcome, ReasonForm, register
 from schemas.incident_steps import WAY_TITLE, Way
 
-IncidentKind = Literal["retrying", "failed", "stuck"]
+IncidentKind = Literal["retrying", "failed", "stuck", "untaken"]
 TASK_KIND = "incident.resolve"
 
 
@@ -75,6 +76,8 @@ class IncidentItem(Answer):
     decided_by_name: Text | None
     reason: str | None
     retried_by: str | None
+    answered_by: str | None  # whose answer is not taken
+    answered_by_name: Text | None
     task_id: str | None
     actions: list[Way]
     fault: str | None

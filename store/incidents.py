@@ -42,6 +42,7 @@ async def failing(
     step: str = "",
     activity_id: str = "",
     attempts: int = 1,
+    task_id: str | None = None,
     only_new: bool = False,
 ) -> bool:
     """A fault was seen, for the first time or again; True when it is new. `only_new`: what is known already stays."""
@@ -50,6 +51,7 @@ async def failing(
         values = {
             "id": incident, "kind": kind, "process_id": process_id, "step": step, "activity_id": activity_id,
             "error": fault.error, "message": fault.message, "attempts": attempts, "opened_at": now, "last_at": now,
+            "task_id": task_id,
         }  # fmt: skip
         statement = insert(Incident).values(values).on_conflict_do_nothing().returning(Incident.id)
         new = await s.scalar(statement) is not None

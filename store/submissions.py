@@ -7,6 +7,8 @@ Update id until the process has taken or refused them. The clear form leaves her
 import hashlib
 import json
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -130,6 +132,41 @@ async def first_reply(session: AsyncSession, submission_id: str, reply: Any) -> 
     if said is None:
         raise UnknownSubmission(submission_id)
     return unseal(said)
+
+
+@dataclass(frozen=True)
+class Untaken:
+    """An answer that its process has not taken: what it answers, and since when it waits."""
+
+    id: str
+    task_id: str
+    process_id: str
+    kind: str
+    created_at: datetime
+
+
+async def untaken(session: AsyncSession, now: datetime, older_than: timedelta) -> list[Untaken]:
+    """The answers that wait for longer than they should."""
+    rows = await session.execute(
+        select(Submission.id, Submission.task_id, Submission.process_id, Submission.kind, Submission.created_at).where(
+            Submission.status == "pending", Submission.created_at < now - older_than
+        )
+    )
+    return [Untaken(*row) for row in rows]
+
+
+async def statuses(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
+    """How each of these answers stands."""
+    rows = await session.execute(select(Submission.id, Submission.status).where(Submission.id.in_(ids)))
+    return {row.id: row.status for row in rows}
+
+
+async def actors(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
+    """Who gave each of these answers; asks nothing where there are none."""
+    if not ids:
+        return {}
+    rows = await session.execute(select(Submission.id, Submission.actor).where(Submission.id.in_(ids)))
+    return {row.id: row.actor for row in rows}
 
 
 async def pending(session: AsyncSession, now: datetime, older_than: timedelta) -> list[str]:

@@ -9,12 +9,13 @@ from store.tables.base import Base
 
 
 class Incident(Base):
-    """One fault from its opening to its end. `failed` follows its task and is the workflow's; `retrying` and `stuck`
-    are the worker's, which sees them first."""
+    """One fault from its opening to its end. `failed` follows its task and is the workflow's; `retrying`, `stuck`
+    and `untaken` are the worker's, which sees them first. Of an `untaken` answer `step` is the kind of its task and
+    `activity_id` the submission."""
 
     __tablename__ = "incidents"
     id: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str]  # retrying, failed, stuck
+    kind: Mapped[str]  # retrying, failed, stuck, untaken
     process_id: Mapped[str] = mapped_column(index=True)
     step: Mapped[str] = mapped_column(default="")  # name of the activity; empty: the process's own code
     activity_id: Mapped[str] = mapped_column(default="")
@@ -24,7 +25,7 @@ class Incident(Base):
     opened_at: Mapped[datetime]
     last_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
-    ended: Mapped[str | None]  # succeeded, decided, failed (a decision is asked for), gone
+    ended: Mapped[str | None]  # succeeded, decided, failed (a decision is asked for), taken, refused, gone
     way: Mapped[str | None]
     decided_by: Mapped[str | None]
     reason: Mapped[str | None]

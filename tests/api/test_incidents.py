@@ -1,26 +1,29 @@
 """The incident desk on real servers: opened by the worker, decided by people, ended when the step succeeds."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from api import engine, starts
+from api import completion, engine, starts
 from runtime import clock
 from runtime.namespace import prepare
 from runtime.settings import Settings
 from schemas.process import CANCELLING, ProcessState, Transition
+from schemas.tasks import Completion, CompletionAnswer
 from simulators.launch import Running
 from store import incidents, projection
 from store.database import session
 from store.tables.processes import Process
-from tests.api.conftest import Office, process_snapshot
+from tests.api.conftest import Office, complete, process_snapshot
 from tests.api.program import Program, behave
 from worker import halted
+from worker.untaken import sweep_untaken
 
 DESK = "/api/v1/incidents"
 NOWHERE = "http://127.0.0.1:9"
@@ -270,3 +273,75 @@ async def test_a_case_that_stands_still_is_found_whatever_else_is_broken(
         assert ended["ended"]["zh"] == "已自行恢复"
         for handle in (*handles, nobody):
             await handle.terminate()
+
+
+@workflow.defn(name="Deaf")
+class Deaf:
+    """Fails as a fault of the program does, and on an answer only: nothing but the answer tells of it."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update
+    async def complete_task(self, answer: Completion) -> CompletionAnswer:
+        raise KeyError(answer.task_id)
+
+
+@workflow.defn(name="Deaf")
+class Hearing:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update
+    async def complete_task(self, answer: Completion) -> CompletionAnswer:
+        return await workflow.execute_activity(taken, answer, start_to_close_timeout=timedelta(minutes=1))
+
+
+@activity.defn
+async def taken(answer: Completion) -> CompletionAnswer:
+    return await complete(answer)
+
+
+async def test_an_answer_that_its_case_does_not_take_is_an_incident_until_it_is_taken(
+    office: Office, client: Client, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = database.temporal_namespace = database.temporal_task_queue
+    client = await prepare(database)
+    engine.use_client(client)
+    case = await office.case()
+    task = await office.task(case)
+    clerk, supervisor, admin = [await office.sign_in(name) for name in ("clerk", "supervisor", "admin")]
+    unsandboxed = UnsandboxedWorkflowRunner()
+    handle = await client.start_workflow("Deaf", id=case, task_queue=queue)
+    body = {"outcome": "approve", "data": {}, "version": 1}
+    async with Worker(client, task_queue=queue, workflows=[Deaf], workflow_runner=unsandboxed):
+        sent = await clerk.post(f"/api/v1/tasks/{task}/complete", json=body, headers={"Idempotency-Key": "k"})
+        assert sent.status_code == 202, sent.text
+    await halted.sweep_incidents()
+    await sweep_untaken()
+    assert await listed(admin, 0) == [], "an answer that is young is on its way"
+    database.untaken_after_seconds = 0.001
+    for _ in range(2):
+        assert await sweep_untaken() == 1
+    for desk in (supervisor, admin):
+        (item,) = await listed(desk, 1)
+        assert (item["kind"], item["process_id"], item["task_id"], item["actions"]) == ("untaken", case, task, [])
+        assert (item["what"]["zh"], item["answered_by"]) == ("「审核参保材料」的办理结果尚未被流程接收", "clerk")
+        assert item["answered_by_name"]["zh"] == "clerk同志" and "请勿重复填报" in item["advice"]["zh"]
+        assert (await desk.get("/api/v1/board")).json()["totals"]["incidents"]["value"] == 1
+    assert (await decide(supervisor, item["id"], "retry")).status_code == 403
+    monkeypatch.setattr(completion, "RESEND_AFTER", timedelta(0))
+    database.update_timeout_seconds = 60.0
+    async with Worker(
+        client, task_queue=queue, workflows=[Hearing], activities=[taken], workflow_runner=unsandboxed
+    ):  # fmt: skip
+        for _ in range(20):
+            if await completion.resend_pending_submissions():
+                break
+        assert await sweep_untaken() == 0
+        assert await listed(supervisor, 0) == []
+        (ended,) = await listed(supervisor, 1, state="closed")
+        assert (ended["kind"], ended["ended"]["zh"]) == ("untaken", "流程已接收")
+        await handle.terminate()
