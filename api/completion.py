@@ -44,11 +44,13 @@ from api.problems import (
     TooLate,
     faults_of,
 )
+from api.record_spelling import spelled
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from runtime.logging import logger
 from schemas.api import Answer, CompleteBody, ProcessItem, SubmissionView, TaskItem
 from schemas.base import Text
+from schemas.enrolment import ForeignHire
 from schemas.forms import Form
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import Completion, CompletionAnswer, Refusal, TaskSpec
@@ -175,10 +177,14 @@ async def _store(
 
 async def _form(s: AsyncSession, task: Task, process: Process, body: CompleteBody) -> Form:
     """The answer as its model, checked. BadForm with a pointer to every field that is wrong."""
+    model = form_outcome(task.kind, body.outcome).form
+    data, unreadable = spelled(body.data, "/data") if issubclass(model, ForeignHire) else (body.data, [])
     try:
-        form = form_outcome(task.kind, body.outcome).form.model_validate(body.data)
+        form = model.model_validate(data)
     except ValidationError as error:
-        raise BadForm(faults=faults_of(error.errors(), "/data")) from error
+        raise BadForm(faults=[*unreadable, *faults_of(error.errors(), "/data")]) from error
+    if unreadable:
+        raise BadForm(faults=unreadable)
     faults = await faults_of_answer(s, task, process, form)
     if faults:
         raise BadForm(faults=faults)

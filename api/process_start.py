@@ -18,8 +18,8 @@ from api import import_checks, import_run, person_alike, starts
 from api import retirement as retirement_room
 from api.json_body import JsonObjectRoute
 from api.problems import BadForm, KeyReused, NotAllowed, Problem, Unavailable, faults_of, language_of, pick
+from api.record_spelling import spelled
 from api.sign_in import CurrentViewer
-from api.spreadsheets.cells import CellFault, parse_email, parse_number_text, parse_phone
 from domain.enrolment_checks import NAME_OF_ANOTHER, NUMBER_TAKEN, Finding, HireFacts, check
 from domain.times import day_of
 from runtime import clock
@@ -34,13 +34,6 @@ from store.users import Viewer
 
 router = APIRouter(tags=["processes"], route_class=JsonObjectRoute)
 
-# As a spreadsheet's reader does: one spelling of a number, or the same person would have two.
-CLEANED = {
-    "id_number": parse_number_text,
-    "work_permit_no": parse_number_text,
-    "phone": parse_phone,
-    "email": parse_email,
-}
 KEY = r"^[\x21-\x7e]{1,200}$"
 
 
@@ -183,7 +176,7 @@ async def _started_before(
         process = await session.get_one(Process, row.process_id)
     await starts.start_pending([process.id])
     # The same body as then, seen on the day it was taken: the same remarks.
-    hire = ForeignHire.model_validate(_cleaned(data)[0])
+    hire = ForeignHire.model_validate(spelled(data, "/input")[0])
     found = check(HireFacts.of(hire), day_of(process.started_at), import_checks.check_rules())
     return _view(process, _watch(found, language))
 
@@ -192,7 +185,7 @@ async def _checked(
     data: dict[str, Any], viewer: Viewer, language: str, retirement: TrackBody | None
 ) -> tuple[ForeignHire, list[RowRemark]]:
     """The record, or every fault of it at once."""
-    cleaned, unreadable = _cleaned(data)
+    cleaned, unreadable = spelled(data, "/input")
     try:
         hire = ForeignHire.model_validate(cleaned)
     except ValidationError as error:
@@ -222,20 +215,6 @@ async def _checked(
     if faults:
         raise BadForm(faults=faults)
     return hire, _watch(found, language)
-
-
-def _cleaned(data: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str, Text]]]:
-    """The record with numbers and addresses in one spelling, and what is wrong with those that have none."""
-    cleaned, faults = dict(data), list[tuple[str, str, Text]]()
-    for name, parse in CLEANED.items():
-        value = data.get(name)
-        if not isinstance(value, str) or not value.strip():
-            continue
-        try:
-            cleaned[name] = parse(value)
-        except CellFault as fault:
-            faults.append((f"/input/{name}", fault.code, fault.text))
-    return cleaned, faults
 
 
 def _watch(found: list[Finding], language: str) -> list[RowRemark]:

@@ -97,6 +97,8 @@ UNKNOWN_COUNTRY = "UNKNOWN_COUNTRY"
 NOT_FOREIGN = "NOT_FOREIGN"
 FUTURE_DATE = "FUTURE_DATE"
 BEYOND = "BEYOND"
+TOO_EARLY = "TOO_EARLY"
+PERMIT_AGE = 10  # lint: allow law-number - years before the contract; permits run for five at most: a slip, no rule
 NO_RATES = "NO_RATES"
 UNDER_AGE = "UNDER_AGE"
 OVER_AGE = "R11"
@@ -134,6 +136,7 @@ def check(facts: HireFacts, on: date, rules: CheckRules, track: Track | None = N
         *_values(facts, on, rules),
         *_number(facts, on, rules),
         *_dates(facts),
+        *_permit_too_early(facts, rules),
         *_watches(facts, on),
     ]
     found += _age(facts, rules, track)
@@ -302,6 +305,29 @@ def _dates(facts: HireFacts) -> list[Finding]:
         )
         found.append(Finding(BAD_VALUE, "birth", text))
     return found
+
+
+def _permit_too_early(facts: HireFacts, rules: CheckRules) -> list[Finding]:
+    """The legal time counts from the permit, so a day on which it cannot have been issued is refused: before the holder
+    could work at all, or long before the work that it is for."""
+    issued, birth, start = facts.permit_issued, facts.birth, facts.contract_start
+    if issued is None:
+        return []
+    if birth and issued < add_months(birth, 12 * rules.minimum_years):
+        text = Text(
+            zh=f"工作许可签发日期（{issued}）时本人尚未出生或未满 {rules.minimum_years} 周岁，请核对两个日期。",
+            en=f"On the day the work permit was issued ({issued}) its holder was not born or under "
+            f"{rules.minimum_years}: check that day and the date of birth.",
+        )
+        return [Finding(TOO_EARLY, "permit_issued", text)]
+    if start and add_months(issued, 12 * PERMIT_AGE) < start:
+        text = Text(
+            zh=f"工作许可签发日期（{issued}）比合同开始日期（{start}）早 {PERMIT_AGE} 年以上，请按现行工作许可核对。",
+            en=f"The work permit was issued ({issued}) more than {PERMIT_AGE} years before the contract starts "
+            f"({start}): check it against the present permit.",
+        )
+        return [Finding(TOO_EARLY, "permit_issued", text)]
+    return []
 
 
 def _watches(facts: HireFacts, on: date) -> list[Finding]:

@@ -235,6 +235,8 @@ async def test_a_wrong_day_in_an_open_case_is_amended_by_two_and_its_dates_follo
     assert (wrong.status_code, wrong.json()["code"]) == (422, "bad_form"), "the checks of a record hold"
     endless = await propose(clerk, case, await on_record(clerk, case, "hire.permit_expires"), "9999-12-31")
     assert endless.status_code == 422 and "2199-12-31" in endless.json()["detail"]
+    unborn = await propose(clerk, case, await on_record(clerk, case, "hire.permit_issued"), "1900-01-01")
+    assert unborn.status_code == 422 and "尚未出生" in unborn.json()["detail"], "no date of the law counts from it"
     issued = days(-14).isoformat()
     assert (await amended(school, case, "hire.permit_issued", issued))["state"] == "applied"
 

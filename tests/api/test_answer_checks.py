@@ -48,6 +48,10 @@ async def answered(office: Any, task: str, user: str, outcome: str, data: dict[s
         ({"name": "123"}, "/data/name"),
         ({"org_unit": "nowhere"}, "/data/org_unit"),
         ({"id_number": "??"}, "/data/id_number"),
+        ({"phone": "abc😀"}, "/data/phone"),
+        ({"email": "not an email"}, "/data/email"),
+        ({"contract_end": "9999-12-31"}, "/data/contract_end"),
+        ({"permit_issued": "1900-01-01"}, "/data/permit_issued"),
     ],
 )
 async def test_a_record_is_checked_as_an_uploaded_row_is(office: Any, change: dict[str, str], pointer: str) -> None:

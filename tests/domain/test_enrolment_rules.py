@@ -39,6 +39,7 @@ GOOD = HireFacts(
 
 def test_a_good_record_has_no_findings() -> None:
     assert check(GOOD, ON, RULES) == []
+    assert check(replace(GOOD, permit_issued=date(2016, 9, 20)), ON, RULES) == []
     for name in ("Ng", "李", "Ömer Şen", "田中 はると", "Анна", "محمد", "X Æ 12"):
         assert check(replace(GOOD, name=name, name_zh=name), ON, RULES) == []
 
@@ -61,6 +62,9 @@ def test_a_good_record_has_no_findings() -> None:
         ({"residence_expires": date.max}, "BEYOND", "residence_expires"),
         ({"contract_start": date.min}, "BEYOND", "contract_start"),
         ({"birth": date.max}, "BEYOND", "birth"),
+        ({"permit_issued": date(1900, 1, 1)}, "TOO_EARLY", "permit_issued"),
+        ({"permit_issued": date(2003, 3, 13)}, "TOO_EARLY", "permit_issued"),  # a day before eighteen
+        ({"permit_issued": date(2016, 9, 19)}, "TOO_EARLY", "permit_issued"),
         ({"birth": date(1960, 1, 1)}, "R11", "birth"),
         ({"birth": date(2010, 9, 21)}, "UNDER_AGE", "birth"),
         ({"birth": date(2027, 1, 1)}, "FUTURE_DATE", "birth"),
