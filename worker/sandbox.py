@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
+from weakref import WeakSet
 
+from temporalio import workflow
 from temporalio.converter import SerializationContext, StorageDriverStoreContext, WorkflowSerializationContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -45,6 +47,9 @@ class _Finder:
         return spec
 
 
+_taken: WeakSet[type] = WeakSet()
+
+
 class Runner(SandboxedWorkflowRunner):
     """The sandbox, entered for workflow code only.
 
@@ -52,6 +57,12 @@ class Runner(SandboxedWorkflowRunner):
     step: a fifth of the worker's time. Our converter ignores that context (see `runtime/temporal.py`) and nothing is
     stored outside, so both questions are answered here. A converter that uses the context must go back to the parent.
     """
+
+    def prepare_workflow(self, defn: workflow._Definition) -> None:  # pyright: ignore[reportPrivateUsage]
+        """Loads the workflow to see that the sandbox takes it; once a process, though every worker and replay asks."""
+        if defn.cls not in _taken:
+            super().prepare_workflow(defn)
+            _taken.add(defn.cls)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """An instance that answers both questions without its sandbox."""
