@@ -54,7 +54,7 @@ ENROLMENT = """
 verb            ready  suspended  completed  returned  obsolete  cancelling  ended   gone
 complete        ok     susp       closed     closed    closed    ok          closed  gone
 return          ok     susp       closed     closed    closed    target      closed  gone
-withdraw        ok     susp       late       late      late      late        late    gone
+withdraw        ok     susp       late       late      now       late        late    gone
 extend          ok     susp       closed     closed    closed    target      closed  gone
 add_signer      now    susp       closed     closed    closed    now         closed  gone
 remove_signer   now    susp       now        now       now       now         now     gone
