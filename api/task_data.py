@@ -26,6 +26,7 @@ from schemas.tasks import TaskSpec
 from schemas.tax_payment import TAKE_OFF
 from store import (
     alike,
+    amendment_dates,
     amendments,
     case_rules,
     people,
@@ -197,7 +198,8 @@ async def _decided_date(ask: Ask) -> Prefill:
 
 
 async def _amendment(ask: Ask) -> Prefill:
-    """Both values in full, with the reason and the paper: only who works with such values sees this task."""
+    """Both values in full, with the dates that move, the reason and the paper: only who works with such values sees
+    this task."""
     row = await amendments.get(ask.session, ask.process.id)
     case = await ask.session.get_one(Process, row.process_id)
     values = amendments.values_of(row)
@@ -212,6 +214,10 @@ async def _amendment(ask: Ask) -> Prefill:
         "amend_reason": row.reason,
         "proposed_by": _dump(proposer) if proposer else row.proposed_by,
         "files": [{"id": paper.id, "filename": paper.filename}] if paper else [],
+        "dates_moved": [
+            {"deadline_title": _dump(m.title), "due_old": m.old.isoformat(), "due_new": m.new.isoformat()}
+            for m in await amendment_dates.moved(ask.session, row)
+        ],
     }
     return Prefill(context=context)
 

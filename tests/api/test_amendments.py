@@ -194,6 +194,8 @@ async def test_a_wrong_day_in_an_open_case_is_amended_by_two_and_its_dates_follo
     assert task["deadlines"][0]["legal_kind"] == "internal", "it has a date, and with it reminders"
     assert task["context"]["value_old"] == value["value"] and task["context"]["value_new"] == earlier
     assert task["context"]["files"][0]["id"] == paper.json()["id"]
+    foretold = task["context"]["dates_moved"]
+    assert [m["due_old"] for m in foretold] == [before[norm]["due"]], "what moves is said before it is confirmed"
     own = await decide(clerk, task)
     assert (own.status_code, own.json()["code"]) == (403, "four_eyes")
     async with session() as s:  # whoever stands in for the proposer is no second person
@@ -216,7 +218,7 @@ async def test_a_wrong_day_in_an_open_case_is_amended_by_two_and_its_dates_follo
         return now if now[norm]["due"] != before[norm]["due"] else None
 
     after = await until(moved)
-    assert after[norm]["due"] < before[norm]["due"]
+    assert foretold[0]["due_new"] == after[norm]["due"] < before[norm]["due"]
     assert after["DL-REG-FOR@social_bureau"]["met_at"][:10] == earlier
     lines = await said(clerk, case)
     assert sum("已更正：社保局提交日期由" in x and earlier in x and "clerk" in x for x in lines) == 1
@@ -238,7 +240,12 @@ async def test_a_wrong_day_in_an_open_case_is_amended_by_two_and_its_dates_follo
     unborn = await propose(clerk, case, await on_record(clerk, case, "hire.permit_issued"), "1900-01-01")
     assert unborn.status_code == 422 and "尚未出生" in unborn.json()["detail"], "no date of the law counts from it"
     issued = days(-14).isoformat()
-    assert (await amended(school, case, "hire.permit_issued", issued))["state"] == "applied"
+    answer = await propose(clerk, case, await on_record(clerk, case, "hire.permit_issued"), issued)
+    task = await asked(supervisor, answer.json()["id"])
+    foretold = task["context"]["dates_moved"]
+    assert sorted(m["due_old"] for m in foretold) == sorted(law.values())
+    assert (await decide(supervisor, task)).status_code in (200, 202)
+    assert (await ended(clerk, case, answer.json()["id"]))["state"] == "applied"
 
     async def asked_of_the_record() -> Json | None:
         view = (await clerk.get(room)).json()
@@ -247,6 +254,7 @@ async def test_a_wrong_day_in_an_open_case_is_amended_by_two_and_its_dates_follo
     view = await until(asked_of_the_record)
     now = {d["id"]: d["due"] for d in view["deadlines"] if d["id"] in law}
     assert all(now[i] < law[i] for i in law)
+    assert sorted(m["due_new"] for m in foretold) == sorted(now.values())
     async with session() as s:
         hire = await people.hire_of(s, case)
         assert hire.permit_issued.isoformat() == issued
