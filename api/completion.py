@@ -110,7 +110,7 @@ async def complete(viewer: Viewer, task_id: str, body: CompleteBody, key: str | 
     """Completes a task for the viewer. `key` is the Idempotency-Key.
 
     Raises KeyMissing, NotFound, NotAllowed, FourEyes, KeyReused, TaskClosed, TaskSuspended, StaleVersion, TaskHeld,
-    BadOutcome, BadForm, DocumentsMissing.
+    AnswerOnItsWay, BadOutcome, BadForm, DocumentsMissing.
     """
     if key is None or not KEY.fullmatch(key):
         raise KeyMissing
@@ -142,6 +142,7 @@ async def _store(
     if body.version != task.version:
         raise StaleVersion
     await tasks.hold(s, viewer, task)
+    await tasks.require_unanswered(s, task)
     spec = tasks.spec_of(task)
     if body.outcome not in spec.outcomes:
         raise BadOutcome(body.outcome, spec.outcomes, await instead(s, task, body.outcome))

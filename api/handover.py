@@ -12,7 +12,7 @@ from api import people_named, permissions, views
 from api.json_body import JsonObjectRoute
 from api.problems import Delegated, FourEyes, NotAllowed, NotAllowedNow
 from api.sign_in import CurrentViewer
-from api.tasks import find_task, locked_task, require_open
+from api.tasks import find_task, locked_task, require_open, require_unanswered
 from domain.times import day_of
 from runtime import clock
 from schemas.api import TaskItem
@@ -164,6 +164,7 @@ async def _give(
 
     The reason stands in the timeline only: what is typed may be personal, and a message can leave the house by mail.
     """
+    await require_unanswered(s, task)
     before = task.holder
     put(task, person.username)
     acting_for = hat.username if hat is not None and hat.username != viewer.username else None

@@ -183,11 +183,14 @@ def may_copy(viewer: Viewer, *, only_subject: bool) -> bool:
     return viewer.has(*COMMENTS) and not only_subject
 
 
-def task_actions(viewer: Viewer, task: Task, started_by: str, *, only_subject: bool = False) -> list[str]:
-    """What the viewer can do with the task now. `only_subject`: sees the case only because it is about him."""
+def task_actions(
+    viewer: Viewer, task: Task, started_by: str, *, only_subject: bool = False, answered: bool = False
+) -> list[str]:
+    """What the viewer can do with the task now. `only_subject`: sees the case only because it is about him. `answered`:
+    an answer is on its way to the process, and nobody does the task until it is taken or refused."""
     talk = ["comment"] if may_comment(viewer, task, only_subject=only_subject) else []
     talk += ["copy"] if may_copy(viewer, only_subject=only_subject) else []
-    if task.closed_at is not None:
+    if task.closed_at is not None or answered:
         return talk
     found: list[str] = []
     works, ready, mine = may_work(viewer, task), task.state == "ready", holds(viewer, task)

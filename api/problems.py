@@ -128,6 +128,15 @@ class Delegated(Problem):
     )
 
 
+class AnswerOnItsWay(Problem):
+    status, code = 409, "answer_on_its_way"
+    text = Text(
+        zh="该任务的办理结果已提交，正在送达流程；流程接收或退回之前，不能再次提交，也不能转交或释放，请稍后查看。",
+        en="An answer to this task was sent and is on its way to the case. Until the case takes or refuses it, the "
+        "task is neither answered again nor passed on or released: look again later.",
+    )
+
+
 class TooSoon(Problem):
     status, code = 429, "too_soon"
 

@@ -62,6 +62,7 @@ async def return_task(viewer: Viewer, task_id: str, body: ReturnBody, key: str |
                 raise StaleVersion
             if not any(t.step == body.to and body.way in t.ways for t in tasks.spec_of(task).return_to):
                 raise BadTarget
+            await tasks.require_unanswered(s, task)
             audit.record(s, viewer.username, "task.return", task_id, to=body.to, way=body.way)
         process_id = task.process_id
     argument = Returning(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import comments, cut_offs, own_case, past, permissions, signatures, task_data, views
 from api.json_body import JsonObjectRoute
-from api.problems import BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
+from api.problems import AnswerOnItsWay, BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
 from api.sign_in import CurrentViewer
 from runtime import clock
 from runtime.clock import real_now
@@ -176,6 +176,13 @@ def require_open(task: Task) -> None:
         raise TaskSuspended
 
 
+async def require_unanswered(s: AsyncSession, task: Task) -> None:
+    """AnswerOnItsWay while an answer to a locked task is neither taken nor refused: what was promised to the one who
+    gave it is not given to somebody else."""
+    if await submissions.on_its_way(s, [task.id]):
+        raise AnswerOnItsWay
+
+
 async def hold(s: AsyncSession, viewer: Viewer, task: Task) -> None:
     """Puts a locked open task into the viewer's hands, or those of the absent person for whom the viewer does it.
 
@@ -218,6 +225,7 @@ async def release(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
     if task.holder is None and not permissions.may_work(viewer, task) and not viewer.has("supervisor"):
         raise NotAllowed
     if task.holder is not None:
+        await require_unanswered(s, task)
         audit.record(s, viewer.username, "task.release", task.id, holder=task.holder)
         task.holder = task.held_since = task.draft = task.draft_at = None
         await s.flush()

@@ -21,7 +21,7 @@ from schemas.deadlines import Deadline, DeadlineView
 from schemas.forms import outcome as form_outcome
 from schemas.forms import outcomes_of
 from schemas.process import Stage
-from store import amendments, names, policies
+from store import amendments, names, policies, submissions
 from store.tables.desk import Copy, InboxEvent
 from store.tables.office import Document
 from store.tables.processes import Process, Task, Timeline
@@ -46,6 +46,7 @@ class Lookup:
     people: dict[str, str] = field(default_factory=dict[str, str])
     substitutes: dict[str, str] = field(default_factory=dict[str, str])  # absent -> who stands in today
     amended: dict[str, Process] = field(default_factory=dict[str, Process])  # what asks for a confirmation -> its case
+    answered: set[str] = field(default_factory=set[str])  # open tasks with an answer on its way to the process
     unread: set[str] = field(default_factory=set[str])  # tasks copied to the viewer and not opened yet
 
     def moment(self, process: Process) -> datetime:
@@ -58,6 +59,8 @@ async def lookup_tasks(session: AsyncSession, viewer: Viewer, rows: Sequence[tup
     amended = await amendments.amended_cases(session, [p for _, p in rows])
     look = await lookup(session, viewer, [*(t.subject for t, _ in rows), *(p.subject for p in amended.values())])
     look.amended = amended
+    if clock.looked_at() is None:
+        look.answered = await submissions.on_its_way(session, [t.id for t, _ in rows if t.closed_at is None])
     return look
 
 
@@ -134,6 +137,7 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
         "urged_at": task.urged_at if is_open else None,
         "urged_by_name": look.users.get(task.urged_by or "") if is_open else None,
         "unread": task.id in look.unread,
+        "answer_on_its_way": task.id in look.answered,
         "opened_at": task.opened_at,
         "closed_at": task.closed_at,
         "outcome": task.outcome,
@@ -155,7 +159,9 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
         "at_risk": risk,
         "actions": []
         if clock.looked_at()
-        else task_actions(look.viewer, task, process.started_by, only_subject=only_subject),
+        else task_actions(
+            look.viewer, task, process.started_by, only_subject=only_subject, answered=task.id in look.answered
+        ),
     }
     return own_case.task_fields(fields, look.viewer, task) if only_subject else fields
 

@@ -181,6 +181,7 @@ class TaskItem(Answer):
     owner_name: Text | None = None
     urged_at: datetime | None = None
     urged_by_name: Text | None = None
+    answer_on_its_way: bool = False  # sent, and neither taken nor refused by the process yet
     unread: bool = False  # copied to the viewer, who has not opened it
     opened_at: datetime
     closed_at: datetime | None = None

@@ -155,6 +155,16 @@ async def untaken(session: AsyncSession, now: datetime, older_than: timedelta) -
     return [Untaken(*row) for row in rows]
 
 
+async def on_its_way(session: AsyncSession, task_ids: Sequence[str]) -> set[str]:
+    """Which of these tasks have an answer that their process has neither taken nor refused yet."""
+    if not task_ids:
+        return set()
+    found = await session.scalars(
+        select(Submission.task_id).where(Submission.status == "pending", Submission.task_id.in_(task_ids))
+    )
+    return set(found)
+
+
 async def statuses(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
     """How each of these answers stands."""
     rows = await session.execute(select(Submission.id, Submission.status).where(Submission.id.in_(ids)))

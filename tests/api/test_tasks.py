@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -288,6 +289,26 @@ async def test_four_eyes_and_roles(office: Office) -> None:
     assert (await clerk2.post(f"/api/v1/tasks/{task}/complete", json=body, headers=key())).status_code == 200
 
 
+async def nobody_does_it_meanwhile(office: Office, task: str, body: dict[str, Any]) -> None:
+    """While an answer is on its way the task is neither offered nor moved nor answered again."""
+    clerk, clerk2, boss = [await office.sign_in(name) for name in ("clerk", "clerk2", "supervisor")]
+    give = {"to": "clerk2", "reason": "请假"}
+    for who, verb, sent in (
+        (clerk, "transfer", give), (clerk, "delegate", give), (clerk, "release", {}), (clerk, "complete", body),
+        (boss, "reassign", give), (boss, "release", {}), (boss, "take_over", {"reason": "有急事"}),
+    ):  # fmt: skip
+        refused = (await who.post(f"/api/v1/tasks/{task}/{verb}", json=sent, headers=key())).json()
+        assert refused["code"] == "answer_on_its_way", (verb, refused)
+    moved = {"action": "transfer", "items": [{"id": task, "key": "m"}], **give}
+    batch = (await clerk.post("/api/v1/tasks/batch", json=moved)).json()
+    assert batch["items"][0]["problem"]["code"] == "answer_on_its_way"
+    assert (await clerk2.post(f"/api/v1/tasks/{task}/claim")).json()["code"] == "task_held"
+    for who in (clerk, clerk2, boss):
+        (line,) = (await who.get("/api/v1/tasks", params={"view": "all"})).json()["items"]
+        for seen in (line, (await who.get(f"/api/v1/tasks/{task}")).json()):
+            assert seen["answer_on_its_way"] and set(seen["actions"]) <= {"comment", "copy"}
+
+
 async def test_no_answer_is_202_and_the_chore_settles_it(office: Office) -> None:
     case = await office.case()
     task = await office.task(case)
@@ -300,11 +321,13 @@ async def test_no_answer_is_202_and_the_chore_settles_it(office: Office) -> None
     place = answer.headers["location"]
     assert (await clerk.get(place)).json()["status"] == "pending"
     assert await resend_pending_submissions() == 0  # too young to be asked again
+    await nobody_does_it_meanwhile(office, task, body)
     office.temporal.silent = False
     async with session() as s:
         await s.execute(update(Submission).values(created_at=clock.real_now() - clock.timedelta(minutes=1)))
     assert await resend_pending_submissions() == 1
     assert (await clerk.get(place)).json()["status"] == "done"
+    assert not (await clerk.get(f"/api/v1/tasks/{task}")).json()["answer_on_its_way"]
     ids = {i for _, i in office.temporal.calls}
     assert ids == {f"{task}/{headers['Idempotency-Key']}"}
     # The 202 was a promise: the outcome takes its place, and stays whatever becomes of the process.

@@ -87,6 +87,8 @@ async def standing(visit: Guest, task_id: str, version: int) -> Response:
         changed, name = "closed", item.completed_by
     elif item.state == "suspended":
         changed, name = "suspended", None
+    elif item.answer_on_its_way:
+        changed, name = "" if item.holder == visit.viewer.username else "sent", item.holder
     elif item.holder is not None and not FILLS & set(item.actions):
         changed, name = "taken", item.holder
     else:
