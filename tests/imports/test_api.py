@@ -249,6 +249,18 @@ async def test_a_row_whose_name_is_a_number_is_refused_at_the_name(app: FastAPI)
     assert [(f["column"], f["code"]) for f in row["faults"]] == [(heading, "bad_value")]
 
 
+async def test_a_row_with_a_day_too_far_away_stops_no_other(app: FastAPI) -> None:
+    http = await signed_in(app, "clerk")
+    [header, *people] = files.sample_rows()[:4]
+    heading = next(h for h in header if "合同" in str(h) and ("开始" in str(h) or "起" in str(h)))
+    far = ["9999-12-31" if h == heading else v for h, v in zip(header, people[0], strict=True)]
+    seen = (await upload(http, files.xlsx([header, far, *people[1:]]), "preview")).json()
+    first, *others = seen["rows"]
+    assert [(f["column"], f["code"]) for f in first["faults"]] == [(heading, "beyond")]
+    assert "2199-12-31" in first["faults"][0]["message"] and not any(r["faults"] for r in others)
+    assert seen["counts"]["started"] == len(others)
+
+
 async def test_a_person_with_a_second_passport_is_decided_about_over_http(app: FastAPI) -> None:
     http, college = await signed_in(app, "clerk"), await signed_in(app, "college")
     first = (await http.post("/processes", json={"kind": "enrolment", "input": HIRE})).json()
