@@ -244,8 +244,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         )
 
 
-# What takes minutes in one piece is begun first, so that nothing long is left over when the other workers are done.
-LONG = ("tests/e2e/", "tests/workflows/test_fuzz.py", "tests/platform/", "tests/api/test_any_day.py", "tests/web/")
+# What takes minutes in one piece is begun first, then files of a minute, last those of seconds: so that nothing long is
+# left over when the other workers are done.
+LONG = (
+    "tests/e2e/", "tests/workflows/test_fuzz.py", "tests/platform/", "tests/api/test_any_day.py", "tests/web/",
+    "tests/workflows/", "tests/api/",
+)  # fmt: skip
 
 
 @pytest.hookimpl(trylast=True)
