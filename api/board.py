@@ -6,7 +6,7 @@ is the list's total.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -22,12 +22,13 @@ from schemas.base import Text
 from schemas.board import BoardRow, BoardView, Figure, StageRow, WorkRow, WorkView
 from schemas.incidents import IncidentQuery
 from store import board as figures
-from store import escalations, incident_desk, policies, users
+from store import dates, escalations, incident_desk, policies, users
 from store.database import reading
 from store.inbox import sees_all
 from store.users import Viewer
 
 router = APIRouter(tags=["board"])
+LOOK_BACK = timedelta(days=3650)  # lint: allow law-number - how far a list of deadlines looks, no rule
 NOBODY = Text(zh="（无人认领）", en="(held by nobody)")
 WHOLE_SCHOOL = Text(zh="（全校）", en="(whole school)")
 
@@ -77,6 +78,7 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
     of_cases = await figures.of_cases(s, viewer, now)
     by_holder = await figures.tasks_by_holder(s, viewer, now)
     by_agency = await figures.waiting_by_agency(s, viewer, now)
+    past = {agency: await _past_due(s, viewer, agency) for agency in by_agency}
     return BoardView(
         now=now,
         totals=process_figures(figures.in_all(of_cases))
@@ -103,7 +105,7 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
             )
             for holder, n in by_holder.items()
         ],
-        by_agency=[_agency_row(agency, n) for agency, n in by_agency.items()],
+        by_agency=[_agency_row(agency, n, past[agency]) for agency, n in by_agency.items()],
         by_stage=await _stages(s, viewer, now),
         work=await _work(s, look, by_holder) if sees_all(viewer) else None,
     )
@@ -158,14 +160,24 @@ def _task_figures(values: dict[str, int], holder: str) -> dict[str, Figure]:
     }
 
 
-def _agency_row(agency: str, values: dict[str, int]) -> BoardRow:
+async def _past_due(s: AsyncSession, viewer: Viewer, agency: str) -> Figure:
+    """Unmet deadlines at an authority whose day has passed, whoever has to act: ours to meet as well as its own."""
+    last = clock.today() - timedelta(days=1)
+    period = dates.Period(last - LOOK_BACK, last, authority=agency)
+    n = sum((await dates.counts(s, viewer, period)).values())
+    place = {"from": period.first.isoformat(), "to": last.isoformat(), "authority": agency}
+    return figure_of("/deadlines", n, place)
+
+
+def _agency_row(agency: str, values: dict[str, int], past_due: Figure) -> BoardRow:
     return BoardRow(
         key=agency,
         title=policies.snapshot().agency(agency).title,
         figures={
             name: figure_of("/processes", n, {"waiting_for": agency} | ({name: "true"} if name != "waiting" else {}))
             for name, n in values.items()
-        },
+        }
+        | {"past_due": past_due},
     )
 
 

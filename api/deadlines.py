@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, views
-from api.board import figure_of
+from api.board import LOOK_BACK, figure_of
 from api.problems import BadCursor, InvalidPeriod
 from api.sign_in import CurrentViewer
 from domain.times import add_to_month, first_day, last_day, month_of
@@ -29,7 +29,6 @@ from store.users import Viewer
 
 router = APIRouter(tags=["board"])
 MOST = 200  # of one page
-LOOK_BACK = timedelta(days=3650)  # lint: allow law-number - how far a page looks, no rule
 LOOK_AHEAD = timedelta(days=60)  # lint: allow law-number - how far a page looks, no rule
 _DAY = timedelta(days=1)
 _MONTH = re.compile(r"(19|20|21)\d\d-(0[1-9]|1[0-2])")

@@ -14,7 +14,7 @@ from web.frame import Guest, page
 from web.routes import router as make_router
 
 router = make_router()
-COLUMNS = ("open", "held", "overdue", "due_today", "due_week", "at_risk", "forecast_late", "waiting")
+COLUMNS = ("open", "held", "overdue", "due_today", "due_week", "at_risk", "forecast_late", "waiting", "past_due")
 SIDES = (("by_process", "by_stage", "by_agency"), ("work", "by_person", "by_org_unit"))
 
 
