@@ -4,6 +4,8 @@ A substitute must be of the same work: one of the absent person's roles, unless 
 a substitute may then do is in `api/permissions.py`.
 """
 
+from datetime import timedelta
+
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +31,7 @@ FOR_OTHERS = Text(
     en="One sets and ends only one's own substitute; for somebody else an administrator does it.",
 )
 SEES = ("admin", "supervisor", "head", "auditor")
+FARTHEST = timedelta(days=730)  # lint: allow law-number - longer is a slip of the pen or a hand-over, no rule
 
 
 class Overlaps(Problem):
@@ -84,6 +87,13 @@ async def arrange(s: AsyncSession, viewer: Viewer, body: SubstitutionBody) -> Su
         raise _fault("/last_day", "order", "结束日期早于开始日期。", "The last day is before the first.")
     if body.last_day < clock.today():
         raise _fault("/last_day", "past", "结束日期已过。", "The last day has passed.")
+    if body.last_day > (farthest := clock.today() + FARTHEST):
+        raise _fault(
+            "/last_day",
+            "too_far",
+            f"结束日期不能晚于 {farthest}（自今天起两年），请核对；更长的，到期前续设。",
+            f"The last day cannot be after {farthest}, two years from today: check it, or arrange it anew by then.",
+        )
     try:
         row = await substitutes.add(
             s,

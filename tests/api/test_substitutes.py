@@ -43,6 +43,8 @@ async def test_a_substitute_does_the_tasks_of_the_absent_person_and_both_names_s
     free = await office.task(case, "enrolment.verification", key="a/2", roles=["supervisor"], outcomes=["approve"])
     await do(office, "supervisor", held, "claim")
     assert (await away(office, "supervisor", "payroll")).status_code == 422  # other work: not by oneself
+    for_ever = await away(office, "supervisor", "deputy", last=800)
+    assert [(e["pointer"], e["code"]) for e in for_ever.json()["errors"]] == [("/last_day", "too_far")]
     assert await seen(office, "payroll", "group") == []
     assert (await away(office, "supervisor", "payroll", setter="admin")).status_code == 201
     assert any("代理" in m for m in await messages_to("payroll")) and any(
