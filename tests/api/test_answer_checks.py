@@ -1,6 +1,8 @@
 """An answer that is well formed and still wrong: 422 with the field named, nothing stored, nothing sent."""
 
 import asyncio
+import itertools
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +15,7 @@ from runtime import clock
 from schemas.amendment import FIELDS
 from schemas.base import Text
 from schemas.calls import FreezeArg, PaymentScope, RegistrationArg
-from schemas.enrolment import LineRequest
+from schemas.enrolment import ForeignHire, LineRequest
 from store import alike, ledger, people, recorded, registrations
 from store.database import session
 from store.recorded import Recorded
@@ -60,6 +62,18 @@ async def test_a_record_is_checked_as_an_uploaded_row_is(office: Any, change: di
     college = await office.sign_in("college")
     known = (await college.get(f"/api/v1/tasks/{task}")).json()["data"]
     assert pointer in await answered(office, task, "college", "submit", known | change)
+
+
+async def test_days_far_away_in_a_record_are_faults_of_the_answer(office: Office) -> None:
+    case = await office.case()
+    task = await office.task(case, "enrolment.materials", key="materials/1", roles=["college"], outcomes=["submit"])
+    college = await office.sign_in("college")
+    known = (await college.get(f"/api/v1/tasks/{task}")).json()["data"]
+    dated = [name for name in ForeignHire.model_fields if re.fullmatch(r"\d{4}-\d\d-\d\d", str(known.get(name)))]
+    assert len(dated) == 7
+    for name, day in itertools.product(dated, ("9999-12-31", "1900-01-01")):
+        pointers = await answered(office, task, "college", "submit", known | {name: day})
+        assert {f"/data/{name}", "/data/birth"} & set(pointers), (name, day)
 
 
 async def test_a_hand_in_lies_not_before_the_permit_and_an_answer_not_before_the_hand_in(office: Office) -> None:

@@ -4,6 +4,7 @@ import io
 import itertools
 import time
 from collections.abc import AsyncIterator
+from datetime import date, datetime
 from typing import Any
 
 import httpx2
@@ -303,3 +304,25 @@ async def test_decisions_about_rows_over_http(app: FastAPI) -> None:
     form = {"mode": "good_rows", "another_person": "3"}
     last = await http.post("/imports/enrolment", files={"file": ("a.xlsx", sheet)}, data=form)
     assert [r["outcome"] for r in last.json()["rows"]] == ["duplicate", "started"] and not last.json()["can_start"]
+
+
+FAR = ("9999-12-31", "1900-01-01")
+
+
+async def test_days_far_away_are_said_in_sentences_and_stop_no_other_row(app: FastAPI) -> None:
+    http = await signed_in(app, "clerk")
+    for name, day in itertools.product((n for n, v in HIRE.items() if str(v)[4:5] == "-"), FAR):
+        answer = await http.post("/processes", json={"kind": "enrolment", "input": HIRE | {name: day}})
+        assert answer.status_code == 422, (name, day, answer.text)
+        assert all(e["message"] and e["pointer"].startswith("/input/") for e in answer.json()["errors"])
+    head, good = files.sample_rows()[:2]
+    rows, places = [head, good], [i for i, cell in enumerate(good) if isinstance(cell, date)]
+    assert len(places) == 7
+    for place, day in itertools.product(places, FAR):
+        rows += [[*good[:place], cell, *good[place + 1 :]] for cell in (day, datetime.fromisoformat(day))]
+    for content, name in ((files.xlsx(rows), "a.xlsx"), (files.csv_text(rows).encode(), "a.csv")):
+        answer = await upload(http, content, mode="preview", name=name)
+        assert answer.status_code == 200, answer.text
+        first, *others = answer.json()["rows"]
+        assert first["outcome"] == "started" and len(others) == 28
+        assert all(r["outcome"] == "refused" and all(f["message"] for f in r["faults"]) for r in others)
