@@ -5,7 +5,7 @@ Every figure carries the path of the list it counts; both use the same condition
 is the list's total.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -78,7 +78,7 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
     of_cases = await figures.of_cases(s, viewer, now)
     by_holder = await figures.tasks_by_holder(s, viewer, now)
     by_agency = await figures.waiting_by_agency(s, viewer, now)
-    past = {agency: await _past_due(s, viewer, agency) for agency in by_agency}
+    past = await _past_due(s, viewer)
     return BoardView(
         now=now,
         totals=process_figures(figures.in_all(of_cases))
@@ -105,7 +105,7 @@ async def board(s: AsyncSession, viewer: Viewer) -> BoardView:
             )
             for holder, n in by_holder.items()
         ],
-        by_agency=[_agency_row(agency, n, past[agency]) for agency, n in by_agency.items()],
+        by_agency=[_agency_row(agency, n, past(agency)) for agency, n in by_agency.items()],
         by_stage=await _stages(s, viewer, now),
         work=await _work(s, look, by_holder) if sees_all(viewer) else None,
     )
@@ -160,13 +160,12 @@ def _task_figures(values: dict[str, int], holder: str) -> dict[str, Figure]:
     }
 
 
-async def _past_due(s: AsyncSession, viewer: Viewer, agency: str) -> Figure:
+async def _past_due(s: AsyncSession, viewer: Viewer) -> Callable[[str], Figure]:
     """Unmet deadlines at an authority whose day has passed, whoever has to act: ours to meet as well as its own."""
     last = clock.today() - timedelta(days=1)
-    period = dates.Period(last - LOOK_BACK, last, authority=agency)
-    n = sum((await dates.counts(s, viewer, period)).values())
-    place = {"from": period.first.isoformat(), "to": last.isoformat(), "authority": agency}
-    return figure_of("/deadlines", n, place)
+    found = await dates.by_authority(s, viewer, dates.Period(last - LOOK_BACK, last))
+    place = {"from": (last - LOOK_BACK).isoformat(), "to": last.isoformat()}
+    return lambda agency: figure_of("/deadlines", found.get(agency, 0), {**place, "authority": agency})
 
 
 def _agency_row(agency: str, values: dict[str, int], past_due: Figure) -> BoardRow:

@@ -127,6 +127,13 @@ def of_groups(
     return figures(now, names), where
 
 
+async def dates_by_authority(session: AsyncSession, first: date, last: date) -> dict[str, int]:
+    """How many unmet deadlines of open cases there are per authority, from the first to the last day."""
+    days = and_(Tally.at >= at(first, "00:00"), Tally.at <= at(last, "00:00"))
+    statement = select(Tally.key, func.sum(Tally.n)).where(Tally.about == "date", Tally.what == "date", days)
+    return {authority: int(n) for authority, n in await session.execute(statement.group_by(Tally.key))}
+
+
 async def fold() -> int:
     """Merges tallies that say the same, and all that has long been urgent. A chore; how many rows are left of them."""
     long_ago = clock.now() - LONG_AGO
