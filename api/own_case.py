@@ -25,7 +25,7 @@ _PLAIN = {"started", "stage_entered", "task_opened", "task_completed", "task_obs
           "no_longer_due", "breached", "submitted", "accepted", "approved", "refused", "undone", "paid",
           "closed"}  # fmt: skip
 _WITHOUT_REMARK = {  # lines that end in what a colleague wrote
-    "suspended": Text(zh="流程挂起（法定与缴费期限继续计算）", en="Suspended (statutory and payment dates run on)"),
+    "suspended": Text(zh="流程中止（法定与缴费期限继续计算）", en="Suspended (statutory and payment dates run on)"),
     "resumed": Text(zh="流程恢复", en="Resumed"),
     "cancelled": Text(zh="流程已撤销", en="Process cancelled"),
     "returned": Text(zh="退回上一步", en="Returned to an earlier step"),

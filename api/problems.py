@@ -148,7 +148,7 @@ class TaskClosed(Problem):
 
 class TaskSuspended(Problem):
     status, code = 409, "task_suspended"
-    text = Text(zh="流程已挂起，恢复后才能办理。", en="The case is suspended: resume it first.")
+    text = Text(zh="流程已中止，恢复后才能办理。", en="The case is suspended: resume it first.")
 
 
 class StaleVersion(Problem):

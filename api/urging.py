@@ -1,8 +1,8 @@
 """催办: somebody who waits for a task asks its holder to hurry.
 
-Invariants: at most once in the pause of `policies/process_settings.yaml` per task, whoever asks (the row is locked, so
-two at once are one); it stands in the timeline and shows on the task; it changes neither holder nor deadline, and goes
-with the task to whoever has it when it leaves the house.
+Invariants: at most once in the pause of `policies/process_settings.yaml` per task and holder, whoever asks (the row is
+locked, so two at once are one); it stands in the timeline and shows on the task; it changes neither holder nor
+deadline, and goes with the task to whoever has it when it leaves the house.
 """
 
 from datetime import timedelta
@@ -39,7 +39,8 @@ async def urge(s: AsyncSession, viewer: Viewer, task_id: str, body: UrgeBody) ->
         mine = permissions.holds(viewer, task) or permissions.may_work(viewer, task)
         raise NotAllowed(OWN if mine else None)
     now, pause = clock.now(), policies.urge_pause()
-    if task.urged_at is not None and now - task.urged_at < pause:
+    passed_on = task.urged_at is not None and task.held_since is not None and task.held_since > task.urged_at
+    if task.urged_at is not None and now - task.urged_at < pause and not passed_on:
         raise await _too_soon(s, task.urged_by or "", task.urged_at + pause)
     task.urged_at, task.urged_by = now, viewer.username
     reached = await reminders.in_charge(s, reminders.whose(task))

@@ -45,18 +45,25 @@ def user_add(
         password = str(typer.prompt("密码 Password", hide_input=True, confirmation_prompt=True))
     if len(password) < MIN_PASSWORD:
         fail(f"密码至少 {MIN_PASSWORD} 个字符。", f"The password needs at least {MIN_PASSWORD} characters.")
-    asyncio.run(_add(username, password, role, name or username, name_en, org_unit or [], email))
+    active = asyncio.run(_add(username, password, role, name or username, name_en, org_unit or [], email))
     console.print(f"已保存用户 saved: {username} ({', '.join(role)})", highlight=False)
+    if not active:
+        console.print(
+            f"该账号仍处于停用状态，启用请运行 baoqi user reopen {username}。 "
+            f"The login stays closed: baoqi user reopen {username}.",
+            highlight=False,
+        )
 
 
 async def _add(
     username: str, password: str, roles: list[str], name: str, name_en: str, org_units: list[str], email: str | None
-) -> None:
+) -> bool:
+    """Whether the login is open."""
     from store import audit, database, users
 
     try:
         async with database.session() as session:
-            await users.create_user(
+            user = await users.create_user(
                 session,
                 username,
                 password,
@@ -67,6 +74,7 @@ async def _add(
                 email=email,
             )
             audit.record(session, "console", "user.add", username, roles=roles)
+            return user.active
     except users.BadUser as error:
         fail(str(error), "The user was not added.")
     finally:

@@ -221,7 +221,7 @@ def resumed(deadline: Deadline, suspended_on: date, resumed_on: date, policy: Po
     if due == deadline.due:
         return deadline
     why = Text(
-        zh=f"挂起期间（{suspended_on} 至 {resumed_on}）不计入校内时限，剩余 {left} 个工作日顺延",
+        zh=f"中止期间（{suspended_on} 至 {resumed_on}）不计入校内时限，剩余 {left} 个工作日顺延",
         en=f"Suspended from {suspended_on} to {resumed_on}: the {left} working days left are kept",
     )
     again = moved(deadline, due, policy, remaining_steps=[deadline.met_by], why=why)

@@ -2,14 +2,15 @@
 
 Invariants: a row is written only by a newer revision; the columns of the inbox (holder, draft) are never touched, but
 when a step is asked again with the draft that was kept (`store/recalled.py`, which also tells the holder of a task that
-was taken back). What a ladder has to say is claimed and told in `store/reminders.py`.
+was taken back), and when its holder is excluded meanwhile: who signed in another place holds no second signature. What
+a ladder has to say is claimed and told in `store/reminders.py`.
 """
 
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, String, Table, bindparam, func, select, text
+from sqlalchemy import ColumnElement, String, Table, and_, any_, bindparam, case, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -38,6 +39,7 @@ _WORKFLOW_COLUMNS = (
     "version", "revision", "opened_at", "closed_at", "sort_day", "legal_rank", "sort_at", "next_due_at", "latest_start",
 )  # fmt: skip
 _RESULT_COLUMNS = ("outcome", "result", "completed_by", "on_behalf", "submission_id")
+_INBOX_COLUMNS = ("holder", "held_since", "owner", "draft", "draft_at")
 _FIXED_COLUMNS = ("id", "process_id", "process_kind", "case_no", "key", "kind", "subject", "search")
 
 
@@ -45,10 +47,14 @@ def _upsert(*changing: str, **computed: ColumnElement[Any]) -> Insert:
     """Inserts a task's row with `on_behalf` and the columns named, or changes these where the row is older."""
     columns = dict.fromkeys((*_FIXED_COLUMNS, "on_behalf", *changing))
     statement = insert(_TASKS).values({c: bindparam(c) for c in columns} | computed)
+    written = statement.excluded
+    still_open = written["state"].in_([state.value for state in OPEN_STATES])
+    may_not = and_(still_open, _TASKS.c.holder == any_(written["excluded"]))
     return statement.on_conflict_do_update(
         index_elements=["id"],
-        set_={c: statement.excluded[c] for c in (*changing, *computed)},
-        where=_TASKS.c.revision < statement.excluded.revision,
+        set_={c: written[c] for c in (*changing, *computed)}
+        | {c: case((may_not, None), else_=_TASKS.c[c]) for c in _INBOX_COLUMNS},
+        where=_TASKS.c.revision < written.revision,
     )
 
 

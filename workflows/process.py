@@ -159,7 +159,7 @@ class Process(PolicyUpdates):
         self.note(
             "suspended",
             Text(
-                zh=f"挂起：{command.reason}（法定与缴费期限继续计算）",
+                zh=f"中止：{command.reason}（法定与缴费期限继续计算）",
                 en=f"Suspended: {command.reason} (statutory and payment dates run on)",
             ),
             actor=command.actor,

@@ -200,6 +200,16 @@ async def test_the_supervisor_reassigns_and_takes_over_and_four_eyes_stay(office
     assert (refused.status_code, refused.json()["code"]) == (403, "four_eyes")
 
 
+async def test_who_may_not_do_it_any_more_holds_it_no_more(office: Office) -> None:
+    case = await office.case()
+    task = await office.task(case, "tax_payment.approval", roles=["supervisor"])
+    assert (await do(office, "supervisor", task, "claim")).status_code == 200
+    assert await office.task(case, "tax_payment.approval", roles=["supervisor"], excluded=["head"], revision=2) == task
+    assert (await row(task)).holder == "supervisor"
+    await office.task(case, "tax_payment.approval", roles=["supervisor"], excluded=["supervisor"], revision=3)
+    assert ((await row(task)).holder, (await row(task)).held_since) == (None, None)
+
+
 async def test_urging_is_limited_recorded_and_told(office: Office) -> None:
     case = await office.case()  # started by clerk
     task = await office.task(case)
@@ -219,6 +229,10 @@ async def test_urging_is_limited_recorded_and_told(office: Office) -> None:
     assert [t["kind"] for t in (await supervisor.get(f"/api/v1/processes/{case}")).json()["timeline"]].count(
         "urge"
     ) == 1
+    assert (await do(office, "clerk2", task, "transfer", to="clerk", **WHY)).status_code == 200
+    assert (await do(office, "supervisor", task, "urge")).status_code == 200  # it has a new holder
+    assert len([m for m in await messages_to("clerk") if "催办" in m]) == 1
+    assert (await do(office, "clerk", task, "transfer", to="clerk2", **WHY)).status_code == 200
     clock.set_offset(timedelta(hours=4, seconds=1))
     assert (await do(office, "supervisor", task, "urge")).status_code == 200
     assert (await do(office, "auditor", task, "urge")).status_code == 403

@@ -181,7 +181,7 @@ def test_suspension_keeps_internal_days_and_never_a_legal_date() -> None:
     again = resumed(target, date(2026, 11, 4), date(2026, 11, 16), POLICY)
     assert again.due == date(2026, 11, 19)  # three working days were left
     assert again.generation == 2
-    assert "挂起" in "".join(s.text.zh for s in again.derivation)
+    assert "中止" in "".join(s.text.zh for s in again.derivation)
     legal = registration(date(2026, 11, 2))
     assert resumed(legal, date(2026, 11, 4), date(2026, 11, 16), POLICY) == legal
 
