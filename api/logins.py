@@ -6,7 +6,6 @@ in so many words. The last administrator stays. Every change is in the audit tra
 """
 
 from fastapi import APIRouter
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import leaving, permissions
@@ -28,7 +27,7 @@ MOST_NAMED = 5
 
 async def set_active(s: AsyncSession, by: str, username: str, body: LoginBody) -> LoginView:
     """Closes or opens the login; one that is so already stays so. NotFound, HasWork, LastAdministrator."""
-    user = await s.scalar(select(User).where(User.username == username).with_for_update())
+    user, administrators = await users.locked(s, username)
     if user is None:
         raise NotFound
     if user.active != body.active:
@@ -36,7 +35,7 @@ async def set_active(s: AsyncSession, by: str, username: str, body: LoginBody) -
         if not body.active and not body.anyway and _any(left):
             raise HasWork(await _what(s, user, left))
         try:
-            await users.set_active(s, user, body.active, real_now())
+            await users.set_active(s, user, administrators, body.active, real_now())
         except users.LastAdministrator as error:
             raise LastAdministrator from error
         action = "user.reopen" if body.active else "user.close"

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pwdlib import PasswordHash
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, false, func, select, true, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, false, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from runtime import clock
@@ -214,12 +214,20 @@ async def close_session(session: AsyncSession, token: str) -> None:
     await session.execute(delete(Session).where(Session.token_hash == token_hash(token)))
 
 
-async def set_active(session: AsyncSession, user: User, active: bool, now: datetime) -> None:
-    """Closes a login or opens it again. A closed one has no session and no token from that moment on, and gets none of
-    them back. LastAdministrator."""
+async def locked(session: AsyncSession, username: str) -> tuple[User | None, set[str]]:
+    """A login to be closed or opened, and the administrators that there are: all locked, in the order of their names,
+    so that of two who close each other one is first, and neither waits for the other for ever."""
+    wanted = select(User).where(or_(User.username == username, and_(User.active, meant_by(["admin"]))))
+    wanted = wanted.order_by(User.username).with_for_update(of=User).execution_options(populate_existing=True)
+    rows = list(await session.scalars(wanted))
+    user = next((row for row in rows if row.username == username), None)
+    return user, {row.username for row in rows if row.active and any(r.role == "admin" for r in row.roles)}
+
+
+async def set_active(session: AsyncSession, user: User, administrators: set[str], active: bool, now: datetime) -> None:
+    """Closes a login or opens it again; both as `locked` gave them. A closed one has no session and no token from that
+    moment on, and gets none of them back. LastAdministrator."""
     if not active:
-        others = select(User.username).where(User.active, meant_by(["admin"])).order_by(User.username)
-        administrators = set(await session.scalars(others.with_for_update(of=User)))  # two at once close one
         if administrators == {user.username}:
             raise LastAdministrator
         await session.execute(delete(Session).where(Session.username == user.username))

@@ -39,4 +39,15 @@
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") { save(true); } });
   document.addEventListener("submit", (event) => { if (event.target === answer()) { sent = true; clearTimeout(timer); } });
   document.addEventListener("htmx:afterSettle", () => { sent = false; });
+  /* What one's own click has changed is no news: until it is answered, the page does not say that the task has ended. */
+  let asked = false;
+  document.addEventListener("submit", (event) => { if (event.target === answer()) { asked = true; } });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, xhr } = event.detail;
+    if (elt.id === "answer" && !xhr.getResponseHeader("HX-Redirect") && !xhr.getResponseHeader("HX-Location")) { asked = false; }
+  });
+  window.addEventListener("pageshow", () => { asked = false; });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (asked && event.detail.target.id === "standing") { event.detail.shouldSwap = false; }
+  });
 })();
