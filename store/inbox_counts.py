@@ -101,11 +101,14 @@ async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: d
     said = await words.read(session, query.q)
     views: dict[str, Tallied | None] = {view: tallied(viewer, TaskQuery(view=view), now) for view in SUMMED}
     views["asked"] = tallied(viewer, query, now)
+    whole = query.view in SUMMED and not query.kind and views["asked"] is not None
+    if whole:  # urgency is a part of each sum: what was asked is one of the views, and is summed once
+        del views["asked"]
     sums = await _summed(session, {k: v for k, v in views.items() if v is not None}, now)
     single = [_count(viewer, view).label(view) for view in COUNTED]
     single.append(_count(viewer, "cc", inbox.copied(viewer, unread=True)).label("cc_unread"))
     row = (await session.execute(select(*single))).one()
-    here = sums.get("asked")
+    here = sums.get(query.view if whole else "asked")
     if here is None:
         calm = query.model_copy(update=dict.fromkeys(URGENCIES))
         here = await _looked_at(session, _where(viewer, calm, now, said, *_figures(now)))
