@@ -62,18 +62,27 @@ def _looked(viewer: Viewer, now: datetime) -> tuple[Sequence[ColumnElement[int]]
 
 async def of_cases(session: AsyncSession, viewer: Viewer, now: datetime) -> dict[Place, Figures]:
     """The figures of the open cases per kind and org unit (None: the whole school)."""
+    found = await _figures_per(session, viewer, now, "process", Tally.org_unit, Process.org_unit)
+    return {(kind, unit or None): values for (kind, unit), values in found.items()}
+
+
+async def _figures_per(
+    session: AsyncSession, viewer: Viewer, now: datetime, about: str, tallied: Any, looked: Any
+) -> dict[tuple[str, str], Figures]:
+    """The figures of the open cases per kind and another column, which stands in the tallies about this, and in the
+    cases."""
     visible = _tallied(viewer)
     if visible is not None:
         kind: Any = Tally.kind
-        unit: Any = Tally.org_unit
-        counted, where = tallies.figures(now), (tallies.relevant(("process",), now), visible)
+        other = tallied
+        counted, where = tallies.figures(now), (tallies.relevant((about,), now), visible)
         present = counted[0] > 0
     else:
-        kind, unit = Process.kind, Process.org_unit
+        kind, other = Process.kind, looked
         (counted, where), present = _looked(viewer, now), true()
-    statement = select(kind, unit, *counted).where(*where).group_by(kind, unit).having(present)
-    rows = await session.execute(statement.order_by(kind, unit))
-    return {(row[0], row[1] or None): _named(FIGURES, row[2:]) for row in rows}
+    statement = select(kind, other, *counted).where(*where).group_by(kind, other).having(present)
+    rows = await session.execute(statement.order_by(kind, other))
+    return {(row[0], row[1]): _named(FIGURES, row[2:]) for row in rows}
 
 
 def by_kind(found: Mapping[Place, Figures]) -> dict[str, Figures]:
@@ -140,17 +149,8 @@ async def tasks_by_holder(session: AsyncSession, viewer: Viewer, now: datetime) 
 
 async def by_stage(session: AsyncSession, viewer: Viewer, now: datetime) -> dict[tuple[str, str], Figures]:
     """The figures of the open cases that are in a stage now, per kind and stage."""
-    visible = _tallied(viewer)
-    if visible is not None:
-        kind: Any = Tally.kind
-        stage: Any = Tally.key
-        counted, where = tallies.figures(now), (tallies.relevant(("stage",), now), visible)
-        present = counted[0] > 0
-    else:
-        kind, stage = Process.kind, func.unnest(Process.active_stages).column_valued("stage")
-        (counted, where), present = _looked(viewer, now), true()
-    statement = select(kind, stage, *counted).where(*where).group_by(kind, stage).having(present)
-    return {(row[0], row[1]): _named(FIGURES, row[2:]) for row in await session.execute(statement)}
+    stage = func.unnest(Process.active_stages).column_valued("stage")
+    return await _figures_per(session, viewer, now, "stage", Tally.key, stage)
 
 
 async def stages_of(session: AsyncSession, kinds: Collection[str]) -> dict[tuple[str, str], Stage]:
