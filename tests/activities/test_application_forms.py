@@ -1,8 +1,6 @@
 """The application of an attempt: one document a try, filled from the record as it then stood, on real PostgreSQL."""
 
 import uuid
-from datetime import date
-from decimal import Decimal
 from io import BytesIO
 
 import openpyxl
@@ -15,18 +13,12 @@ from activities.application_forms import fill_application
 from runtime import clock
 from runtime.settings import Settings
 from schemas.calls import RegistrationArg
-from schemas.enrolment import ForeignHire, Sex
+from schemas.enrolment import ForeignHire
 from store import case_rules, documents, people, policies
 from store.applications import insurances_at, interface_body
 from store.database import session
 from store.tables.people import Hire
-
-HIRE = ForeignHire(
-    name="Anna Muster", sex=Sex.FEMALE, country="DEU", birth=date(1985, 3, 14), id_number="C01X00T47",
-    id_expires=date(2031, 1, 31), work_permit_no="5100202699999999", permit_issued=date(2026, 10, 16),
-    permit_expires=date(2027, 10, 16), residence_expires=date(2027, 10, 30), org_unit="business",
-    contract_start=date(2026, 10, 20), contract_end=date(2028, 10, 19), monthly_wage=Decimal("18000.00"),
-)  # fmt: skip
+from tests.activities.gateway import HIRE
 
 
 async def case(process_id: str, hire: ForeignHire = HIRE) -> str:
