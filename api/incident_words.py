@@ -4,6 +4,7 @@ from schemas.base import Text
 from schemas.forms import kind_titles
 from schemas.incident_faults import why_of
 from schemas.incident_steps import Way, step_of
+from schemas.incidents import ORDER, START
 from store.projection import AGENCIES
 from store.tables.incidents import Incident
 
@@ -29,14 +30,45 @@ NOT_TAKEN = Text(
     en="It was sent and is kept, but the case has not taken it: most likely the program of the process fails on it, or "
     "the engine (Temporal) or its workers do not run.",
 )
-TO_BE_TAKEN = Text(
-    zh="内容没有丢失，系统会不断重新送达，请勿重复填报。请管理员查看引擎与工作进程是否运行、日志中有无该案件的错误，"
-    "修复程序或回退版本；接收后本条自动消失。接收前任务不能由他人办理，期限请人工掌握。",
-    en="Nothing is lost and it is sent again and again: do not fill it in anew. An administrator looks whether engine "
-    "and workers run and what the log says of this case, and mends the program or goes back to the version before; "
-    "this incident ends by itself once the answer is taken. Until then nobody else can do the task: keep an eye on its "
-    "dates.",
+NOT_BEGUN = Text(
+    zh="发起已保存，但引擎（Temporal）没有确认，或工作进程至今没有接手：多半是引擎、工作进程没有运行，或流程程序出错。",
+    en="The start is kept, but the engine (Temporal) has not confirmed it, or no worker has taken it up: most likely "
+    "they do not run, or the program of the process fails.",
 )
+ORDER_NOT_TAKEN = Text(
+    zh="指令已保存，但个案至今没有接收：多半是流程程序出错，或引擎（Temporal）、工作进程没有运行。个案仍按原规则办理。",
+    en="The order is kept, but the case has not taken it: most likely the program of the process fails on it, or the "
+    "engine (Temporal) or its workers do not run. The case still works by the rules it had.",
+)
+_LOOK = Text(
+    zh="请管理员查看引擎与工作进程是否运行、日志中有无该案件的错误，修复程序或回退版本；接收后本条自动消失。",
+    en="An administrator looks whether engine and workers run and what the log says of this case, and mends the "
+    "program or goes back to the version before; this incident ends by itself once it is taken.",
+)
+TO_BE_TAKEN = Text(
+    zh=f"内容没有丢失，系统会不断重新送达，请勿重复填报。{_LOOK.zh}接收前任务不能由他人办理，期限请人工掌握。",
+    en=f"Nothing is lost and it is sent again and again: do not fill it in anew. {_LOOK.en} Until then nobody else can "
+    "do the task: keep an eye on its dates.",
+)
+TO_BEGIN = Text(
+    zh=f"资料没有丢失，系统会不断重新发起，请勿重复上传或发起。{_LOOK.zh}开始前没有任务、期限和提醒，期限请人工掌握。",
+    en=f"Nothing is lost and it is started again and again: do not upload or start it anew. {_LOOK.en} Until then it "
+    "has no tasks, dates or reminders: keep an eye on its dates.",
+)
+ORDER_TO_BE_TAKEN = Text(
+    zh=f"指令没有丢失，系统会不断重新送达，请勿重复下令。{_LOOK.zh}接收前该个案的期限按原规则显示，以现行规则为准的日期请人工掌握。",
+    en=f"The order is not lost and is sent again and again: do not give it anew. {_LOOK.en} Until then the case shows "
+    "its dates by the rules it had: keep an eye on those that the rules in force would give.",
+)
+# Of what is untaken and no answer: what, why, what to do.
+_PROMISED: dict[str, tuple[Text, Text, Text]] = {
+    START: (Text(zh="流程尚未开始", en="The case has not begun yet"), NOT_BEGUN, TO_BEGIN),
+    ORDER: (
+        Text(zh="改按新规则办理的指令尚未被个案接收", en="The order to take over rules is not taken by its case yet"),
+        ORDER_NOT_TAKEN,
+        ORDER_TO_BE_TAKEN,
+    ),
+}
 ENDED: dict[str, Text] = {
     "succeeded": Text(zh="已自行恢复", en="Recovered by itself"),
     "decided": Text(zh="已处理", en="Decided"),
@@ -52,6 +84,8 @@ def what(row: Incident) -> Text:
     if row.kind == "stuck":
         return STANDS_STILL
     if row.kind == "untaken":
+        if row.step in _PROMISED:
+            return _PROMISED[row.step][0]
         title = kind_titles().get(row.step) or Text(zh=row.step, en=row.step)
         return Text(
             zh=f"「{title.zh}」的办理结果尚未被流程接收", en=f"The answer to “{title.en}” is not taken by its case yet"
@@ -71,7 +105,7 @@ def why(row: Incident) -> Text:
     if row.kind == "stuck":
         return BROKEN
     if row.kind == "untaken":
-        return NOT_TAKEN
+        return _PROMISED[row.step][1] if row.step in _PROMISED else NOT_TAKEN
     return why_of(row.error)
 
 
@@ -80,7 +114,7 @@ def advice(row: Incident) -> Text:
     if row.kind == "stuck":
         return TO_MEND
     if row.kind == "untaken":
-        return TO_BE_TAKEN
+        return _PROMISED[row.step][2] if row.step in _PROMISED else TO_BE_TAKEN
     first = TRIED_AGAIN if row.kind == "retrying" else WAITS
     step = step_of(row.step)
     if step.otherwise is None or step.ways == (Way.RETRY,):

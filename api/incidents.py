@@ -35,11 +35,12 @@ from schemas.base import Text
 from schemas.incident_steps import WAY_TITLE, Way, step_of, ways_for
 from schemas.incidents import DecideBody, IncidentItem, IncidentKind, IncidentPage, IncidentQuery, StepDecision
 from schemas.process import ProcessState
-from store import audit, incident_desk, incidents, submissions
+from store import audit, incident_desk, incidents, untaken
 from store.database import reading, session
 from store.live import process_changed
 from store.tables.incidents import Incident
 from store.tables.processes import Process, Task
+from store.untaken import Stand
 from store.users import Viewer
 
 router = APIRouter(tags=["incidents"], route_class=JsonObjectRoute)
@@ -79,9 +80,9 @@ async def list_incidents(s: AsyncSession, viewer: Viewer, query: IncidentQuery) 
     permissions.require_role(viewer, *permissions.INCIDENT_DESK)
     rows = await incident_desk.page(s, viewer, query)
     look = await views.lookup(s, viewer, [process.subject for _, process in rows])
-    actors = await submissions.actors(s, [row.activity_id for row, _ in rows if row.kind == "untaken"])
+    stands = await untaken.stands(s, [row for row, _ in rows])
     return IncidentPage(
-        items=[_item(viewer, row, process, look, actors) for row, process in rows],
+        items=[_item(viewer, row, process, look, stands) for row, process in rows],
         total=await incident_desk.count(s, viewer, query),
     )
 
@@ -89,8 +90,8 @@ async def list_incidents(s: AsyncSession, viewer: Viewer, query: IncidentQuery) 
 async def get_incident(s: AsyncSession, viewer: Viewer, incident_id: str) -> IncidentItem:
     """One incident. NotFound, NotAllowed."""
     row, process = await _found(s, viewer, incident_id)
-    actors = await submissions.actors(s, [row.activity_id] if row.kind == "untaken" else [])
-    return _item(viewer, row, process, await views.lookup(s, viewer, [process.subject]), actors)
+    stands = await untaken.stands(s, [row])
+    return _item(viewer, row, process, await views.lookup(s, viewer, [process.subject]), stands)
 
 
 async def _found(s: AsyncSession, viewer: Viewer, incident_id: str) -> tuple[Incident, Process]:
@@ -101,7 +102,9 @@ async def _found(s: AsyncSession, viewer: Viewer, incident_id: str) -> tuple[Inc
     return found
 
 
-def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup, actors: dict[str, str]) -> IncidentItem:
+def _item(
+    viewer: Viewer, row: Incident, process: Process, look: views.Lookup, stands: dict[str, Stand]
+) -> IncidentItem:
     stored: dict[str, Any] = {
         name: getattr(row, name)
         for name in (
@@ -110,7 +113,7 @@ def _item(viewer: Viewer, row: Incident, process: Process, look: views.Lookup, a
         )
     }  # fmt: skip
     admin = viewer.has("admin")
-    answered_by = actors.get(row.activity_id)
+    answered_by = stands[row.id].actor if row.id in stands else None
     return IncidentItem(
         **stored,
         case_no=process.case_no,

@@ -113,7 +113,9 @@ class Settings(BaseSettings):
         default=8.0, gt=0, description="How long a click waits before it is answered 202."
     )
     untaken_after_seconds: float = Field(
-        default=300.0, gt=0, description="After how long an answer that its case has not taken is an incident."
+        default=300.0,
+        gt=0,
+        description="After how long an answer, a start or an order that its case has not taken is an incident.",
     )
     upload_limit_bytes: int = Field(default=20 * 1024 * 1024, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

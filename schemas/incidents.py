@@ -1,5 +1,5 @@
 """Incidents 故障: an automatic step that keeps failing, one that waits for a decision, a case that has come to a halt,
-an answer that its case has not taken.
+and what its case has not taken: an answer, its own start, an order to take over rules.
 
 `StepDecision` is what a workflow takes; what people send derives from `Body`, what they read from `Answer`. Nobody and
 nothing but a person decides an incident: time never does.
@@ -17,6 +17,7 @@ from schemas.incident_steps import WAY_TITLE, Way
 
 IncidentKind = Literal["retrying", "failed", "stuck", "untaken"]
 TASK_KIND = "incident.resolve"
+START, ORDER = "process.start", "policy.order"  # the `step` of what is untaken and is no answer to a task
 
 
 class StepDecision(Payload):
@@ -76,7 +77,7 @@ class IncidentItem(Answer):
     decided_by_name: Text | None
     reason: str | None
     retried_by: str | None
-    answered_by: str | None  # whose answer is not taken
+    answered_by: str | None  # whose answer, start or order is not taken
     answered_by_name: Text | None
     task_id: str | None
     actions: list[Way]

@@ -8,7 +8,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -134,27 +133,6 @@ async def first_reply(session: AsyncSession, submission_id: str, reply: Any) -> 
     return unseal(said)
 
 
-@dataclass(frozen=True)
-class Untaken:
-    """An answer that its process has not taken: what it answers, and since when it waits."""
-
-    id: str
-    task_id: str
-    process_id: str
-    kind: str
-    created_at: datetime
-
-
-async def untaken(session: AsyncSession, now: datetime, older_than: timedelta) -> list[Untaken]:
-    """The answers that wait for longer than they should."""
-    rows = await session.execute(
-        select(Submission.id, Submission.task_id, Submission.process_id, Submission.kind, Submission.created_at).where(
-            Submission.status == "pending", Submission.created_at < now - older_than
-        )
-    )
-    return [Untaken(*row) for row in rows]
-
-
 async def on_its_way(session: AsyncSession, task_ids: Sequence[str]) -> set[str]:
     """Which of these tasks have an answer that their process has neither taken nor refused yet."""
     if not task_ids:
@@ -163,20 +141,6 @@ async def on_its_way(session: AsyncSession, task_ids: Sequence[str]) -> set[str]
         select(Submission.task_id).where(Submission.status == "pending", Submission.task_id.in_(task_ids))
     )
     return set(found)
-
-
-async def statuses(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
-    """How each of these answers stands."""
-    rows = await session.execute(select(Submission.id, Submission.status).where(Submission.id.in_(ids)))
-    return {row.id: row.status for row in rows}
-
-
-async def actors(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
-    """Who gave each of these answers; asks nothing where there are none."""
-    if not ids:
-        return {}
-    rows = await session.execute(select(Submission.id, Submission.actor).where(Submission.id.in_(ids)))
-    return {row.id: row.actor for row in rows}
 
 
 async def pending(session: AsyncSession, now: datetime, older_than: timedelta) -> list[str]:

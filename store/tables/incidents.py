@@ -10,8 +10,9 @@ from store.tables.base import Base
 
 class Incident(Base):
     """One fault from its opening to its end. `failed` follows its task and is the workflow's; `retrying`, `stuck`
-    and `untaken` are the worker's, which sees them first. Of an `untaken` answer `step` is the kind of its task and
-    `activity_id` the submission."""
+    and `untaken` are the worker's, which sees them first. Of what is `untaken` `activity_id` is the submission,
+    the case or the policy order, and `step` the kind of the answered task, or which of the others
+    (`schemas.incidents`)."""
 
     __tablename__ = "incidents"
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -57,6 +57,7 @@ class Process(Base):
             postgresql_where=text("closed_at IS NULL AND forecast_revision <> revision"),
         ),
         Index("ix_processes_started_by", "started_by", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_processes_not_begun", "id", postgresql_where=text("revision = 0 AND closed_at IS NULL")),
     )
 
 

@@ -98,6 +98,11 @@ class Engine:
         self.silent = False
         self.calls: list[tuple[str, str]] = []
 
+    async def start_workflow(self, name: str, argument: Any, **options: Any) -> None:
+        self.calls.append((name, options["id"]))
+        if self.silent:
+            raise TimeoutError
+
     def get_workflow_handle(self, process_id: str) -> "Handle":
         return Handle(self, process_id)
 

@@ -6,19 +6,23 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from api import completion, engine, starts
+from api.policy_orders import send_policy_orders
 from runtime import clock
 from runtime.namespace import prepare
 from runtime.settings import Settings
-from schemas.process import CANCELLING, ProcessState, Transition
+from schemas.base import Text
+from schemas.process import CANCELLING, PolicyAnswer, ProcessState, Transition
 from schemas.tasks import Completion, CompletionAnswer
 from simulators.launch import Running
-from store import incidents, projection
+from store import incidents, policy_orders, projection
 from store.database import session
+from store.tables.policy import PolicyOrder
 from store.tables.processes import Process
 from tests.api.conftest import Office, complete, process_snapshot
 from tests.api.program import Program, behave
@@ -345,3 +349,43 @@ async def test_an_answer_that_its_case_does_not_take_is_an_incident_until_it_is_
         (ended,) = await listed(supervisor, 1, state="closed")
         assert (ended["kind"], ended["ended"]["zh"]) == ("untaken", "流程已接收")
         await handle.terminate()
+
+
+async def test_a_start_or_an_order_that_is_not_taken_is_an_incident_until_it_is(
+    office: Office, database: Settings
+) -> None:
+    started, told, queued = [await office.case(id_number=f"X{n}222222") for n in (1, 2, 3)]
+    for case in (told, queued):
+        await starts.start_pending([case])
+        await office.task(case)
+    reason = Text(zh="新规则", en="new rules")
+    office.temporal.silent = True
+    await starts.start_pending([started])
+    async with session() as s:
+        await policy_orders.add(s, [told], policy_orders.ALL, reason, version="v2", actor="policy", now=clock.now())
+    await send_policy_orders()
+    async with session() as s:  # its turn has not come
+        await policy_orders.add(s, [queued], policy_orders.ALL, reason, version="v2", actor="policy", now=clock.now())
+        order = await s.scalar(select(PolicyOrder.id).where(PolicyOrder.process_id == told))
+    await sweep_untaken()
+    supervisor = await office.sign_in("supervisor")
+    assert await listed(supervisor, 0) == [], "what is young is on its way"
+    database.untaken_after_seconds = 0.001
+    for _ in range(2):
+        assert await sweep_untaken() == 2
+    items = {i["process_id"]: i for i in await listed(supervisor, 2)}
+    assert {i["kind"] for i in items.values()} == {"untaken"} and not any(i["actions"] for i in items.values())
+    assert (items[started]["what"]["zh"], items[started]["answered_by"]) == ("流程尚未开始", "clerk")
+    assert "请勿重复上传" in items[started]["advice"]["zh"] and items[started]["task_id"] is None
+    assert (items[told]["what"]["zh"], items[told]["answered_by"]) == ("改按新规则办理的指令尚未被个案接收", "policy")
+    assert "请勿重复下令" in items[told]["advice"]["zh"] and "by the rules it had" in items[told]["why"]["en"]
+    office.temporal.silent = False
+    office.temporal.answers |= {f"policy/{n}": PolicyAnswer(version="v2", moved=0) for n in (order, (order or 0) + 1)}
+    await starts.start_pending()
+    await send_policy_orders()
+    assert await sweep_untaken() == 1, "the engine keeps the start, and no worker has taken it up"
+    assert [i["process_id"] for i in await listed(supervisor, 1)] == [started]
+    await office.task(started)
+    assert await sweep_untaken() == 0
+    assert await listed(supervisor, 0) == []
+    assert {i["ended"]["zh"] for i in await listed(supervisor, 2, state="closed")} == {"流程已接收"}
