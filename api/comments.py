@@ -13,7 +13,7 @@ from pydantic import StringConstraints
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import own_case, people_named, permissions, uploads, views
+from api import own_case, people_named, permissions, stored_files, uploads, views
 from api.json_body import JsonObjectRoute
 from api.problems import NotAllowed, NotFound
 from api.sign_in import CurrentViewer
@@ -81,14 +81,13 @@ async def _attach(
 ) -> Document:
     name = uploads.clean_name(filename)
     media_type = uploads.checked_type(name, content, ACCEPT)
-    row = await documents.store(
+    row = await stored_files.keep(
         s,
+        viewer,
         content,
         filename=name,
         media_type=media_type,
         code=ATTACHMENT,
-        uploaded_by=viewer.username,
-        now=clock.now(),
         process_id=task.process_id,
         task_id=task.id,
     )
@@ -203,7 +202,9 @@ async def post_comment(viewer: CurrentViewer, task_id: str, body: CommentBody) -
         return await comment(s, viewer, task_id, body)
 
 
-@router.post("/tasks/{task_id}/attachments", status_code=201, summary="Comment with a file")
+@router.post(
+    "/tasks/{task_id}/attachments", status_code=201, summary="Comment with a file", responses=stored_files.KEEPS
+)
 async def post_attachment(
     viewer: CurrentViewer,
     task_id: str,

@@ -12,7 +12,7 @@ from fastapi import APIRouter, File, Form, UploadFile
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import permissions, processes, tasks, uploads, views
+from api import permissions, processes, stored_files, tasks, uploads, views
 from api.completion import IdempotencyKey
 from api.json_body import JsonObjectRoute
 from api.problems import BadFile, BadForm, NotAllowedNow
@@ -25,7 +25,7 @@ from schemas.base import Text
 from schemas.dates import DateDecision, DateDecisionBody, ExtendBody, ExtendTarget
 from schemas.deadlines import Deadline, DeadlineView, LegalKind
 from schemas.tasks import DocumentRequest, TaskSpec
-from store import audit, documents, policies, users
+from store import audit, policies, users
 from store.database import session
 from store.tables.office import Document
 from store.tables.processes import Process, Task
@@ -196,7 +196,7 @@ async def _waiting(s: AsyncSession, process_id: str, deadline: str) -> Text | No
 async def upload_paper(
     s: AsyncSession, viewer: Viewer, process_id: str, code: str, filename: str, content: bytes
 ) -> DocumentView:
-    """Adds a paper to a case that the viewer may act upon. NotFound, NotAllowed, BadFile."""
+    """Adds a paper to a case that the viewer may act upon. NotFound, NotAllowed, BadFile, DocumentsUnwritable."""
     permissions.require_role(viewer, *permissions.DATE_RECORDERS)
     process = await processes.find_process(s, viewer, process_id)
     request = CASE_PAPERS.get(code)
@@ -206,14 +206,13 @@ async def upload_paper(
             Text(zh=f"个案只接收这些编码的材料：{known}。", en=f"A case takes papers of these codes: {known}.")
         )
     filename = uploads.clean_name(filename)
-    row = await documents.store(
+    row = await stored_files.keep(
         s,
+        viewer,
         content,
         filename=filename,
         media_type=uploads.checked_type(filename, content, request.accept),
         code=code,
-        uploaded_by=viewer.username,
-        now=clock.now(),
         process_id=process.id,
     )
     audit.record(s, viewer.username, "document.upload", row.id, process=process.id, code=code)
@@ -242,7 +241,12 @@ async def post_decision(
     return await decide(viewer, process_id, body, idempotency_key)
 
 
-@router.post("/processes/{process_id}/documents", status_code=201, summary="Upload a paper to a case")
+@router.post(
+    "/processes/{process_id}/documents",
+    status_code=201,
+    summary="Upload a paper to a case",
+    responses=stored_files.KEEPS,
+)
 async def post_paper(
     viewer: CurrentViewer,
     process_id: str,

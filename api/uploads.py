@@ -16,15 +16,14 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import own_case, permissions, tasks, views
+from api import own_case, permissions, stored_files, tasks, views
 from api.problems import BadFile, NotFound, TooLarge
 from api.sign_in import CurrentViewer
-from runtime.clock import now
 from runtime.settings import get_settings
 from schemas.api import DocumentView
 from schemas.base import Text
 from schemas.tasks import DocumentRequest, TaskSpec
-from store import applications, audit, documents
+from store import applications, audit
 from store.bill_files import UnreadableBill, read_bill
 from store.database import session
 from store.inbox import process_visible
@@ -124,7 +123,8 @@ async def upload(
     content: bytes,
     document_id: str | None = None,
 ) -> DocumentView:
-    """Adds a document to an open task that the viewer may work on. NotFound, NotAllowed, TaskClosed, BadFile.
+    """Adds a document to an open task that the viewer may work on. NotFound, NotAllowed, TaskClosed, BadFile,
+    DocumentsUnwritable.
 
     With a given `document_id` the same file sent again is the same document.
     """
@@ -138,14 +138,13 @@ async def upload(
     media_type = checked_type(filename, content, request.accept)
     if task.kind == "tax_payment.bill" and request is not BEHALF:
         await _readable_bill(filename, content, code)
-    row = await documents.store(
+    row = await stored_files.keep(
         s,
+        viewer,
         content,
         filename=filename,
         media_type=media_type,
         code=code,
-        uploaded_by=viewer.username,
-        now=now(),
         process_id=task.process_id,
         task_id=task.id,
         document_id=document_id,
@@ -191,7 +190,8 @@ def _request(spec: TaskSpec, code: str) -> DocumentRequest:
 
 
 async def download(s: AsyncSession, viewer: Viewer, document_id: str) -> tuple[Document, bytes]:
-    """A document of a case that the viewer may see, or one that the viewer uploaded. NotFound."""
+    """A document of a case that the viewer may see, or one that the viewer uploaded. NotFound, DocumentDamaged,
+    DocumentsUnreadable."""
     row = await s.get(Document, document_id)
     if row is None:
         raise NotFound
@@ -199,14 +199,7 @@ async def download(s: AsyncSession, viewer: Viewer, document_id: str) -> tuple[D
         of = await s.scalar(select(Process).where(Process.id == (row.process_id or ""), process_visible(viewer)))
         if of is None or (own_case.only_subject(viewer, of) and not await own_case.papers(s, viewer, [row])):
             raise NotFound
-    try:
-        content = documents.read_file(row)
-    except documents.DocumentMissing as error:
-        text = Text(
-            zh="文件内容缺失或已损坏，请联系系统管理员从备份恢复。",
-            en="The file is gone or damaged: ask the administrator to restore it from a backup.",
-        )
-        raise NotFound(text, code="document_damaged") from error
+    content = stored_files.content_of(row)
     audit.record(s, viewer.username, "document.read", row.id)
     return row, content
 
@@ -228,7 +221,7 @@ def file_response(row: Document, content: bytes) -> Response:
     )
 
 
-@router.post("/tasks/{task_id}/documents", status_code=201, summary="Upload a document")
+@router.post("/tasks/{task_id}/documents", status_code=201, summary="Upload a document", responses=stored_files.KEEPS)
 async def post_document(
     viewer: CurrentViewer,
     task_id: str,
@@ -240,7 +233,9 @@ async def post_document(
         return await upload(s, viewer, task_id, code, file.filename or "", content)
 
 
-@router.get("/documents/{document_id}", summary="Download a document", response_class=Response)
+@router.get(
+    "/documents/{document_id}", summary="Download a document", response_class=Response, responses=stored_files.GIVES
+)
 async def get_document(viewer: CurrentViewer, document_id: str) -> Response:
     async with session() as s:
         row, content = await download(s, viewer, document_id)

@@ -23,6 +23,7 @@ from embedded.ports import is_free
 from embedded.postgres import PostgresUnusable, find_bin, identity_for
 from embedded.processes import http_answers, port_answers
 from embedded.temporal import TemporalUnusable, find_program
+from runtime.crypto import SEALED_BYTES
 from runtime.settings import OperatorError, Settings, use_settings
 from store import rights
 
@@ -117,7 +118,8 @@ def _existing(path: Path) -> Path:
 
 
 def disk(settings: Settings) -> Finding:
-    free = shutil.disk_usage(_existing(settings.data_dir.absolute())).free / 2**30
+    folders = (_existing(f.absolute()) for f in (settings.data_dir, settings.documents_dir))  # maybe two disks
+    free = min(shutil.disk_usage(folder).free for folder in folders) / 2**30
     detail = f"{free:.1f} GiB"
     if free >= FREE_GIB:
         return Finding("ok", "磁盘 Disk", detail)
@@ -128,8 +130,12 @@ def disk(settings: Settings) -> Finding:
 
 
 def write_access(settings: Settings) -> Finding:
-    folder = _existing(settings.data_dir.absolute())
-    if os.access(folder, os.W_OK | os.X_OK):
+    """The data folder, and that of the documents, which may be a disk of its own."""
+    for wanted in (settings.data_dir, settings.documents_dir):
+        folder = _existing(wanted.absolute())
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            break
+    else:
         return Finding("ok", "数据目录 Data folder", str(settings.data_dir.absolute()))
     mend = (
         f"当前用户不能写 {folder}:换一个目录（--data）或请管理员授权。 "
@@ -219,6 +225,38 @@ async def running_database(settings: Settings) -> Finding:
     return Finding("ok", "数据库连接 Database", version)
 
 
+async def stored_documents(settings: Settings) -> Finding:
+    """Whether each stored file is there in its full length; what stands in it is checked when it is read."""
+    import psycopg
+
+    title = "文件 Documents"
+    if not settings.database_url:
+        return Finding("warning", title, "未运行 not running", "`make up`")
+    dsn = settings.database_url.replace("postgresql+psycopg://", "postgresql://")
+    found, wrong = 0, list[str]()
+    try:
+        async with (
+            await psycopg.AsyncConnection.connect(dsn, connect_timeout=5) as connection,
+            connection.cursor(name="documents") as rows,  # read piece by piece: there may be very many
+        ):
+            await rows.execute("SELECT path, size FROM documents")
+            async for path, size in rows:
+                found += 1
+                file = settings.documents_dir / str(path)
+                if not file.is_file() or file.stat().st_size != size + SEALED_BYTES:
+                    wrong.append(str(file))
+    except psycopg.errors.UndefinedTable:
+        return Finding("ok", title, "0")
+    except (psycopg.Error, OSError) as error:
+        mend = "检查数据库连接和文件目录的权限。 Check the database's connection and the rights of the folder."
+        return Finding("fault", title, str(error).splitlines()[0][:120], mend)
+    if not wrong:
+        return Finding("ok", title, str(found))
+    n = len(wrong)
+    mend = f"{n} 个文件缺失或不完整，请从备份恢复。 {n} files are gone or cut: restore them from a backup."
+    return Finding("fault", title, ", ".join(wrong[:3]), mend)
+
+
 async def running_temporal(settings: Settings) -> Finding:
     title = "Temporal 连接 Temporal"
     if not settings.temporal_address:
@@ -275,6 +313,7 @@ async def run(data: Path) -> int:
         chromium,
         fonts,
         lambda: running_database(settings),
+        lambda: stored_documents(settings),
         lambda: running_temporal(settings),
         lambda: running_app(settings),
     ]

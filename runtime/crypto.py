@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from runtime.settings import Settings, get_settings
 
 NONCE_BYTES = 12
+TAG_BYTES = 16
 ID_BYTES = 4
+SEALED_BYTES = ID_BYTES + NONCE_BYTES + TAG_BYTES  # by which what is sealed is longer than its clear text
 
 
 class KeyUnusable(RuntimeError):

@@ -18,6 +18,19 @@ WHY: dict[str, Text] = {
         en="The last attempt did not end in its time, or its worker was interrupted.",
     ),
     "DatabaseAway": Text(zh="数据库暂时无法访问。", en="The database cannot be reached."),
+    "DocumentsUnwritable": Text(
+        zh="存放文件的目录无法写入或磁盘已满，请系统管理员处理。",
+        en="The folder for documents cannot be written to, or its disk is full: an administrator mends it.",
+    ),
+    "DocumentsUnreadable": Text(
+        zh="存放文件的目录或磁盘无法读取，请系统管理员处理。",
+        en="The folder for documents or its disk cannot be read: an administrator mends it.",
+    ),
+    "DocumentMissing": Text(
+        zh="所需文件的内容缺失或已损坏，请系统管理员从备份恢复，或重新上传该文件。",
+        en="The content of a file that is needed is gone or damaged: an administrator restores it from a backup, or it "
+        "is uploaded anew.",
+    ),
     "PolicyGap": Text(zh="政策数据缺少所需的规定或数值。", en="The policy data lack a rule or value that is needed."),
     "PolicyError": Text(zh="政策数据有误。", en="The policy data have a fault."),
     "UnreadableBill": Text(zh="征集单无法识别。", en="The bill cannot be read."),

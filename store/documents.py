@@ -1,9 +1,11 @@
 """Files: rows in PostgreSQL, contents encrypted below the data folder.
 
 Invariants: the file is complete on disk before its row is committed (a crash leaves an orphan file, never a row without
-content); a replaced document stays, marked with its successor. What kind of file is allowed is checked in the API.
+content; what could not be written to its end leaves nothing); a replaced document stays, marked with its successor.
+What the disk refuses leaves here under a name of its own. What kind of file is allowed is checked in the API.
 """
 
+import errno
 import hashlib
 import os
 import uuid
@@ -13,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from runtime.crypto import keyring
+from runtime.crypto import KeyUnusable, keyring
 from runtime.settings import get_settings
 from store.tables.office import Document
 from store.tables.processes import Task
@@ -21,8 +23,23 @@ from store.tables.processes import Task
 MATERIALS = "enrolment.materials"  # the task that asks for the papers of a person
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 class DocumentMissing(LookupError):
-    """There is no such document, or its file is gone or damaged."""
+    """There is no such document, or its file is gone or is not what was stored."""
+
+
+class DocumentsUnreadable(Exception):
+    """The file is there, as far as one can see, and the disk or its rights do not let it be read."""
+
+
+class DocumentsUnwritable(Exception):
+    """The documents' folder takes no file. `full`: for want of room, otherwise of rights, or the disk is at fault."""
+
+    def __init__(self, error: OSError) -> None:
+        self.full = error.errno in FULL
+        super().__init__(errno.errorcode.get(error.errno or 0, "OSError"))
 
 
 def _root() -> Path:
@@ -30,16 +47,24 @@ def _root() -> Path:
 
 
 def write_file(document_id: str, content: bytes) -> str:
-    """Encrypts and writes; returns the path below the documents' folder."""
+    """Encrypts and writes; returns the path below the documents' folder. DocumentsUnwritable."""
     relative = f"{document_id[:2]}/{document_id}.bin"
     target = _root() / relative
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = target.with_suffix(f".{os.getpid()}.part")
-    with open(part, "wb") as out:
-        out.write(keyring().cipher("documents").encrypt(content))
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(target)
+    sealed = keyring().cipher("documents").encrypt(content)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with open(part, "wb") as out:
+                out.write(sealed)
+                out.flush()
+                os.fsync(out.fileno())
+            part.replace(target)
+        except OSError:
+            part.unlink(missing_ok=True)  # half a file would take the room that is missing
+            raise
+    except OSError as error:
+        raise DocumentsUnwritable(error) from error
     return relative
 
 
@@ -58,6 +83,7 @@ async def store(
     replaces: bool = False,
 ) -> Document:
     """Keeps a file. With a given `document_id` a second call changes nothing (activities that are retried).
+    DocumentsUnwritable.
 
     `replaces` marks earlier documents of the same process and code as replaced.
     """
@@ -95,18 +121,20 @@ async def store(
 
 
 def read_file(row: Document) -> bytes:
-    """The clear content. DocumentMissing when the file is gone or is not what was stored."""
-    path = _root() / row.path
-    if not path.is_file():
-        raise DocumentMissing(row.id)
-    content = keyring().cipher("documents").decrypt(path.read_bytes())
+    """The clear content. DocumentMissing when the file is gone or is not what was stored, DocumentsUnreadable."""
+    try:
+        content = keyring().cipher("documents").decrypt((_root() / row.path).read_bytes())
+    except (FileNotFoundError, KeyUnusable) as error:
+        raise DocumentMissing(row.id) from error
+    except OSError as error:
+        raise DocumentsUnreadable(row.id) from error
     if hashlib.sha256(content).hexdigest() != row.sha256:
         raise DocumentMissing(row.id)
     return content
 
 
 async def read(session: AsyncSession, document_id: str) -> tuple[Document, bytes]:
-    """Row and content. DocumentMissing."""
+    """Row and content. DocumentMissing, DocumentsUnreadable."""
     row = await session.get(Document, document_id)
     if row is None:
         raise DocumentMissing(document_id)

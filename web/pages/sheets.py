@@ -1,4 +1,4 @@
-"""A spreadsheet beside its link, as a table: what stands in its cells, for reading.
+"""A document behind its link, and a spreadsheet beside it as a table: what stands in its cells, for reading.
 
 Invariants: who may not download a document sees no table of it; values only, nothing of a file is run or drawn as it
 says; the reader's own limits hold, and of a long sheet the page says how much it shows.
@@ -27,6 +27,14 @@ class Shown:
     name: str
     rows: list[tuple[int, list[str]]]
     cut: bool
+
+
+@router.get("/documents/{document_id}")
+async def document(visit: Guest, document_id: str) -> Response:
+    """The file itself, as the API gives it; what is wrong with it is a page, not an answer for programs. NotFound."""
+    async with session() as s:
+        row, content = await uploads.download(s, visit.viewer, document_id)
+    return uploads.file_response(row, content)
 
 
 @router.get("/documents/{document_id}/table")
