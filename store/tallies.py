@@ -4,7 +4,8 @@ Invariants: a sum equals what counting the rows with the conditions of `store/ur
 every transaction (`tests/api/test_tallies.py`); only triggers (`store/tables/counting.py`) add, only `fold` merges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -36,7 +37,16 @@ from store.tables.counting import Tally, TaskGroup
 from store.urgency import shanghai_day, unclaimed_since
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ABOUT = ("free", "held", "holder", "process", "agency", "stage")  # what becomes urgent
+ABOUT = (
+    "free",
+    "held",
+    "free_excluded",
+    "held_excluded",
+    "holder",
+    "process",
+    "agency",
+    "stage",
+)  # what becomes urgent
 INSTANTS = ("due", "start", "late")  # when it does
 FIGURES = ("open", "overdue", "due_today", "at_risk")
 LONG_AGO = timedelta(hours=6)  # far enough behind now for every reader's clock
@@ -45,14 +55,20 @@ LOOKS_A_WEEK_AHEAD = timedelta(weeks=1)  # the same of what becomes due this wee
 _DIMENSIONS = (Tally.about, Tally.key, Tally.kind, Tally.org_unit, Tally.names, Tally.clock, Tally.what)
 
 
-def figures(now: datetime, names: Sequence[str] = (), of: type[Tally] = Tally) -> list[ColumnElement[int]]:
-    """Sums named open, overdue, due_today, at_risk, waiting, forecast_late; what excludes one of `names` is taken
-    off."""
-    n = case((func.cardinality(of.names) == 0, of.n), else_=-of.n) if names else of.n
+@dataclass(frozen=True)
+class Part:
+    """Tallies that are added to a sum, or taken off it (`sign` -1)."""
+
+    where: ColumnElement[bool]
+    sign: int = 1
+
+
+def figures(now: datetime, of: type[Tally] = Tally) -> list[ColumnElement[int]]:
+    """Sums named open, overdue, due_today, at_risk, waiting, forecast_late."""
     today = _in_same("day", of, now)
 
     def total(*where: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.coalesce(func.sum(n).filter(*where), 0)
+        return func.coalesce(func.sum(of.n).filter(*where), 0)
 
     late = total(of.what == "due", of.at < now)
     return [
@@ -114,17 +130,40 @@ def _in_same(period: Literal["day", "week"], row: type[Tally], now: datetime) ->
     return case((row.clock == 0, row.at < at(day_of(now) + timedelta(days=days), "00:00")), else_=on == today)
 
 
-def of_groups(
-    groups: ColumnElement[bool], now: datetime, *, names: Sequence[str], free: bool
-) -> tuple[list[ColumnElement[int]], ColumnElement[bool]]:
-    """Sums and condition for the open tasks of the groups that fit, without those from which one of `names` is
-    excluded; `free`: only what nobody holds."""
-    keys = select(cast(TaskGroup.id, String)).where(groups)
-    ours = func.cardinality(Tally.names) == 0
+def of_groups(groups: ColumnElement[bool], now: datetime, *, names: Sequence[str], free: bool) -> list[Part]:
+    """The open tasks of the groups that fit, without those from which one of `names` is excluded; `free`: only what
+    nobody holds."""
+    ours = Tally.key.in_(select(cast(TaskGroup.id, String)).where(groups))
+    places = ("free",) if free else ("free", "held")
+    found = [Part(and_(relevant(places, now), ours))]
     if names:
-        ours = or_(ours, Tally.names.overlap(list(names)))
-    where = and_(relevant(("free",) if free else ("free", "held"), now), Tally.key.in_(keys), ours)
-    return figures(now, names), where
+        excluded = and_(relevant([f"{place}_excluded" for place in places], now), Tally.names.overlap(list(names)))
+        found.append(Part(and_(excluded, ours), -1))
+    return found
+
+
+def of_holder(username: str, now: datetime) -> Part:
+    """The open tasks in one person's hands."""
+    return Part(and_(relevant(("holder",), now), Tally.key == username))
+
+
+def of_done(username: str) -> Part:
+    """What one person, or a substitute for this person, ever finished."""
+    return Part(and_(Tally.about == "done", Tally.what == "open", Tally.at == EPOCH, Tally.key == username))
+
+
+def sums(views: Mapping[str, Sequence[Part]], now: datetime) -> Select[Any]:
+    """A row with name and `FIGURES` for each view of which there is anything; each part is read by its own index."""
+    read = union_all(
+        *(_read(part).add_columns(literal(v).label("view")) for v, parts in views.items() for part in parts)
+    )
+    rows = read.subquery()
+    return select(rows.c.view, *figures(now, of=aliased(Tally, rows))[:4]).group_by(rows.c.view)
+
+
+def _read(part: Part) -> "Select[*tuple[Any, ...]]":
+    n = Tally.n if part.sign > 0 else -Tally.n
+    return select(Tally.what, Tally.at, Tally.clock, n.label("n")).where(part.where)
 
 
 async def dates_by_authority(session: AsyncSession, first: date, last: date) -> dict[str, int]:
@@ -149,8 +188,10 @@ async def fold() -> int:
         return (await s.execute(insert(Tally).from_select(columns, merged))).rowcount  # pyright: ignore
 
 
-async def kinds(session: AsyncSession, where: ColumnElement[bool]) -> dict[str, int]:
+async def kinds(session: AsyncSession, parts: Sequence[Part]) -> dict[str, int]:
     """How many tasks of each kind there are among these tallies."""
-    n = func.sum(case((func.cardinality(Tally.names) == 0, Tally.n), else_=-Tally.n))
-    statement = select(Tally.kind, n).where(where, Tally.what == "open").group_by(Tally.kind).having(n > 0)
+    open_ones = (_read(part).add_columns(Tally.kind).where(Tally.what == "open") for part in parts)
+    rows = union_all(*open_ones).subquery()
+    n = func.sum(rows.c.n)
+    statement = select(rows.c.kind, n).group_by(rows.c.kind).having(n > 0)
     return {kind: int(number) for kind, number in await session.execute(statement)}

@@ -33,14 +33,14 @@ class TaskGroup(Base):
 class Tally(Base):
     """So many more (or fewer) open tasks or processes of a sort.
 
-    `about` and `key`: `free` and `held` (a group's id), `holder` (a login; empty for free ones), `opened` (free ones,
-    `at` the Shanghai day of their opening), `done` (who completed or returned it: the only ones counted when closed),
-    `process` (empty), `agency` (who is waited for), `stage` (an active one), `date` (the authority of an unmet
-    deadline, whose legal kind is the `kind` and whose day is the instant). `kind`: of task or process; empty for
-    `holder` and `opened`. `names`: empty, or the users who are excluded from these tasks, which are then counted a
-    second time, to be taken off. `what`: `open`, `waiting`, or `due`, `start` and `late`, which count what becomes
-    overdue, at risk, or will be late by the forecast, `at` an instant of the installation's clock; `clock` is what the
-    case is ahead of it. What counts at any hour stands `at` the epoch, as does what has long been overdue or at risk.
+    `about` and `key`: `free` and `held` (a group's id), `free_excluded` and `held_excluded` (the same, of the tasks
+    that `names` may not do, to be taken off), `holder` (a login; empty for free ones), `opened` (free ones, `at` the
+    Shanghai day of their opening), `done` (who completed or returned it: the only ones counted when closed), `process`
+    (empty), `agency` (who is waited for), `stage` (an active one), `date` (the authority of an unmet deadline, whose
+    legal kind is the `kind` and whose day is the instant). `kind`: of task or process; empty for `holder` and `opened`.
+    `what`: `open`, `waiting`, or `due`, `start` and `late`, which count what becomes overdue, at risk, or will be late
+    by the forecast, `at` an instant of the installation's clock; `clock` is what the case is ahead of it. What counts
+    at any hour stands `at` the epoch, as does what has long been overdue or at risk.
     """
 
     __tablename__ = "tallies"
@@ -66,6 +66,8 @@ class Tally(Base):
             postgresql_include=["clock", "n"],
             postgresql_where=text("about = 'holder'"),
         ),
+        # Of thousands who are excluded from something, a reader takes off what excludes one or two.
+        Index("ix_tallies_names", "names", postgresql_using="gin", postgresql_where=text("names <> '{}'")),
         Index("ix_tallies_fresh", "id", postgresql_where=text("fresh")),
     )
 
@@ -96,7 +98,8 @@ LANGUAGE sql STABLE AS $$
   SELECT s.about, s.key, s.kind, '', s.names, t.clock_offset_seconds, w.what, w.instant
   FROM (VALUES
     (CASE WHEN t.holder IS NULL THEN 'free' ELSE 'held' END, t.group_id::text, t.kind, '{}'::text[]),
-    (CASE WHEN t.holder IS NULL THEN 'free' ELSE 'held' END, t.group_id::text, t.kind, nullif(t.excluded, '{}')),
+    (CASE WHEN t.holder IS NULL THEN 'free_excluded' ELSE 'held_excluded' END, t.group_id::text, t.kind,
+      nullif(t.excluded, '{}')),
     ('holder', coalesce(t.holder, ''), '', '{}')
   ) AS s (about, key, kind, names), (VALUES
     ('open', 'epoch'::timestamptz),
