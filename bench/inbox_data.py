@@ -253,6 +253,7 @@ def _cases(link: psycopg.Connection[Any], cases: int, old: int, today: date) -> 
         "gen_random_uuid()::text AS person, (%(units)s::text[])[1 + floor(power(random(), 1.5) * %(count)s)::int] AS "
         "unit, "
         "floor(power(random(), 2) * (SELECT count(*) FROM bench_names))::int AS name, random() AS luck, "
+        "NULL AS starter, "
         "%(today)s::date - floor(random() * CASE WHEN n <= %(cases)s THEN 40 ELSE 1000 END)::int AS started "
         "FROM generate_series(1, %(total)s) n",
         {"cases": cases, "units": units, "count": len(units), "today": today, "total": cases + old},
@@ -268,6 +269,11 @@ def _cases(link: psycopg.Connection[Any], cases: int, old: int, today: date) -> 
     _run(
         link,
         "CREATE TABLE bench_officers AS SELECT org_unit, array_agg(username) AS names FROM user_org_units GROUP BY 1",
+    )
+    _run(
+        link,
+        "UPDATE bench_cases c SET starter = o.names[1 + floor(random() * array_length(o.names, 1))::int] "
+        "FROM bench_officers o WHERE o.org_unit = c.unit",
     )
     stages = [
         {"code": c, "title": {"zh": zh, "en": c}, "column": n, "state": "pending", "waits": []}
@@ -291,9 +297,9 @@ def _cases(link: psycopg.Connection[Any], cases: int, old: int, today: date) -> 
         "CASE WHEN c.is_open THEN 'running' ELSE 'closed' END, c.person, c.unit, %(stages)s, '{materials}', '[]', "
         "CASE WHEN c.is_open AND c.luck < 0.3 THEN ARRAY[CASE WHEN c.luck < 0.17 THEN 'social_bureau' ELSE "
         "'medical_bureau' END]"
-        " ELSE '{}' END, 1, o.names[1 + floor(random() * array_length(o.names, 1))::int], c.started::timestamptz, "
+        " ELSE '{}' END, 1, c.starter, c.started::timestamptz, "
         "CASE WHEN NOT c.is_open THEN c.started + interval '60 days' END, '{}', '{}', 0, NULL, NULL "
-        "FROM bench_cases c JOIN bench_names b ON b.id = c.name JOIN bench_officers o ON o.org_unit = c.unit",
+        "FROM bench_cases c JOIN bench_names b ON b.id = c.name",
         {"stages": Jsonb(stages)},
     )
 
@@ -303,7 +309,7 @@ _COLUMNS = (
     "subject, stage,"
     " authority, spec, deadlines, state, version, revision, opened_at, closed_at, outcome, completed_by, on_behalf, "
     "sort_day,"
-    " legal_rank, sort_at, next_due_at, latest_start, holder, held_since, group_id"
+    " legal_rank, sort_at, next_due_at, latest_start, holder, held_since, group_id, started_by"
 )
 _GROUP = """JOIN task_groups g ON g.roles = k.roles
   AND g.org_unit = CASE WHEN 'college' = ANY (k.roles) THEN c.unit ELSE '' END"""
@@ -343,7 +349,7 @@ SELECT c.id || '/' || split_part(k.name, '.', 2) || '/' || t.n, c.id, 'enrolment
   coalesce((d.start AT TIME ZONE 'Asia/Shanghai')::date, '9999-12-30'), CASE WHEN d.start IS NULL THEN 4 ELSE k.rank
     END,
   coalesce(d.start, '9999-12-30 00:00+00'), d.due_at, d.start, h.holder, CASE WHEN h.holder IS NOT NULL THEN now()
-    END, g.id
+    END, g.id, c.starter
 FROM bench_open t
 JOIN bench_cases c ON c.n = t.case_n
 JOIN bench_names b ON b.id = c.name
@@ -382,7 +388,7 @@ SELECT c.id || '/done/' || t.n, c.id, 'enrolment', c.case_no, 'done/' || t.n, k.
     1), k.authority,
   k.spec, '[]', 'completed', 1, 2, c.started::timestamptz, c.started + t.age * interval '60 days', 'submit',
   p.names[1 + floor(t.who * array_length(p.names, 1))::int], false, '9999-12-30', 4, '9999-12-30 00:00+00', NULL,
-    NULL, NULL, NULL, g.id
+    NULL, NULL, NULL, g.id, c.starter
 FROM (SELECT n, CASE WHEN n <= %(cases)s OR %(old)s = 0 THEN 1 + (n - 1) %% %(cases)s ELSE %(cases)s + 1 + n %%
   %(old)s END AS case_n,
   random() AS pick, random() AS who, random() AS age FROM generate_series(1, %(count)s) n OFFSET 0) t

@@ -154,13 +154,19 @@ def _not(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def openable(viewer: Viewer) -> ColumnElement[bool]:
     """Which tasks the viewer may open. Every view is within it: no list shows what its reader may not open."""
-    return or_(
-        process_visible(viewer),
-        candidate(viewer),
-        *_own(viewer),
-        Task.completed_by == viewer.username,
-        Task.completed_for == viewer.username,
-    )
+    return or_(process_visible(viewer), _openable_itself(viewer))
+
+
+def _openable_itself(viewer: Viewer) -> ColumnElement[bool]:
+    """Tasks that the viewer may open, whoever may read their cases."""
+    ended = [Task.completed_by == viewer.username, Task.completed_for == viewer.username]
+    return or_(candidate(viewer), *_own(viewer), *ended)
+
+
+def started_and_hidden(viewer: Viewer) -> ColumnElement[bool]:
+    """Open tasks of cases that the viewer started and may not open any more: of a college that is another's now."""
+    cases = select(Process.id).where(Process.started_by == viewer.username, _not(process_visible(viewer)))
+    return and_(Task.closed_at.is_(None), Task.process_id.in_(cases), _not(_openable_itself(viewer)))
 
 
 def copied(viewer: Viewer, *, unread: bool = False) -> ColumnElement[bool]:
@@ -209,8 +215,7 @@ def parts(viewer: Viewer, view: str) -> list[Part]:
         by, through = Task.completed_by == viewer.username, Task.completed_for == viewer.username
         return [Part(and_(ended, by)), Part(and_(ended, through, _not(by)))]
     if view == "started":
-        own_case = and_(Process.closed_at.is_(None), Process.started_by == viewer.username)
-        return [Part(and_(is_open, own_case, openable(viewer)))]
+        return [Part(and_(is_open, Task.started_by == viewer.username, openable(viewer)))]
     if view == "cc":
         return [Part(and_(copied(viewer), openable(viewer)))]
     return [Part(and_(is_open, process_visible(viewer)))]

@@ -1,8 +1,7 @@
 """How many tasks the views of an inbox hold, and how urgent they are: always exact, always the length of the list.
 
-Views that can hold most of what there is (whole groups, what one person holds or ever completed) are summed from
-tallies. The others hold what one person started or was told of; they are counted by an index. The conditions are those
-of `store/inbox.py`. All numbers beside a page are read by one statement.
+All views are summed from tallies, but for what one person was told of, which is counted by an index. The conditions are
+those of `store/inbox.py`. All numbers beside a page are read by one statement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,6 @@ from store.users import Viewer
 from store.words import Word
 
 SUMMED: tuple[TaskViewName, ...] = ("mine", "group", "behalf", "done")
-COUNTED: tuple[TaskViewName, ...] = ("started", "cc")
 URGENCIES = ("overdue", "due_today", "at_risk")
 
 
@@ -76,6 +74,12 @@ def _mine(viewer: Viewer, now: datetime) -> Tallied:
     return Tallied([tallies.of_holder(viewer.username, now)], tuple((1, part.condition) for part in others))
 
 
+def _started(viewer: Viewer) -> Tallied:
+    """How many, and not how urgent. Whoever started a case may nearly always read it; the others an index finds."""
+    hidden = () if inbox.sees_all(viewer) else ((-1, inbox.started_and_hidden(viewer)),)
+    return Tallied([tallies.of_starter(viewer.username)], hidden)
+
+
 def _by_kind(viewer: Viewer, view: TaskViewName, now: datetime, *, free: bool) -> Tallied | None:
     """A view whose tallies tell kinds of tasks apart."""
     if view == "all" and inbox.sees_all(viewer):
@@ -128,8 +132,9 @@ async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: d
     urgency filters."""
     said = await words.read(session, query.q)
     views = _tallied(viewer, SUMMED, now)
-    rows: dict[str, Sequence[Select[*tuple[Any, ...]]]] = {view: _counted(viewer, view) for view in COUNTED}
-    rows["cc_unread"] = _counted(viewer, "cc", inbox.copied(viewer, unread=True))
+    views["started"] = _started(viewer)
+    unread = inbox.copied(viewer, unread=True)
+    rows = {"cc": _counted(viewer, "cc"), "cc_unread": _counted(viewer, "cc", unread)}
     asked = tallied(viewer, query, now)
     whole = query.view in SUMMED and not query.kind and asked is not None
     if asked is None:
@@ -140,7 +145,7 @@ async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: d
     found = await _read(session, views, rows, now)
     here = found[query.view if whole else "asked"]
     return await _total(session, viewer, query, now, said, here), TaskCounts(
-        **{name: found[name].open for name in (*SUMMED, *COUNTED, "cc_unread")},
+        **{name: found[name].open for name in (*SUMMED, "started", "cc", "cc_unread")},
         **{name: getattr(here, name) for name in URGENCIES},
     )
 

@@ -147,6 +147,11 @@ def of_holder(username: str, now: datetime) -> Part:
     return Part(and_(relevant(("holder",), now), Tally.key == username))
 
 
+def of_starter(username: str) -> Part:
+    """The open tasks of the cases that one person started."""
+    return Part(and_(Tally.about == "started", Tally.what == "open", Tally.at == EPOCH, Tally.key == username))
+
+
 def of_done(username: str) -> Part:
     """What one person, or a substitute for this person, ever finished."""
     return Part(and_(Tally.about == "done", Tally.what == "open", Tally.at == EPOCH, Tally.key == username))

@@ -35,12 +35,13 @@ class Tally(Base):
 
     `about` and `key`: `free` and `held` (a group's id), `free_excluded` and `held_excluded` (the same, of the tasks
     that `names` may not do, to be taken off), `holder` (a login; empty for free ones), `opened` (free ones, `at` the
-    Shanghai day of their opening), `done` (who completed or returned it: the only ones counted when closed), `process`
-    (empty), `agency` (who is waited for), `stage` (an active one), `date` (the authority of an unmet deadline, whose
-    legal kind is the `kind` and whose day is the instant). `kind`: of task or process; empty for `holder` and `opened`.
-    `what`: `open`, `waiting`, or `due`, `start` and `late`, which count what becomes overdue, at risk, or will be late
-    by the forecast, `at` an instant of the installation's clock; `clock` is what the case is ahead of it. What counts
-    at any hour stands `at` the epoch, as does what has long been overdue or at risk.
+    Shanghai day of their opening), `started` (open ones, by who started the case), `done` (who completed or returned
+    it: the only ones counted when closed), `process` (empty), `agency` (who is waited for), `stage` (an active one),
+    `date` (the authority of an unmet deadline, whose legal kind is the `kind` and whose day is the instant). `kind`: of
+    task or process; empty for `holder`, `opened` and `started`. `what`: `open`, `waiting`, or `due`, `start` and
+    `late`, which count what becomes overdue, at risk, or will be late by the forecast, `at` an instant of the
+    installation's clock; `clock` is what the case is ahead of it. What counts at any hour stands `at` the epoch, as
+    does what has long been overdue or at risk.
     """
 
     __tablename__ = "tallies"
@@ -113,6 +114,8 @@ LANGUAGE sql STABLE AS $$
     date_trunc('day', t.opened_at - t.clock_offset_seconds * interval '1 second', 'Asia/Shanghai')
   WHERE t.closed_at IS NULL AND t.holder IS NULL
   UNION ALL
+  SELECT 'started', t.started_by, '', '', '{}', 0, 'open', 'epoch' WHERE t.closed_at IS NULL
+  UNION ALL
   SELECT 'done', d.name, t.kind, '', '{}', t.clock_offset_seconds, 'open', 'epoch'
   FROM (VALUES (t.completed_by), (nullif(t.completed_for, t.completed_by))) AS d (name)
   WHERE t.state IN ('completed', 'returned') AND d.name IS NOT NULL
@@ -149,8 +152,10 @@ CREATE OR REPLACE FUNCTION place_task() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.group_id := task_group_of(NEW.roles, NEW.org_unit);
   IF TG_OP = 'INSERT' THEN
-    NEW.clock_offset_seconds := coalesce(
-      (SELECT p.clock_offset_seconds FROM processes p WHERE p.id = NEW.process_id), 0);
+    SELECT p.clock_offset_seconds, p.started_by INTO NEW.clock_offset_seconds, NEW.started_by
+      FROM processes p WHERE p.id = NEW.process_id;
+    NEW.clock_offset_seconds := coalesce(NEW.clock_offset_seconds, 0);
+    NEW.started_by := coalesce(NEW.started_by, '');
   END IF;
   RETURN NEW;
 END $$
@@ -175,9 +180,10 @@ END $$
         for row in ("task", "process")
     ),
     """
-CREATE OR REPLACE FUNCTION move_clock() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION follow_process() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE tasks SET clock_offset_seconds = NEW.clock_offset_seconds WHERE process_id = NEW.id;
+  UPDATE tasks SET clock_offset_seconds = NEW.clock_offset_seconds, started_by = NEW.started_by
+    WHERE process_id = NEW.id;
   RETURN NULL;
 END $$
 """,
@@ -191,7 +197,7 @@ def _changed(columns: str) -> str:
 
 _TASK = (
     "group_id kind holder excluded next_due_at latest_start closed_at clock_offset_seconds "
-    "state completed_by completed_for opened_at"
+    "state completed_by completed_for opened_at started_by"
 )
 _PROCESS = (
     "kind org_unit state active_stages waiting_on next_due_at latest_start late_from deadlines closed_at "
@@ -204,13 +210,14 @@ TRIGGERS = (
     ("processes", "tally_process", "AFTER INSERT OR DELETE", "true", "tally_process"),
     ("processes", "tally_process_change", "AFTER UPDATE", _changed(_PROCESS), "tally_process"),
     (
-        "processes", "move_clock", "AFTER UPDATE OF clock_offset_seconds",
-        "OLD.clock_offset_seconds <> NEW.clock_offset_seconds", "move_clock",
+        "processes", "follow_process", "AFTER UPDATE OF clock_offset_seconds, started_by",
+        _changed("clock_offset_seconds started_by"), "follow_process",
     ),
 )  # fmt: skip
 INSTALL = (
     "ALTER TABLE processes ADD COLUMN IF NOT EXISTS late_from timestamptz",
     "ALTER TABLE processes ADD COLUMN IF NOT EXISTS forecast_revision integer NOT NULL DEFAULT -1",
+    "ALTER TABLE tasks ADD COLUMN IF NOT EXISTS started_by text NOT NULL DEFAULT ''",
     *FUNCTIONS,
     *(
         f"CREATE OR REPLACE TRIGGER {name} {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {function}()"

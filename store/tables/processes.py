@@ -56,8 +56,9 @@ class Process(Base):
             "id",
             postgresql_where=text("closed_at IS NULL AND forecast_revision <> revision"),
         ),
-        Index("ix_processes_started_by", "started_by", postgresql_where=text("closed_at IS NULL")),
         Index("ix_processes_not_begun", "id", postgresql_where=text("revision = 0 AND closed_at IS NULL")),
+        # Whether there is a case that its starter may not read any more is known from the index alone.
+        Index("ix_processes_starter", "started_by", postgresql_include=["id", "kind", "org_unit", "subject"]),
     )
 
 
@@ -141,12 +142,14 @@ class Task(Base):
     # Written by triggers (`store/tables/counting.py`):
     group_id: Mapped[int] = mapped_column(ForeignKey("task_groups.id"), server_default=FetchedValue())
     clock_offset_seconds: Mapped[int] = mapped_column(server_default="0")  # as the process has it
+    started_by: Mapped[str] = mapped_column(server_default="")  # as the process has it
     __table_args__ = (
         UniqueConstraint("process_id", "key"),
         Index("ix_tasks_inbox", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
         Index(
             "ix_tasks_free", "group_id", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL AND holder IS NULL")
         ),
+        Index("ix_tasks_started", "started_by", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_held", "holder", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_kind", "kind", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
         Index("ix_tasks_title", text("lower(title_zh)"), *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),

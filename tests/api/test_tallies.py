@@ -30,7 +30,7 @@ ROLES = (
     ["payroll"],
     ["supervisor"],
 )
-VIEWS: tuple[TaskViewName, ...] = ("group", "behalf", "mine", "done", "all")
+VIEWS: tuple[TaskViewName, ...] = ("group", "behalf", "mine", "started", "done", "all")
 KINDS = ("enrolment.materials", "enrolment.verification", "registration.result")
 
 
@@ -45,7 +45,9 @@ def moments(rng: random.Random) -> dict[str, Any]:
 async def one_change(rng: random.Random, case_ids: list[str], number: int) -> None:
     """One transaction like those of the product, or like no other: tasks come, go, change hands and dates."""
     what = rng.choice(
-        ("open",) * 4 + ("claim",) * 3 + ("free", "lend", "close", "date", "exclude", "move", "clock", "drop")
+        ("open",) * 4
+        + ("claim",) * 3
+        + ("free", "lend", "close", "date", "exclude", "move", "clock", "drop", "starter")
     )
     async with session() as s:
         if what == "open":
@@ -70,6 +72,9 @@ async def one_change(rng: random.Random, case_ids: list[str], number: int) -> No
                     clock_offset_seconds=Process.clock_offset_seconds + rng.choice((-7200, 90_000))
                 )
             )  # fmt: skip
+        elif what == "starter":
+            starter = rng.choice(("clerk", "college", "college", "employee"))
+            await s.execute(update(Process).where(Process.id == rng.choice(case_ids)).values(started_by=starter))
         elif what == "drop":
             await s.execute(delete(Task).where(Task.id == f"task-{rng.randrange(1, number + 1)}"))
         else:

@@ -22,7 +22,7 @@ from tests.api.conftest import Office
 from tests.api.test_tallies import one_change, viewers
 
 OLDEST_WITH_DATA = "0005"
-VIEWS = ("group", "behalf", "mine", "done", "all")
+VIEWS = ("group", "behalf", "mine", "started", "done", "all")
 
 
 async def _shown(at: datetime | None = None, *, by: str = "") -> dict[str, Any]:

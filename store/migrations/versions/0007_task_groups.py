@@ -24,7 +24,6 @@ NEW = (
     "ix_tasks_kind",
     "ix_tasks_subject",
     "ix_tasks_done",
-    "ix_processes_started_by",
 )
 OLD = ("ix_tasks_roles", "ix_tasks_holder", "ix_tasks_completed_by")
 
@@ -62,11 +61,12 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {name} ON {table}")
     for function in (
         "task_group_of(text[], text)", "tallies_of_task(tasks)", "tallies_of_process(processes)", "place_task()",
-        "tally_task()", "tally_process()", "move_clock()",
+        "tally_task()", "tally_process()", "follow_process()",
     ):  # fmt: skip
         op.execute(f"DROP FUNCTION {function}")
     for name in NEW:
         op.execute(f"DROP INDEX {name}")
+    op.drop_index("ix_processes_started_by", "processes", if_exists=True)
     op.create_index("ix_tasks_holder", "tasks", ["holder"], postgresql_where=sa.text("closed_at IS NULL"))
     op.create_index(
         "ix_tasks_roles", "tasks", ["roles"], postgresql_using="gin", postgresql_where=sa.text("closed_at IS NULL")
