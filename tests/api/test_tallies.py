@@ -76,7 +76,7 @@ async def one_change(rng: random.Random, case_ids: list[str], number: int) -> No
             starter = rng.choice(("clerk", "college", "college", "employee"))
             await s.execute(update(Process).where(Process.id == rng.choice(case_ids)).values(started_by=starter))
         elif what == "drop":
-            await s.execute(delete(Task).where(Task.id == f"task-{rng.randrange(1, number + 1)}"))
+            await s.execute(delete(Task).where(Task.id == f"task-{rng.randrange(number + 1)}"))
         else:
             some = select(Task.id).order_by(func.random()).limit(1)
             row = await s.scalar(select(Task).where(Task.id.in_(some)).with_for_update())
