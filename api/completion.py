@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import engine, permissions, tasks, views
+from api import already, engine, permissions, tasks, views
 from api.answer_checks import faults_of_answer, instead
 from api.json_body import JsonObjectRoute
 from api.problems import (
@@ -125,7 +125,7 @@ async def complete(viewer: Viewer, task_id: str, body: CompleteBody, key: str | 
         if known.body_hash != digest:
             raise KeyReused
         if known.status == "refused":
-            raise _stored_refusal(known)
+            raise await _as_it_stands(s, task, _stored_refusal(known))
     if known.status == "done":
         return Result(known.id, await _completed(viewer, known))
     return await _send(viewer, known)
@@ -136,7 +136,7 @@ async def _store(
 ) -> Submission:
     """Checks the answer to a locked task and keeps it."""
     hat = permissions.require_work(viewer, task)
-    tasks.require_open(task)
+    await tasks.require_open(s, task)
     if task.owner is not None and permissions.holds(viewer, task):
         raise Delegated
     if body.version != task.version:
@@ -274,12 +274,17 @@ async def _refused(row: Submission, problem: Problem) -> Problem | str:
         if task is not None and task.submission_id == row.id:
             return "done"
         await submissions.refuse(s, row.id, problem.status, problem.code)
-    return problem
+        return problem if task is None else await _as_it_stands(s, task, problem)
 
 
 def _stored_refusal(row: Submission) -> Problem:
     code = str((row.answer or {}).get("code", ""))
     return _BY_CODE.get(code, NotAllowedNow)()
+
+
+async def _as_it_stands(s: AsyncSession, task: Task, problem: Problem) -> Problem:
+    """Of a task that is closed: by whom, and since when."""
+    return await already.closed_task(s, task) if isinstance(problem, TaskClosed) else problem
 
 
 async def _completed(viewer: Viewer, row: Submission) -> Completed:
@@ -343,7 +348,10 @@ async def get_submission(s: AsyncSession, viewer: Viewer, submission_id: str, la
     row = await s.get(Submission, submission_id)
     if row is None or (row.actor != viewer.username and not viewer.has("supervisor", "auditor", "admin")):
         raise NotFound
-    problem = _stored_refusal(row).view(language) if row.status == "refused" else None
+    problem = None
+    if row.status == "refused":
+        task = await s.get_one(Task, row.task_id)
+        problem = (await _as_it_stands(s, task, _stored_refusal(row))).view(language)
     return SubmissionView(id=row.id, task_id=row.task_id, status=row.status, outcome=row.outcome, problem=problem)  # pyright: ignore[reportArgumentType]
 
 

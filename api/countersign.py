@@ -49,7 +49,7 @@ async def _person(s: AsyncSession, task: Task, username: str) -> None:
 
 
 async def _check(s: AsyncSession, viewer: Viewer, task: Task, body: AddSignerBody) -> None:
-    tasks.require_open(task)
+    await tasks.require_open(s, task)
     if not task.spec.get("sign"):
         raise NotAllowedNow
     if not permissions.may_add_signer(viewer, task):

@@ -59,7 +59,7 @@ async def extend(viewer: Viewer, task_id: str, body: ExtendBody, key: str | None
     permissions.require_role(viewer, *permissions.DATE_MOVERS)
     async with session() as s:
         task, process = await tasks.find_task(s, viewer, task_id)
-        tasks.require_open(task)
+        await tasks.require_open(s, task)
         known = [Deadline.model_validate(d) for d in task.deadlines]
         target = next((d for d in known if d.id == body.deadline and d.legal_kind is LegalKind.INTERNAL), None)
         if target is None:

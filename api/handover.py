@@ -71,7 +71,7 @@ async def delegate(s: AsyncSession, viewer: Viewer, task_id: str, body: GiveBody
 async def return_delegated(s: AsyncSession, viewer: Viewer, task_id: str, body: NoteBody) -> TaskItem:
     """交回: the delegate gives the task back with a note, which stays as a comment."""
     task, process = await locked_task(s, viewer, task_id)
-    require_open(task)
+    await require_open(s, task)
     if task.owner is None:
         raise NotAllowedNow(NOT_LENT)
     if not permissions.holds(viewer, task):
@@ -93,7 +93,7 @@ async def return_delegated(s: AsyncSession, viewer: Viewer, task_id: str, body: 
 async def recall(s: AsyncSession, viewer: Viewer, task_id: str, body: ReasonBody) -> TaskItem:
     """收回: the one who delegated it (or a supervisor for him) takes the task back."""
     task, process = await locked_task(s, viewer, task_id)
-    require_open(task)
+    await require_open(s, task)
     if task.owner is None:
         raise NotAllowedNow(NOT_LENT)
     if task.owner not in viewer.names and not viewer.has("supervisor"):
@@ -109,7 +109,7 @@ async def reassign(s: AsyncSession, viewer: Viewer, task_id: str, body: GiveBody
     """改派: the supervisor gives an open task to somebody who may do it, whoever holds it."""
     permissions.require_role(viewer, "supervisor")
     task, process = await locked_task(s, viewer, task_id)
-    require_open(task)
+    await require_open(s, task)
     person = await people_named.receiver(s, task, body.to)
     words = Text(
         zh=f"{viewer.name.zh}改派给{person.name.zh}",
@@ -123,7 +123,7 @@ async def take_over(s: AsyncSession, viewer: Viewer, task_id: str, body: ReasonB
     """接手: the supervisor does the task himself. FourEyes for what he took part in."""
     permissions.require_role(viewer, "supervisor")
     task, process = await locked_task(s, viewer, task_id)
-    require_open(task)
+    await require_open(s, task)
     if permissions.excluded(viewer, task):
         raise FourEyes
     if not permissions.may_take_over(viewer, task):
@@ -136,7 +136,7 @@ async def take_over(s: AsyncSession, viewer: Viewer, task_id: str, body: ReasonB
 async def _in_hand(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task, Process, Viewer]:
     """The locked open task in the viewer's hands, and under whose name he has it."""
     task, process = await locked_task(s, viewer, task_id)
-    require_open(task)
+    await require_open(s, task)
     if not permissions.holds(viewer, task):
         permissions.require_work(viewer, task)  # "claim it first" is no help to who may not
         permissions.require_free(viewer, task, await users.names(s))

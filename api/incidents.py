@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import completion, engine, incident_words, permissions, steps, views
+from api import already, completion, engine, incident_words, permissions, steps, views
 from api.completion import IdempotencyKey
 from api.json_body import JsonObjectRoute
 from api.problems import (
@@ -24,7 +24,6 @@ from api.problems import (
     NotAllowedNow,
     NotFound,
     TaskClosed,
-    TaskSuspended,
     Unavailable,
 )
 from api.sign_in import CurrentViewer
@@ -35,7 +34,7 @@ from schemas.base import Text
 from schemas.incident_steps import WAY_TITLE, Way, step_of, ways_for
 from schemas.incidents import DecideBody, IncidentItem, IncidentKind, IncidentPage, IncidentQuery, StepDecision
 from schemas.process import ProcessState
-from store import audit, incident_desk, incidents, untaken
+from store import audit, incident_desk, incidents, untaken, users
 from store.database import reading, session
 from store.live import process_changed
 from store.tables.incidents import Incident
@@ -153,14 +152,14 @@ async def decide(
         if row.way == body.way and row.decided_by == viewer.username:
             return await get_incident(s, viewer, incident_id)  # the same click again
         if row.closed_at is not None:
-            raise TaskClosed
+            raise await _ended(s, row)
         offered = step_of(row.step).ways
         if row.kind not in ("stuck", "untaken") and body.way not in offered:
             raise BadForm(faults=[("/way", "no_such_way", _knows(offered))])
         if body.way not in _of_roles(viewer, row):
             raise NotAllowed
         if body.way not in ways(viewer, row, process):
-            raise TaskSuspended
+            raise await already.suspended_task(s, process.id)
         version = (await s.get_one(Task, row.task_id)).version if row.task_id else 0
     if body.way is not Way.RETRY and len(reason) < MIN_REASON:
         raise BadForm(faults=[("/reason", "reason_needed", REASON_NEEDED)])
@@ -174,6 +173,19 @@ async def decide(
             await attempts_seen({row.id: row.last_at})
     async with session() as s:
         return await get_incident(s, viewer, incident_id)
+
+
+async def _ended(s: AsyncSession, row: Incident) -> TaskClosed:
+    """An incident that is over: since when, how, and by whom where somebody decided."""
+    how = incident_words.ENDED[row.ended or "gone"]
+    who = (await users.names(s)).get(row.decided_by or "")
+    at = already.moment(row.closed_at) if row.closed_at is not None else ""
+    return TaskClosed(
+        Text(
+            zh=f"该故障已于 {at} 结束：{how.zh}{f'（{who.zh}）' if who else ''}，无须再处理。",
+            en=f"This incident ended at {at}: {how.en}{f' by {who.en}' if who else ''}. Nothing is to be done.",
+        )
+    )
 
 
 async def _tell_engine(viewer: Viewer, row: Incident, way: Way, reason: str, key: str) -> None:

@@ -27,6 +27,7 @@ _PLAIN = {"started", "stage_entered", "task_opened", "task_completed", "task_obs
 _WITHOUT_REMARK = {  # lines that end in what a colleague wrote
     "suspended": Text(zh="流程中止（法定与缴费期限继续计算）", en="Suspended (statutory and payment dates run on)"),
     "resumed": Text(zh="流程恢复", en="Resumed"),
+    "cancelling": Text(zh="流程开始撤销", en="Cancelling began"),
     "cancelled": Text(zh="流程已撤销", en="Process cancelled"),
     "returned": Text(zh="退回上一步", en="Returned to an earlier step"),
     "withdrawn": Text(zh="撤回上一步的办理结果", en="The answer of a step was withdrawn"),

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import cut_offs, engine, own_case, past, permissions, signatures, views
+from api import already, cut_offs, engine, own_case, past, permissions, signatures, views
 from api.completion import IdempotencyKey
 from api.json_body import JsonObjectRoute
 from api.problems import BadCursor, NotAllowedNow, NotFound, ProgramFault, Unavailable
@@ -117,9 +117,7 @@ async def _forecasts(s: AsyncSession, process: Process, moment: datetime) -> lis
     return sorted((f for f in found if f is not None), key=lambda f: (f.due, f.deadline_id))
 
 
-_REFUSED = {  # what a process answers (`cancel_refusal` and the validators) -> what people read
-    "suspended_already": Text(zh="该个案已经中止，无须再次中止。", en="The case is suspended already."),
-    "not_suspended": Text(zh="该个案没有中止，正在办理，无须恢复。", en="The case is not suspended: it runs."),
+_REFUSED = {  # what a process answers (`cancel_refusal`) -> what people read
     "shared_payment": Text(
         zh="当月缴费由多个个案共用，不能撤销；请撤销相应个案，其缴费明细会随之冲销。",
         en="A month's payment serves many cases and cannot be cancelled: cancel the case, its lines are reversed.",
@@ -148,9 +146,16 @@ async def command(viewer: Viewer, process_id: str, name: str, body: CommandBody,
             raise NotAllowedNow(_REFUSED[error.message]) from error
         if isinstance(error, engine.Refused) and error.kind == Refusal.PROGRAM_FAULT:
             raise ProgramFault from error
-        raise NotAllowedNow from error
+        raise await _as_it_stands(process_id, name) from error
     async with session() as s:
         return await get_process(s, viewer, process_id)
+
+
+async def _as_it_stands(process_id: str, name: str) -> NotAllowedNow:
+    """The refusal of a command, by what the case is: already so, since when and by whom."""
+    async with reading() as s:
+        case = await s.get_one(Process, process_id)
+        return NotAllowedNow(await already.standing(s, case, name))
 
 
 def process_kinds() -> list[ProcessKindView]:

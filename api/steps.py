@@ -54,7 +54,7 @@ async def return_task(viewer: Viewer, task_id: str, body: ReturnBody, key: str |
         task, _ = await tasks.locked_task(s, viewer, task_id)
         if not (task.state == "returned" and task.completed_by == viewer.username and key):  # the same click again
             permissions.require_work(viewer, task)
-            tasks.require_open(task)
+            await tasks.require_open(s, task)
             permissions.require_free(viewer, task, await users.names(s))
             if task.owner is not None:
                 raise Delegated

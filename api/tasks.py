@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import comments, cut_offs, own_case, past, permissions, signatures, task_data, views
+from api import already, comments, cut_offs, own_case, past, permissions, signatures, task_data, views
 from api.json_body import JsonObjectRoute
-from api.problems import AnswerOnItsWay, BadCursor, Delegated, NotAllowed, NotFound, TaskClosed, TaskSuspended
+from api.problems import AnswerOnItsWay, BadCursor, Delegated, NotAllowed, NotFound
 from api.sign_in import CurrentViewer
 from runtime import clock
 from runtime.clock import real_now
@@ -168,12 +168,12 @@ async def locked_task(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Ta
     return found
 
 
-def require_open(task: Task) -> None:
-    """TaskClosed or TaskSuspended."""
+async def require_open(s: AsyncSession, task: Task) -> None:
+    """TaskClosed or TaskSuspended, with since when and by whom."""
     if task.closed_at is not None:
-        raise TaskClosed
+        raise await already.closed_task(s, task)
     if task.state == "suspended":
-        raise TaskSuspended
+        raise await already.suspended_task(s, task.process_id)
 
 
 async def require_unanswered(s: AsyncSession, task: Task) -> None:
@@ -201,7 +201,7 @@ async def claim(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
     """Takes the task. NotFound, NotAllowed, FourEyes, TaskClosed, TaskSuspended, TaskHeld."""
     task, process = await locked_task(s, viewer, task_id)
     permissions.require_work(viewer, task)
-    require_open(task)
+    await require_open(s, task)
     await hold(s, viewer, task)
     await inbox_events.tell(s, process.id)
     return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
@@ -211,7 +211,7 @@ async def release(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
     """Gives the task back to the group; a supervisor may do so for others. Releasing a free task changes nothing."""
     task, process = await locked_task(s, viewer, task_id)
     if task.closed_at is not None:
-        raise TaskClosed
+        raise await already.closed_task(s, task)
     if task.holder is not None and not permissions.holds(viewer, task) and not viewer.has("supervisor"):
         who = (await users.names(s)).get(task.holder, Text(zh=task.holder, en=task.holder))
         raise NotAllowed(
@@ -237,7 +237,7 @@ async def save_draft(s: AsyncSession, viewer: Viewer, task_id: str, data: dict[s
     """Keeps what was typed so far; the viewer holds the task from now on."""
     task, process = await locked_task(s, viewer, task_id)
     permissions.require_work(viewer, task)
-    require_open(task)
+    await require_open(s, task)
     await hold(s, viewer, task)
     task.draft, task.draft_at = seal(data), real_now()
     await s.flush()

@@ -130,7 +130,7 @@ async def upload(
     """
     task, _ = await tasks.locked_task(s, viewer, task_id)
     permissions.require_work(viewer, task)
-    tasks.require_open(task)
+    await tasks.require_open(s, task)
     look = await views.lookup(s, viewer, [])
     permissions.require_free(viewer, task, look.users)
     request = _request(tasks.spec_of(task), code)

@@ -34,7 +34,7 @@ async def urge(s: AsyncSession, viewer: Viewer, task_id: str, body: UrgeBody) ->
     """Tells the holder (and his substitute), or all who could take the task. NotFound, TaskClosed, NotAllowed,
     TooSoon."""
     task, process = await locked_task(s, viewer, task_id)
-    require_open(task)
+    await require_open(s, task)
     if not permissions.may_urge(viewer, task, process.started_by):
         mine = permissions.holds(viewer, task) or permissions.may_work(viewer, task)
         raise NotAllowed(OWN if mine else None)

@@ -128,6 +128,16 @@ async def timeline_of(session: AsyncSession, process_id: str) -> list[Timeline |
     return sorted(lines, key=lambda line: line.at)
 
 
+async def last_line(session: AsyncSession, process_id: str, kind: str) -> Timeline | None:
+    """The last line of this kind that the process wrote of itself."""
+    return await session.scalar(
+        select(Timeline)
+        .where(Timeline.process_id == process_id, Timeline.kind == kind)
+        .order_by(Timeline.seq.desc())
+        .limit(1)
+    )
+
+
 async def completed_for(session: AsyncSession, process_id: str) -> dict[str, str]:
     """Tasks that a substitute completed -> the absent person."""
     rows = await session.execute(

@@ -109,6 +109,11 @@ class Process(PolicyUpdates):
         """Known in the books from here on: what is no longer due because of it is not paid."""
         self.cancelling, self.stopping = command, True
         self.flag(CANCELLING)
+        self.note(
+            "cancelling",
+            Text(zh=f"开始撤销：{command.reason}", en=f"Cancelling began: {command.reason}"),
+            actor=command.actor,
+        )
         self.touch()
 
     async def _cancel(self, main: "asyncio.Task[None]", command: ProcessCommand) -> None:

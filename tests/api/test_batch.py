@@ -1,12 +1,16 @@
 """Many tasks and many cases at once: a result an item, nothing stopped by one, nothing done twice."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from api import handover
+from schemas.base import Text
+from schemas.process import CANCELLING, ProcessState, TimelineEntry
+from schemas.tasks import Refusal
 from store.database import session
 from store.tables.office import Audit
 from store.tables.processes import Submission, Task
@@ -188,3 +192,95 @@ async def test_cases_are_commanded_together(office: Office) -> None:
     assert sorted(c for c in office.temporal.calls if c[0] == "suspend") == [
         ("suspend", f"{c}/suspend/s-{c}") for c in cases
     ]
+
+
+AT = datetime(2026, 11, 20, 1, 15, tzinfo=UTC)
+SINCE = "2026-11-20 09:15"
+
+
+def since(zh: str, en: str) -> tuple[str, str]:
+    return f"该个案{zh}（{SINCE} 起，clerk2同志）。", f"The case {en}, since {SINCE}, by Clerk2."
+
+
+async def case_that_is(office: Office, n: int, kind: str, **columns: Any) -> tuple[str, str]:
+    """A case whose timeline says that clerk2 made it so; gives its id and that of its task."""
+    case = await office.case(id_number=f"DD{1000000 + n}")
+    line = TimelineEntry(seq=9, at=AT, kind=kind, text=Text(zh=kind, en=kind), actor="clerk2")
+    return case, await office.task(case, revision=9, process=columns, timeline=[line])
+
+
+async def details(http: httpx2.AsyncClient, address: str, body: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is said of each item, in both languages."""
+    found: list[list[str]] = []
+    for lang in ("zh", "en"):
+        given = [{"id": i, "key": f"{body['action']}-{lang}-{i}"} for i in body["items"]]
+        answer = await http.post(f"{address}?lang={lang}", json={**body, "items": given})
+        assert answer.status_code == 200, answer.text
+        found.append([i["problem"]["detail"] if i["problem"] else i["result"] for i in answer.json()["items"]])
+    return list(zip(*found, strict=True))
+
+
+async def test_what_is_so_already_is_said_with_since_when_and_by_whom(office: Office) -> None:
+    clerk = await office.sign_in("clerk")
+    suspended, sleeping = await case_that_is(office, 1, "suspended", state=ProcessState.SUSPENDED)
+    cancelled, unneeded = await case_that_is(office, 2, "cancelled", state=ProcessState.CANCELLED, closed_at=AT)
+    closed, _ = await case_that_is(office, 3, "closed", state=ProcessState.CLOSED, closed_at=AT)
+    leaving, done = await case_that_is(office, 4, "cancelling", flags=[CANCELLING])
+    resumed, back = await case_that_is(office, 5, "resumed")
+    office.temporal.refuse = [Refusal.NOT_ALLOWED_NOW] * 30
+    batch = {"reason": "学院推迟报到"}
+    said_of = {
+        cancelled: since("已经撤销", "is cancelled already"),
+        closed: since("已经办结", "is closed already"),
+        leaving: since("正在撤销", "is being cancelled"),
+    }  # fmt: skip
+    for action in ("cancel", "suspend", "resume"):
+        wanted = {"action": action, "items": list(said_of), **batch}
+        assert await details(clerk, "/api/v1/processes/batch", wanted) == list(said_of.values()), action
+    twice = {"action": "suspend", "items": [suspended], **batch}
+    assert await details(clerk, "/api/v1/processes/batch", twice) == [since("已经中止", "is suspended already")]
+    runs = {"action": "resume", "items": [resumed], **batch}
+    assert await details(clerk, "/api/v1/processes/batch", runs) == [
+        since("没有中止，正在办理", "is not suspended: it runs")
+    ]  # fmt: skip
+    states = {
+        sleeping: {"state": "suspended"},
+        unneeded: {"state": "obsolete", "closed_at": AT},
+        done: {"state": "completed", "closed_at": AT, "completed_by": "clerk2"},
+        back: {"state": "returned", "closed_at": AT, "completed_by": "clerk2"},
+    }
+    async with session() as s:
+        for task, columns in states.items():
+            await s.execute(update(Task).where(Task.id == task).values(**columns))
+    stopped = since("已经中止", "is suspended already")
+    expected = [
+        (f"{stopped[0]}恢复后才能办理。", f"{stopped[1]} Resume it first."),
+        (
+            f"该任务自 {SINCE} 起不再需要办理（个案已撤销），请刷新待办。",
+            f"The task is not needed any more since {SINCE} (its case is cancelled): refresh your inbox.",
+        ),
+        (
+            f"该任务已由clerk2同志于 {SINCE} 办结，请刷新待办。",
+            f"Clerk2 has finished this task already, at {SINCE}: refresh your inbox.",
+        ),
+        (
+            f"该任务已由clerk2同志于 {SINCE} 退回，请刷新待办。",
+            f"Clerk2 has sent back this task already, at {SINCE}: refresh your inbox.",
+        ),
+    ]
+    supervisor = await office.sign_in("supervisor")
+    verbs = (
+        ("claim", clerk),
+        ("transfer", clerk),
+        ("take_over", supervisor),
+        ("reassign", supervisor),
+        ("urge", clerk),
+    )
+    for action, who in verbs:
+        wanted = {"action": action, "items": list(states), "reason": "出差一周", "to": "clerk2"}
+        assert await details(who, BATCH, wanted) == expected, action
+    assert await details(clerk, BATCH, {"action": "release", "items": list(states)[1:]}) == expected[1:]
+    answers = [{"id": task, "key": f"answer-{task}", "version": 1} for task in states]
+    wanted = {"action": "complete", "outcome": "approve", "items": answers}
+    refused = (await clerk.post(BATCH, json=wanted)).json()["items"]
+    assert [i["problem"]["detail"] for i in refused] == [zh for zh, _ in expected]

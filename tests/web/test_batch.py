@@ -7,7 +7,7 @@ import pytest
 from api import engine
 from store.database import session
 from store.submissions import values_of
-from store.tables.processes import Submission, Task
+from store.tables.processes import Process, Submission, Task
 from tests.api.conftest import Engine
 from tests.web.conftest import Site
 from tests.web.office import holder_of, open_case, task_id
@@ -137,6 +137,12 @@ async def test_cases_are_suspended_together_with_one_reason(site: Site) -> None:
     await page.reload()  # the same form again: no second command
     assert await page.locator("#batch-result .mark.done").count() == 2
     assert sorted(c.split("/")[0] for _, c in stand_in.calls) == sorted([cases[0], cases[2]])
+    async with session() as s:
+        (await s.get_one(Process, cases[1])).state = "suspended"
+    await page.goto("/cases?state=open")
+    await page.check("[data-pick-all]")
+    await page.click("button[value=suspend]")
+    assert "该个案已经中止" in await text(page, "#left-out li")
     reader = await site.visitor("auditor")
     await reader.goto("/cases?state=open")
     assert await reader.locator("[data-pick]").count() == 0

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from api import already, processes, views
 from api import batch as room
-from api import processes, views
 from api.permissions import process_actions
 from api.problems import BadForm, NotFound, Problem
 from schemas.api import ProcessItem
+from schemas.base import Text
 from schemas.batch import BatchResult, CaseBatch
 from store import cases
 from store.database import reading
@@ -69,8 +70,7 @@ async def _show(
     result: BatchResult | None = None,
     problem: Problem | None = None,
 ) -> Response:
-    items = await _items(visit, ids)
-    able = [i for i in items if action in process_actions(visit.viewer, i.kind, i.state, i.flags)]
+    able, others = await _items(visit, action, ids)
     return await page(
         visit,
         "batch_cases.html",
@@ -78,6 +78,7 @@ async def _show(
         action=action,
         items=able,
         left_out=len(ids) - len(able),
+        others=others,
         result=result,
         said_of=said,
         sentence=sentence(visit, problem.text) if problem else "",
@@ -87,9 +88,20 @@ async def _show(
     )
 
 
-async def _items(visit: Visit, ids: list[str]) -> list[ProcessItem]:
+async def _items(
+    visit: Visit, action: str, ids: list[str]
+) -> tuple[list[ProcessItem], list[tuple[ProcessItem, Text | None]]]:
+    """Those of the chosen that take the command, and the others with why not, where their state says it."""
     async with reading() as s:
         found = [p for process_id in ids if (p := await cases.find(s, visit.viewer, process_id)) is not None]
         look = await views.lookup(s, visit.viewer, [p.subject for p in found])
         holders = await cases.holders(s, [p.id for p in found])
-        return [views.process_item(p, look, holders.get(p.id, [])) for p in found]
+        able: list[ProcessItem] = []
+        others: list[tuple[ProcessItem, Text | None]] = []
+        for p in found:
+            item = views.process_item(p, look, holders.get(p.id, []))
+            if action in process_actions(visit.viewer, item.kind, item.state, item.flags):
+                able.append(item)
+            else:
+                others.append((item, await already.standing(s, p, action)))
+        return able, others
