@@ -1,5 +1,6 @@
 """What the incident desk says of a fault: what could not be done, why in plain words, and what to do."""
 
+from api.nobody import roles_text
 from schemas.base import Text
 from schemas.forms import kind_titles
 from schemas.incident_faults import why_of
@@ -60,6 +61,12 @@ ORDER_TO_BE_TAKEN = Text(
     en=f"The order is not lost and is sent again and again: do not give it anew. {_LOOK.en} Until then the case shows "
     "its dates by the rules it had: keep an eye on those that the rules in force would give.",
 )
+TO_BE_DONE = Text(
+    zh="请管理员把所需角色授予一名未参与的人员，或重新启用账号；点名请其签署的，由科长改派或减签。"
+    "有人可办后本条自动消失；在此之前期限照常计算。",
+    en="An administrator gives the role to somebody who took no part, or opens a login again; a signature asked by "
+    "name is reassigned or taken off by a supervisor. This ends by itself once somebody may do it; its dates run on.",
+)
 # Of what is untaken and no answer: what, why, what to do.
 _PROMISED: dict[str, tuple[Text, Text, Text]] = {
     START: (Text(zh="流程尚未开始", en="The case has not begun yet"), NOT_BEGUN, TO_BEGIN),
@@ -76,6 +83,7 @@ ENDED: dict[str, Text] = {
     "taken": Text(zh="流程已接收", en="Taken by the case"),
     "refused": Text(zh="流程未接受，须重新办理", en="Not accepted by the case: to be done again"),
     "gone": Text(zh="不再需要", en="No longer needed"),
+    "found": Text(zh="已有人可以办理", en="Somebody may do it now"),
 }
 
 
@@ -90,6 +98,9 @@ def what(row: Incident) -> Text:
         return Text(
             zh=f"「{title.zh}」的办理结果尚未被流程接收", en=f"The answer to “{title.en}” is not taken by its case yet"
         )
+    if row.kind == "nobody":
+        title = kind_titles().get(row.step) or Text(zh=row.step, en=row.step)
+        return Text(zh=f"「{title.zh}」无人可以办理", en=f"Nobody may do “{title.en}”")
     title = step_of(row.step).title
     return Text(zh=f"未能{title.zh}", en=f"Could not {title.en}") if row.step else title
 
@@ -106,6 +117,12 @@ def why(row: Incident) -> Text:
         return BROKEN
     if row.kind == "untaken":
         return _PROMISED[row.step][1] if row.step in _PROMISED else NOT_TAKEN
+    if row.kind == "nobody":
+        role = roles_text((row.message or "").split())
+        return Text(
+            zh=f"该任务须由{role.zh}办理：没有在用的账号能办，或能办的人都参与过所审事项（双人复核）。",
+            en=f"It is for {role.en}: no open login may do it, or all who may took part in it (four eyes).",
+        )
     return why_of(row.error)
 
 
@@ -115,6 +132,8 @@ def advice(row: Incident) -> Text:
         return TO_MEND
     if row.kind == "untaken":
         return _PROMISED[row.step][2] if row.step in _PROMISED else TO_BE_TAKEN
+    if row.kind == "nobody":
+        return TO_BE_DONE
     first = TRIED_AGAIN if row.kind == "retrying" else WAITS
     step = step_of(row.step)
     if step.otherwise is None or step.ways == (Way.RETRY,):

@@ -44,6 +44,7 @@ from store.users import Viewer
 
 router = APIRouter(tags=["incidents"], route_class=JsonObjectRoute)
 KINDS: tuple[str, ...] = get_args(IncidentKind)
+NO_WAYS = ("stuck", "untaken", "nobody")  # no decision mends them
 MIN_REASON = 2
 ATTEMPT_LOOKED_AT = 0.2  # seconds between two looks at what came of a retry
 REASON_NEEDED = Text(zh="请写明理由（至少两个字）。", en="Say why (two characters at least).")
@@ -60,7 +61,7 @@ def _knows(offered: Sequence[Way]) -> Text:
 def _of_roles(viewer: Viewer, row: Incident) -> list[Way]:
     """What the viewer's roles may decide about such an incident."""
     held = sorted({role for hat in viewer.hats for role in hat.roles})
-    if row.kind in ("stuck", "untaken") or (row.kind == "failed" and not set(held) & set(step_of(row.step).roles())):
+    if row.kind in NO_WAYS or (row.kind == "failed" and not set(held) & set(step_of(row.step).roles())):
         return []
     return ways_for(row.step, held)
 
@@ -154,7 +155,7 @@ async def decide(
         if row.closed_at is not None:
             raise await _ended(s, row)
         offered = step_of(row.step).ways
-        if row.kind not in ("stuck", "untaken") and body.way not in offered:
+        if row.kind not in NO_WAYS and body.way not in offered:
             raise BadForm(faults=[("/way", "no_such_way", _knows(offered))])
         if body.way not in _of_roles(viewer, row):
             raise NotAllowed

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import leaving_seats, people_named, permissions
+from api import leaving_seats, nobody, people_named, permissions
 from api.handover import message, put
 from api.json_body import JsonObjectRoute
 from api.problems import NotAllowedNow, NotFound, Problem, Unavailable
@@ -70,7 +70,7 @@ async def count(s: AsyncSession, viewer: Viewer, username: str) -> LeavingCounts
 
 
 async def left(s: AsyncSession, user: User) -> LeavingCounts:
-    """The same, whoever asks."""
+    """The same, whoever asks; and what nobody could do without the person."""
     username = user.username
     tasks = await _tasks(s, username)
     arranged = await substitutes.arranged(s, clock.today(), [username])
@@ -82,6 +82,7 @@ async def left(s: AsyncSession, user: User) -> LeavingCounts:
         lent_by_person=sum(1 for t in tasks if t.owner == username),
         asked_by_name=sum(1 for t in tasks if _by_name(t, username)) + len(await leaving_seats.to_come(s, username)),
         substitutions=len(arranged),
+        nobody_left=await nobody.without(s, user),
     )
 
 

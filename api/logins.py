@@ -2,7 +2,8 @@
 
 Invariants: a closed login has no session and no token from that moment on, is told nothing and offered nowhere; its
 name stays in everything that was done. It is closed after its work was handed over, or at once when that is asked for
-in so many words. The last administrator stays. Every change is in the audit trail with its reason.
+in so many words; what nobody could do then is named, and refuses nothing. The last administrator stays. Every change
+is in the audit trail with its reason.
 """
 
 from fastapi import APIRouter
@@ -14,7 +15,7 @@ from api.problems import HasWork, LastAdministrator, NotFound
 from api.sign_in import CurrentViewer, user_view
 from runtime.clock import real_now
 from schemas.base import Text
-from schemas.desk import LeavingCounts, LoginBody, LoginView
+from schemas.desk import LeavingCounts, LoginBody, LoginView, NobodyLeft
 from store import audit, users
 from store.database import session
 from store.tables.people import User
@@ -30,6 +31,7 @@ async def set_active(s: AsyncSession, by: str, username: str, body: LoginBody) -
     user, administrators = await users.locked(s, username)
     if user is None:
         raise NotFound
+    lost: list[NobodyLeft] = []
     if user.active != body.active:
         left = await leaving.left(s, user)
         if not body.active and not body.anyway and _any(left):
@@ -38,13 +40,15 @@ async def set_active(s: AsyncSession, by: str, username: str, body: LoginBody) -
             await users.set_active(s, user, administrators, body.active, real_now())
         except users.LastAdministrator as error:
             raise LastAdministrator from error
+        lost = left.nobody_left
         action = "user.reopen" if body.active else "user.close"
         audit.record(s, by, action, username, reason=body.reason, left=_numbers(left))
-    return await _view(s, user)
+    view = await _view(s, user)
+    return view.model_copy(update={"left": view.left.model_copy(update={"nobody_left": lost})}) if lost else view
 
 
 def _numbers(left: LeavingCounts) -> dict[str, int]:
-    return left.model_dump(exclude={"username", "name"})
+    return left.model_dump(exclude={"username", "name", "nobody_left"})
 
 
 def _any(left: LeavingCounts) -> bool:

@@ -46,8 +46,8 @@ def left_alone(open_places: Sequence[Place], username: str, instead_of: str | No
         then = [Place(None, [username]), *open_places]
     else:
         then = [p._replace(people=[username]) if p.seat and p.seat.task_id == instead_of else p for p in open_places]
-    alone = _unsigned(then)
-    if alone is None or alone.seat is None or not alone.seat.signer.role or _unsigned(open_places) is not None:
+    alone = unsigned(then)
+    if alone is None or alone.seat is None or not alone.seat.signer.role or unsigned(open_places) is not None:
         return None
     role = SIGNER_ROLES[alone.seat.signer.role]
     return Text(
@@ -57,7 +57,7 @@ def left_alone(open_places: Sequence[Place], username: str, instead_of: str | No
     )
 
 
-def _unsigned(open_places: Sequence[Place]) -> Place | None:
+def unsigned(open_places: Sequence[Place]) -> Place | None:
     """A place that is left when each is given a person of its own; those asked by name come first."""
     given: dict[str, int] = {}
 

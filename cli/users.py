@@ -120,7 +120,11 @@ async def _set_active(username: str, active: bool, reason: str, anyway: bool) ->
     try:
         body = LoginBody(active=active, reason=reason.strip(), anyway=anyway)
         async with database.session() as session:
-            await logins.set_active(session, "console", username, body)
+            done = await logins.set_active(session, "console", username, body)
+        for lost in done.left.nobody_left:
+            zh = f"{lost.case_no} {lost.title.zh}：无人可办，须有{lost.role.zh}。".lstrip()
+            en = f"{lost.case_no} {lost.title.en}: nobody may do it, needs {lost.role.en}.".lstrip()
+            console.print(f"! {zh} {en}", highlight=False)
     except ValidationError:
         fail("理由须为 2 至 500 个字。", "The reason needs 2 to 500 characters.")
     except NotFound:

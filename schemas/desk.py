@@ -74,6 +74,18 @@ class SubstitutionView(Answer):
     may_end: bool
 
 
+class NobodyLeft(Answer):
+    """Work that nobody would be left to do, and the role to be given to somebody first. `later`: not open yet; without
+    a case it is whatever comes."""
+
+    title: Text
+    role: Text
+    later: bool
+    case_no: str = ""
+    process_id: str | None = None
+    task_id: str | None = None
+
+
 class LeavingCounts(Answer):
     """What a person would leave behind."""
 
@@ -84,6 +96,9 @@ class LeavingCounts(Answer):
     lent_by_person: int = Field(description="delegated by the person: comes back to the new one")
     asked_by_name: int = Field(description="signatures asked of the person by name: somebody else is asked instead")
     substitutions: int
+    nobody_left: list[NobodyLeft] = Field(
+        default=[], description="what nobody could do without the person, the first twenty; a warning, no refusal"
+    )
 
 
 class LeavingBody(Body):

@@ -1,5 +1,5 @@
 """Incidents 故障: an automatic step that keeps failing, one that waits for a decision, a case that has come to a halt,
-and what its case has not taken: an answer, its own start, an order to take over rules.
+what its case has not taken (an answer, its own start, an order to take over rules), and a task that nobody may do.
 
 `StepDecision` is what a workflow takes; what people send derives from `Body`, what they read from `Answer`. Nobody and
 nothing but a person decides an incident: time never does.
@@ -15,7 +15,7 @@ from schemas.base import Body, Payload, Text
 from schemas.forms import EmptyForm, Outcome, ReasonForm, register
 from schemas.incident_steps import WAY_TITLE, Way
 
-IncidentKind = Literal["retrying", "failed", "stuck", "untaken"]
+IncidentKind = Literal["retrying", "failed", "stuck", "untaken", "nobody"]
 TASK_KIND = "incident.resolve"
 START, ORDER = "process.start", "policy.order"  # the `step` of what is untaken and is no answer to a task
 

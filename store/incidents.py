@@ -122,5 +122,13 @@ async def halt_of(s: AsyncSession, process_id: str) -> str:
     return incident_id("halted", process_id, str(await s.scalar(ended)))
 
 
+async def again(s: AsyncSession, kind: str, activity_id: str) -> str:
+    """The id of what can end and come back: one that has ended is followed by the next."""
+    ended = select(func.count()).where(
+        Incident.kind == kind, Incident.activity_id == activity_id, Incident.closed_at.is_not(None)
+    )
+    return incident_id(kind, activity_id, str(await s.scalar(ended)))
+
+
 async def known_process(s: AsyncSession, process_id: str) -> bool:
     return await s.get(Process, process_id) is not None

@@ -13,6 +13,7 @@ from store.past import forget
 from store.tallies import fold
 from worker.delivery import deliver
 from worker.halted import sweep_incidents
+from worker.nobody import sweep_nobody
 from worker.untaken import sweep_untaken
 from worker.watch import tell_watched_dates
 
@@ -25,6 +26,7 @@ CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (20, sweep),
     (30, sweep_incidents),
     (30, sweep_untaken),
+    (60, sweep_nobody),
     (600, measure),
     (60, tell_watched_dates),
     (3600, forget),

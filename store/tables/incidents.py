@@ -16,7 +16,7 @@ class Incident(Base):
 
     __tablename__ = "incidents"
     id: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str]  # retrying, failed, stuck, untaken
+    kind: Mapped[str]  # retrying, failed, stuck, untaken, nobody
     process_id: Mapped[str] = mapped_column(index=True)
     step: Mapped[str] = mapped_column(default="")  # name of the activity; empty: the process's own code
     activity_id: Mapped[str] = mapped_column(default="")

@@ -55,7 +55,7 @@ async def _show(
     twice = {n for n, times in Counter(named.values()).items() if times > 1}  # only then a user name says who
     offered = [Choice(u, f"{n} {u}" if n in twice else n) for u, n in named.items()]
     today = str(clock.today())
-    nothing = counted is not None and not any(counted.model_dump(exclude={"username", "name"}).values())
+    nothing = counted is not None and not any(counted.model_dump(exclude={"username", "name", "nobody_left"}).values())
     return await page(
         visit,
         "cover.html",
