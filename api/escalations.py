@@ -1,7 +1,8 @@
 """The ladder as people see it: who was told when and through what, and 已知悉 for escalations.
 
 Invariants: who may see a case sees its ladder; an escalation is acknowledged by one who was told, or who has the role
-it was for; that is a note of "I know" and moves nothing. An open escalation stands on the board until then.
+it was for; that is a note of "I know" and moves nothing. An open escalation stands on the board until then, or until
+its task is closed: then it stands with the case, with who closed the task, and that nobody had acknowledged it.
 """
 
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from schemas.escalations import (
     ToldView,
     WayView,
 )
+from schemas.tasks import TaskState
 from store import audit, escalations
 from store.channels import TITLES
 from store.database import reading, session
@@ -61,6 +63,10 @@ def _view(viewer: Viewer, rung: Rung, look: views.Lookup) -> RungView:
         told.append(
             ToldView(username=person.username, name=look.users.get(person.username), read_at=person.read_at, ways=ways)
         )
+    ended_at = task.closed_at if task is not None else rung.process.closed_at
+    ended: Any = None
+    if ended_at is not None:
+        ended = task.state if task is not None and task.completed_by is not None else TaskState.OBSOLETE
     return RungView(
         key=row.key,
         process_id=row.process_id,
@@ -74,6 +80,9 @@ def _view(viewer: Viewer, rung: Rung, look: views.Lookup) -> RungView:
         told=told,
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
+        ended_at=ended_at,
+        ended_by=task.completed_by if task is not None and ended_at is not None else None,
+        ended=ended,
         may_acknowledge=may_acknowledge(viewer, rung),
     )
 

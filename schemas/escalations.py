@@ -28,7 +28,9 @@ class ToldView(Answer):
 
 
 class RungView(Answer):
-    """One rung that fired. `level` says whom it was for; empty for those of an older version."""
+    """One rung that fired. `level` says whom it was for; empty for those of an older version. `ended_at`: since when
+    there is nothing left to do about it, because its task (or, of an automatic step, its case) is closed: who did the
+    task, and whether it was finished, sent back or not needed any more."""
 
     key: str
     process_id: str
@@ -42,6 +44,9 @@ class RungView(Answer):
     told: list[ToldView]
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    ended: Literal["completed", "returned", "obsolete"] | None = None
     may_acknowledge: bool = False
 
 

@@ -2,7 +2,8 @@
 
 Invariants: an escalation is a rung of the ladder for supervisors or heads; one of those who were told acknowledges it
 for all of them; until then it is open, however long that takes, as long as its case runs and its task is open: what is
-done needs no word. Acknowledging says "I know", it moves nothing and approves nothing, and no time does it.
+done needs no word, and stays with its case and task as what nobody acknowledged. Acknowledging says "I know", it moves
+nothing and approves nothing, and no time does it.
 """
 
 from dataclasses import dataclass, field

@@ -99,9 +99,16 @@ async def test_who_was_not_told_cannot_and_nothing_is_open_once_the_task_is_done
     assert await refused_with(clerk, holders) == [404]
     assert (await clerk.post("/api/v1/escalations/acknowledge", json={"keys": []})).status_code == 422
     assert await board_number(office, "clerk") == 1
-    async with session() as s:
-        await s.execute(update(Task).where(Task.id == task).values(closed_at=clock.real_now()))
+    done = {"outcome": "approve", "data": {}, "version": 1}
+    answer = await clerk.post(f"/api/v1/tasks/{task}/complete", json=done, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 200, answer.text
     assert await board_number(office) == 0
+    found = await ladder(office, case)
+    closed = answer.json()["task"]["closed_at"]
+    for level in ("holder", "supervisor"):
+        ended = {name: found[level][name] for name in ("ended", "ended_by", "ended_at", "acknowledged_at")}
+        assert ended == {"ended": "completed", "ended_by": "clerk", "ended_at": closed, "acknowledged_at": None}
+    assert [t["username"] for t in found["supervisor"]["told"]] == ["supervisor"]
     async with session() as s:
         assert (
             await s.scalar(select(ReminderRow.acknowledged_at).where(ReminderRow.addressed_to == "supervisor")) is None

@@ -7,7 +7,7 @@ from schemas.base import Text
 from schemas.process import Reminder, RungInstant, Transition
 from store import projection
 from store.database import session
-from store.tables.processes import Process
+from store.tables.processes import Process, Task
 from tests.api.conftest import process_snapshot
 from tests.web.conftest import Site
 from tests.web.office import open_case, task_id
@@ -52,6 +52,13 @@ async def test_an_escalation_is_acknowledged_from_the_messages_and_at_the_case(s
         await head.goto(path)
         assert await head.locator("#ladder form").count() == 1
         wrong += await check(head, lang)
+    async with session() as s:
+        row = await s.get_one(Task, task)
+        row.state, row.closed_at, row.completed_by = "completed", now, "clerk"
+    await head.goto(f"/cases/{case}")
+    said = {"zh": "办结，此前无人知悉", "en": "nobody had acknowledged it"}[lang]
+    assert await head.locator("#ladder td", has_text=said).count() == 1, "done without anybody's word"
+    wrong += await check(head, lang)
     await head.eval_on_selector("#ladder form", "f => f.insertAdjacentHTML('beforeend', '<input name=key value=zz>')")
     await head.click("#ladder form button")
     await head.wait_for_selector("#acknowledged .fault")
