@@ -1,5 +1,9 @@
 """Looking back (回看): a case, a task and an inbox as they were at a past moment, for the API and the pages alike.
 
+A moment is as long as it was written: a minute (`09:15`) or a second shows what stood at its end, so that whoever types
+the time of a line of the timeline sees what that line says; the minute or second that is still running shows what is
+there now. With a fraction of a second it is that instant.
+
 Permission: what may be seen is decided by the viewer's roles of today. The own inbox shows what the roles of then and
 of today have in common; somebody else's is for those who may read every task anyway. Nothing can be done from here.
 """
@@ -30,6 +34,7 @@ At = Annotated[
     str | None,
     Query(max_length=40, description=LOOK_BACK, examples=["2026-11-20T09:15"]),
 ]
+_WRITTEN = re.compile(r"[T ]\d\d:?\d\d(?P<second>:?\d\d)?(?P<fraction>[.,]\d+)?")
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")  # `+08:00` in an address arrives as ` 08:00`
 FUTURE = Text(
     zh="只能回看过去：这一时刻还没有到。", en="Only the past can be looked back at: this moment is yet to come."
@@ -49,30 +54,40 @@ NO_TASK_YET = Text(
 NOBODY = Text(zh="没有这个用户，请核对用户名。", en="There is no such user: check the user name.")
 
 
-def moment_of(text: str) -> datetime:
-    """The moment that was typed. BadMoment."""
+def moment_of(text: str) -> tuple[datetime, datetime]:
+    """The first and the last instant of the moment that was typed. BadMoment."""
+    text = _LOST_PLUS.sub(r"\1+\2", text.strip())
     try:
-        found = datetime.fromisoformat(_LOST_PLUS.sub(r"\1+\2", text.strip()))
-        return (found if found.tzinfo is not None else found.replace(tzinfo=SHANGHAI)).astimezone(SHANGHAI)
+        found = datetime.fromisoformat(text)
+        first = (found if found.tzinfo is not None else found.replace(tzinfo=SHANGHAI)).astimezone(SHANGHAI)
+        return first, first + _length(text)
     except (ValueError, OverflowError) as error:
         raise BadMoment from error
+
+
+def _length(text: str) -> timedelta:
+    """Of a moment that could be read, but for its last instant; a day alone is its beginning."""
+    written = _WRITTEN.search(text)
+    if written is None or written["fraction"]:
+        return timedelta(0)
+    return timedelta(seconds=1 if written["second"] else 60) - timedelta.resolution
 
 
 @asynccontextmanager
 async def looking(at: str) -> AsyncIterator[AsyncSession]:
     """A transaction that reads what was there at that moment. BadMoment: unreadable, to come, or before the record."""
-    moment = moment_of(at)
-    if moment > clock.now():
+    (first, last), now = moment_of(at), clock.now()
+    if first > now:
         raise BadMoment(FUTURE)
+    moment = min(last, now)
     async with past.reading_at(moment) as s:
         since = await past.kept_since(s)
         if moment < since:
-            whole_minute = since + timedelta(minutes=1) - timedelta.resolution
-            first = whole_minute.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+            begins = since.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
             raise BadMoment(
                 Text(
-                    zh=f"这一时刻没有留存：自 {first} 起才有可回看的记录，请选择之后的时刻。",
-                    en=f"Nothing is kept of that moment: the record begins at {first}, choose a later one.",
+                    zh=f"这一时刻没有留存：自 {begins} 起才有可回看的记录，请选择之后的时刻。",
+                    en=f"Nothing is kept of that moment: the record begins at {begins}, choose a later one.",
                 )
             )
         yield s

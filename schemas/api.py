@@ -117,7 +117,7 @@ class AddressQuery(BaseModel):
         return {name: value for name, value in given.items() if value != ""}
 
 
-LOOK_BACK = "look back at this moment; without a zone: Shanghai"
+LOOK_BACK = "look back at this moment; without a zone: Shanghai; a minute or second shows what stood at its end"
 
 
 class TaskQuery(AddressQuery):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
+from api.past import moment_of
 from api.processes import get_process
 from api.tasks import get_task, list_tasks
 from runtime import clock
@@ -219,6 +220,44 @@ async def test_the_api_looks_back(office: Office) -> None:
     assert await mine("supervisor", at=claimed, as_user="clerk") == [task]
     assert await mine("supervisor", at=claimed.replace("+", " "), as_user="clerk") == [task]  # an address's lost plus
     assert await mine("supervisor", at=claimed) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "first", "last"),
+    [
+        ("2026-11-20T09:15", "09:15:00", "09:15:59.999999"),
+        ("2026-11-20 09:15", "09:15:00", "09:15:59.999999"),
+        ("20261120T0915", "09:15:00", "09:15:59.999999"),
+        ("2026-11-20T09:15+08:00", "09:15:00", "09:15:59.999999"),
+        ("2026-11-20T01:15Z", "09:15:00", "09:15:59.999999"),
+        ("2026-11-20T09:15:30", "09:15:30", "09:15:30.999999"),
+        ("2026-11-20T09:15:30 08:00", "09:15:30", "09:15:30.999999"),
+        ("2026-11-20T09:15:30.25+08:00", "09:15:30.25", "09:15:30.25"),
+        ("2026-11-20", "00:00", "00:00"),
+    ],
+)
+def test_a_moment_is_as_long_as_it_is_written(written: str, first: str, last: str) -> None:
+    wanted = [datetime.fromisoformat(f"2026-11-20T{part}+08:00") for part in (first, last)]
+    assert list(moment_of(written)) == wanted
+
+
+async def test_the_second_and_the_minute_in_which_something_happened_show_it(office: Office) -> None:
+    case = await office.case()
+    async with session() as s:
+        (await s.get_one(Process, case)).title = "after"
+    async with session() as s:  # the instant of the last change, as the record has it
+        happened = await s.scalar(select(func.max(Kept.until)).where(Kept.about == "processes", Kept.key == case))
+    assert happened is not None
+
+    async def title(at: str) -> str:
+        return (await look(office, "clerk", f"processes/{case}", at=at)).json()["title"]
+
+    local = happened.astimezone(clock.SHANGHAI).replace(tzinfo=None)
+    assert await title(local.isoformat(timespec="seconds")) == "after"
+    assert await title(local.isoformat(timespec="minutes")) == "after", "the minute that is still running"
+    assert await title(happened.isoformat(timespec="microseconds")) == "after"
+    before = happened - timedelta(microseconds=1)
+    assert await title(before.isoformat(timespec="microseconds")) != "after"
 
 
 async def test_a_search_in_the_past_knows_the_words_of_then(office: Office) -> None:
