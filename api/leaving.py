@@ -20,10 +20,10 @@ from api.sign_in import CurrentViewer
 from runtime import clock
 from runtime.clock import real_now
 from schemas.base import Text
+from schemas.countersign import personal
 from schemas.desk import LeavingBody, LeavingCounts, LeavingItem, LeavingResult
 from store import audit, messages, substitutes, users
 from store.database import session
-from store.inbox import personal
 from store.inbox_events import note
 from store.tables.desk import Substitution
 from store.tables.people import User

@@ -8,6 +8,7 @@ person's tasks under that person's name, and nothing that either of the two did 
 from collections.abc import Sequence
 
 from api.problems import Delegated, FourEyes, NotAllowed, TaskHeld
+from schemas import countersign
 from schemas.base import Text
 from schemas.countersign import SIGNER_ROLES
 from schemas.deadlines import LegalKind
@@ -56,7 +57,7 @@ def _taken_over(hat: Viewer, task: Task) -> bool:
 
 def asked_by_name(task: Task) -> bool:
     """Whether it is a signature asked of one person by name (加签)."""
-    return len(task.roles) == 1 and task.roles[0].startswith("@")
+    return countersign.asked_by_name(task.roles) is not None
 
 
 def may_sign_for(person: Viewer, task: Task) -> bool:

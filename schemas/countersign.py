@@ -7,6 +7,7 @@ the place: the place approves when each of its people has, and one refusal refus
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -17,6 +18,21 @@ from schemas.base import Body, Payload, Text
 SIGN = "@countersign"  # no step: where an open signature goes back to when its countersign has changed
 SignMode = Literal["all", "any", "in_turn", "quorum"]
 Where = Literal["before", "after"]
+
+
+def personal(username: str) -> str:
+    """What stands among a task's roles when one person is asked by name (加签)."""
+    return f"@{username}"
+
+
+def named(role: str) -> str | None:
+    """The login that stands there, if it is no role."""
+    return role[1:] if role.startswith("@") else None
+
+
+def asked_by_name(roles: Sequence[str]) -> str | None:
+    """Who alone is asked, where it is one person and no role."""
+    return named(roles[0]) if len(roles) == 1 else None
 
 
 class SeatState(StrEnum):
@@ -66,7 +82,7 @@ class Signer(Payload):
     @property
     def group(self) -> str:
         """What stands in `TaskSpec.roles`: a role, or `@login` for one person."""
-        return f"@{self.username}" if self.username else self.role
+        return personal(self.username) if self.username else self.role
 
 
 class Seat(Payload):

@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, defer, load_only
 
 from schemas.api import TaskQuery
+from schemas.countersign import personal
 from store import urgency, words
 from store.tables.counting import TaskGroup
 from store.tables.dates import CaseDate
@@ -90,11 +91,6 @@ def process_visible(viewer: Viewer, row: type[Process] | type[CaseDate] = Proces
         if hat.has("employee") and hat.person_id:
             allowed.append(row.subject == hat.person_id)
     return or_(*allowed)
-
-
-def personal(username: str) -> str:
-    """What stands among a task's roles when one person is asked by name (加签)."""
-    return f"@{username}"
 
 
 def does(hat: Viewer) -> ColumnElement[bool]:

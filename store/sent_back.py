@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.base import Text
+from schemas.countersign import asked_by_name
 from schemas.process import TimelineEntry, Transition
 from schemas.tasks import TaskSnapshot
 from store import message_settings, reminders
@@ -22,13 +23,7 @@ from store.tables.processes import Process, Task
 
 def concerns(task: TaskSnapshot) -> bool:
     """Whether somebody is to be told when this task opens."""
-    return task.spec.again is not None or _by_name(task) is not None or _came_back(task)
-
-
-def _by_name(task: TaskSnapshot) -> str | None:
-    """Who alone is asked."""
-    roles = task.spec.roles
-    return roles[0][1:] if len(roles) == 1 and roles[0].startswith("@") else None
+    return task.spec.again is not None or asked_by_name(task.spec.roles) is not None or _came_back(task)
 
 
 def _came_back(task: TaskSnapshot) -> bool:
@@ -60,7 +55,7 @@ async def tell(
 async def _opened(
     session: AsyncSession, process: Process, case: Text, task: TaskSnapshot, held: set[str], now: datetime
 ) -> None:
-    title, name = task.spec.title, _by_name(task)
+    title, name = task.spec.title, asked_by_name(task.spec.roles)
     if task.id in held:
         return  # told in `store/recalled.py`
     if task.spec.again is not None and (gone := await _who_returned(session, process.id, task.spec.again)):

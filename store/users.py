@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from runtime import clock
 from schemas.base import ROLES, Text
+from schemas.countersign import named
 from store import live
 from store.tables.desk import Substitution
 from store.tables.people import ApiToken, OrgUnit, Session, User, UserOrgUnit, UserRole
@@ -279,8 +280,8 @@ def meant_by(
     """Who is meant by these roles; college officers of that unit, the employee who is that person."""
     scope: ColumnElement[bool] = false()
     for role in roles:
-        if role.startswith("@"):  # one person by name
-            scope = scope | (User.username == role[1:])
+        if username := named(role):
+            scope = scope | (User.username == username)
             continue
         has_role = User.roles.any(UserRole.role == role)
         where: ColumnElement[bool] = true()
