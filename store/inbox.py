@@ -183,20 +183,26 @@ def copied(viewer: Viewer, *, unread: bool = False) -> ColumnElement[bool]:
 @dataclass(frozen=True)
 class Part:
     """A part of a view that one index gives in the view's order. `groups`: the tasks of these groups, each group read
-    for itself, because no index gives several of them in order."""
+    for itself, because no index gives several of them in order. `cases`: the condition speaks of their processes."""
 
     where: ColumnElement[bool]
     groups: ColumnElement[bool] | None = None
+    cases: bool = False
 
     @property
     def condition(self) -> ColumnElement[bool]:
         return self.where if self.groups is None else and_(self.where, in_groups(self.groups))
+
+    def read(self, *columns: Any) -> "Select[*tuple[Any, ...]]":
+        """Columns of tasks, with their processes where these are asked; for whoever adds the condition."""
+        return joined(*columns) if self.cases else select(*columns).select_from(Task)
 
 
 def parts(viewer: Viewer, view: str) -> list[Part]:
     """What makes up one of the inbox's views: the one place that says so, for lists and counts. No two parts share a
     task."""
     is_open = Task.closed_at.is_(None)
+    cases = not sees_all(viewer)
     if view == "mine":
         return [Part(and_(is_open, own)) for own in _own(viewer)]
     if view == "group":
@@ -205,16 +211,16 @@ def parts(viewer: Viewer, view: str) -> list[Part]:
         return [Part(free, groups(viewer)), Part(and_(free, own))]
     if view == "behalf":
         behalf = and_(is_open, in_groups(behalf_groups(viewer)), not_excluded(viewer), process_visible(viewer))
-        return [Part(and_(behalf, _not(about_oneself(viewer))))]
+        return [Part(and_(behalf, _not(about_oneself(viewer))), cases=cases)]
     if view == "done":
         ended = Task.state.in_(bindparam("ended", ("completed", "returned"), expanding=True, literal_execute=True))
         by, through = Task.completed_by == viewer.username, Task.completed_for == viewer.username
         return [Part(and_(ended, by)), Part(and_(ended, through, _not(by)))]
     if view == "started":
-        return [Part(and_(is_open, Task.started_by == viewer.username, openable(viewer)))]
+        return [Part(and_(is_open, Task.started_by == viewer.username, openable(viewer)), cases=cases)]
     if view == "cc":
-        return [Part(and_(copied(viewer), openable(viewer)))]
-    return [Part(and_(is_open, process_visible(viewer)))]
+        return [Part(and_(copied(viewer), openable(viewer)), cases=cases)]
+    return [Part(and_(is_open, process_visible(viewer)), cases=cases)]
 
 
 def behalf_groups(viewer: Viewer) -> ColumnElement[bool]:
@@ -227,6 +233,11 @@ def behalf_groups(viewer: Viewer) -> ColumnElement[bool]:
 def in_view(viewer: Viewer, view: str) -> ColumnElement[bool]:
     """The condition of one of the inbox's views."""
     return or_(*(part.condition for part in parts(viewer, view)))
+
+
+def whole(viewer: Viewer, view: str) -> Part:
+    """A view in one piece, for whoever looks at all of it in no order."""
+    return Part(in_view(viewer, view), cases=any(part.cases for part in parts(viewer, view)))
 
 
 def filters(query: TaskQuery, now: datetime, said: Sequence[Word]) -> list[ColumnElement[bool]]:
@@ -260,11 +271,6 @@ def joined(*columns: Any) -> "Select[*tuple[Any, ...]]":
     return select(*columns).select_from(Task).join(Process, Process.id == Task.process_id)
 
 
-def of_view(view: str, *columns: Any) -> "Select[*tuple[Any, ...]]":
-    """Columns of tasks, with their processes where the view's conditions speak of them."""
-    return select(*columns).select_from(Task) if view in ("mine", "group", "done") else joined(*columns)
-
-
 async def page(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> Page:
     """One page of a view. BadCursor."""
     said = await words.read(session, query.q)
@@ -287,7 +293,7 @@ def page_statement(
     where = [*filters(query, now, said), *_after(query)]
     heads: list[Any] = []
     for part in parts(viewer, query.view):
-        head = of_view(query.view, *(getattr(Task, name) for name in names)).where(part.where, *where)
+        head = part.read(*(getattr(Task, name) for name in names)).where(part.where, *where)
         if part.groups is None:
             heads.append(select(_first(head, Task, query.view, limit).subquery()))
             continue

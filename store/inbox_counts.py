@@ -152,12 +152,12 @@ async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: d
 
 def _counted(viewer: Viewer, view: str, *more: ColumnElement[bool]) -> list[Select[*tuple[Any, ...]]]:
     """How many there are, each part by its own index."""
-    return [inbox.of_view(view, func.count()).where(part.condition, *more) for part in inbox.parts(viewer, view)]
+    return [part.read(func.count()).where(part.condition, *more) for part in inbox.parts(viewer, view)]
 
 
 def _where(viewer: Viewer, query: TaskQuery, now: datetime, said: Sequence[Word], *columns: Any) -> Any:
-    condition = inbox.in_view(viewer, query.view)
-    return inbox.of_view(query.view, *columns).where(condition, *inbox.filters(query, now, said))
+    whole = inbox.whole(viewer, query.view)
+    return whole.read(*columns).where(whole.condition, *inbox.filters(query, now, said))
 
 
 async def _total(
