@@ -1,4 +1,4 @@
-"""A document behind its link, and a spreadsheet beside it as a table: what stands in its cells, for reading.
+"""A document behind its link; beside it a spreadsheet as a table, or a .docx as its text, for reading.
 
 Invariants: who may not download a document sees no table of it; values only, nothing of a file is run or drawn as it
 says; the reader's own limits hold, and of a long sheet the page says how much it shows.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from api import uploads
+from api import uploads, word_files
 from api.spreadsheets.cells import text_of
 from api.spreadsheets.reader import Sheet, SpreadsheetError, read
 from store.database import session
@@ -18,6 +18,7 @@ from web.routes import router as make_router
 
 router = make_router()
 SHEETS, ROWS, COLUMNS, CHARACTERS = 5, 100, 30, 200
+PROSE = word_files.Limits(lines=ROWS, columns=COLUMNS, characters=10 * CHARACTERS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,20 @@ async def table(visit: Guest, document_id: str) -> Response:
         sheets, fault = [_shown(sheet) for sheet in book.sheets[:SHEETS] if sheet.rows], ""
     context = {**words(visit.lang), "sheets": sheets, "fault": fault, "filename": row.filename, "most": ROWS}
     return await bare("sheet.html", context)
+
+
+@router.get("/documents/{document_id}/text")
+async def text(visit: Guest, document_id: str) -> Response:
+    """The same for a .docx. NotFound."""
+    async with session() as s:
+        row, content = await uploads.download(s, visit.viewer, document_id)
+    blocks, cut, fault = list[word_files.Block](), False, ""
+    try:
+        blocks, cut = await asyncio.to_thread(word_files.read, content, PROSE)
+    except word_files.UnreadableWord as error:
+        fault = sentence(visit, error.text)
+    context = {**words(visit.lang), "blocks": blocks, "fault": fault, "filename": row.filename, "cut": cut}
+    return await bare("word.html", {**context, "most": ROWS})
 
 
 def _shown(sheet: Sheet) -> Shown:
