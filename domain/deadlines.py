@@ -211,13 +211,16 @@ def moved(
 
 
 def resumed(deadline: Deadline, suspended_on: date, resumed_on: date, policy: PolicySnapshot) -> Deadline:
-    """A deadline after a suspension: an internal target keeps the working days that it had left for its own step, any
-    other kind does not move (return, transfer and suspension never stop a legal date)."""
+    """A deadline after a suspension: an internal target keeps the working days that it had left for its own step, one
+    at least, so that none ends while nobody could work on it; any other kind does not move (return, transfer and
+    suspension never stop a legal date). What had passed before the suspension stays as it was."""
     if deadline.legal_kind is not LegalKind.INTERNAL or deadline.met_at is not None:
         return deadline
+    if resumed_on <= suspended_on or deadline.due < suspended_on:
+        return deadline
     calendar = work_calendar(policy.calendar(deadline.authority))
-    left = calendar.working_days_between(suspended_on, deadline.due)
-    due = calendar.add_working_days(resumed_on, left) if left > 0 else deadline.due
+    left = max(calendar.working_days_between(suspended_on, deadline.due), 1)
+    due = calendar.add_working_days(resumed_on, left)
     if due == deadline.due:
         return deadline
     why = Text(

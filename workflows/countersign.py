@@ -203,8 +203,13 @@ class Countersign:
         reminders, and who is asked again goes on with it."""
         process, given = self._process, self._spec.deadlines
         if seat.id in self._counting:
-            given = process.desk.tasks[process.desk.id_of(self._tasks[seat.id])].deadlines
-            return [d if d.legal_kind is LegalKind.INTERNAL else process.deadlines.get(d.id, d) for d in given]
+            before = process.desk.tasks[process.desk.id_of(self._tasks[seat.id])]
+            return [
+                process.desk.going_on(d, before.closed_at)
+                if d.legal_kind is LegalKind.INTERNAL
+                else process.deadlines.get(d.id, d)
+                for d in before.deadlines
+            ]
         self._counting.add(seat.id)
         if self._target_is_new:
             self._target_is_new = False

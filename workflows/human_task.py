@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ from workflows.clock import Clock
 
 with workflow.unsafe.imports_passed_through():
     from domain.deadlines import resumed
+    from domain.times import day_of
 
 if TYPE_CHECKING:
     from workflows.casefile import CaseFile
@@ -78,7 +79,7 @@ class HumanTask:
         self.closed_at: datetime | None = None
         self.result: TaskResult | None = None
         self.deadlines: list[Deadline] = list(spec.deadlines)
-        self.suspended_on: date | None = None
+        self.suspended_at: datetime | None = None
         self.revision = 0
         self.returned: Returned | None = None
         self.taken_back = False  # 撤回: the answer stands in the record and counts no more
@@ -117,6 +118,8 @@ class Desk:
         self.countersigns: dict[str, Countersign] = {}  # those that ran and run, by their group
         self._occurrences: dict[str, int] = {}
         self._answered: list[HumanTask] = []  # in the order of the answers
+        self._stopped_at: datetime | None = None
+        self._pauses: list[tuple[datetime, datetime]] = []  # suspensions that are over
 
     def key(self, name: str) -> str:
         """The next key for a step that may come again: verification/1, verification/2…"""
@@ -154,7 +157,7 @@ class Desk:
         # The task enters workflow state before its row is written: a completion that arrives meanwhile finds it.
         self.tasks[task.id] = task
         if task.state is TaskState.SUSPENDED:
-            task.suspended_on = process.today()
+            task.suspended_at = process.now()
         process.note("task_opened", Text(zh=f"待办：{spec.title.zh}", en=f"To do: {spec.title.en}"), task_id=task.id)
         process.touch(task)
         clock = Clock(
@@ -238,22 +241,37 @@ class Desk:
 
     def suspend(self) -> None:
         """Suspends every open task. Internal targets keep what is left of them now, statutory dates run on."""
+        now = self._stopped_at = self.process.now()
         for task in self.open_tasks:
             if task.spec.runs_on:
                 continue
             task.state = TaskState.SUSPENDED
             task.version += 1
-            task.suspended_on = self.process.today()
+            task.suspended_at = now
             self.process.touch(task)
 
     def resumed_dates(self) -> list[tuple[HumanTask, list[Deadline]]]:
         """The suspended tasks with their deadlines as they are after the suspension; changes nothing."""
-        today, rules = self.process.today(), self.process.policy
+        now = self.process.now()
         resuming = [t for t in self.open_tasks if t.state is TaskState.SUSPENDED]
-        return [
-            (t, [resumed(d, t.suspended_on, today, rules) if t.suspended_on else d for d in t.deadlines])
-            for t in resuming
-        ]
+        return [(t, [self._after(d, t.suspended_at, now) for d in t.deadlines]) for t in resuming]
+
+    def _after(self, deadline: Deadline, stopped_at: datetime | None, now: datetime) -> Deadline:
+        """A deadline after a suspension; one that had passed before it stays."""
+        if stopped_at is None or deadline.due_at <= stopped_at:
+            return deadline
+        return resumed(deadline, day_of(stopped_at), day_of(now), self.process.policy)
+
+    def going_on(self, deadline: Deadline, since: datetime | None) -> Deadline:
+        """A target that goes on with a new task of the same step: the suspensions after its last one was closed (while
+        nobody was asked, so that no open task carried it through them) take nothing of it."""
+        after = deadline
+        for stopped_at, resumed_at in self._pauses:
+            if since is not None and stopped_at >= since:
+                after = self._after(after, stopped_at, resumed_at)
+        if after.generation != deadline.generation:
+            self.process.disarm_past(after)
+        return after
 
     def resume(self) -> None:
         for task, deadlines in self.resumed_dates():
@@ -263,8 +281,11 @@ class Desk:
                 if after.generation != before.generation:
                     self.process.disarm_past(after)
             task.deadlines = deadlines
-            task.suspended_on = None
+            task.suspended_at = None
             self.process.touch(task)
+        if self._stopped_at is not None:
+            self._pauses.append((self._stopped_at, self.process.now()))
+            self._stopped_at = None
 
     def replace_deadline(self, old_id: str, deadline: Deadline) -> None:
         """A deadline moved (corrected anchor, new calendar): every open task that carries it carries the new one."""

@@ -85,7 +85,7 @@ def check_withdrawal(desk: Desk, withdrawal: Withdrawal) -> tuple[HumanTask, lis
     if task.taken_back:
         raise refusal(Refusal.NOT_ALLOWED_NOW, "taken back already")
     following = [t for t in desk.tasks.values() if t.spec.after == task.spec.key]
-    if any(t.state is TaskState.SUSPENDED for t in following):
+    if desk.process.suspended or any(t.state is TaskState.SUSPENDED for t in following):
         raise refusal(Refusal.TASK_SUSPENDED, "the case is suspended")
     ready = [t for t in following if t.state is TaskState.READY]
     acted = any(t.state in (TaskState.COMPLETED, TaskState.RETURNED) and not t.taken_back for t in following)

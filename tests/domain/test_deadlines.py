@@ -182,6 +182,10 @@ def test_suspension_keeps_internal_days_and_never_a_legal_date() -> None:
     assert again.due == date(2026, 11, 19)  # three working days were left
     assert again.generation == 2
     assert "中止" in "".join(s.text.zh for s in again.derivation)
+    last_day = resumed(target, target.due, date(2026, 11, 16), POLICY)
+    assert last_day.due == date(2026, 11, 17), "what was left of its last day is a day after the suspension"
+    assert resumed(target, date(2026, 11, 10), date(2026, 11, 16), POLICY) == target, "it had passed before"
+    assert resumed(target, target.due, target.due, POLICY) == target
     legal = registration(date(2026, 11, 2))
     assert resumed(legal, date(2026, 11, 4), date(2026, 11, 16), POLICY) == legal
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from domain.calendar import work_calendar
 from schemas.countersign import AddSigner, RemoveSigner, Seat, SeatState, SignRule, Where
+from schemas.process import ProcessCommand
 from schemas.tasks import TaskSnapshot
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_returning import refused, send_back, withdraw
@@ -291,6 +293,39 @@ async def test_a_target_goes_on_through_adding_and_taking_off(stage: Open) -> No
         again = await asked(office, "supervisor")
         assert again.deadlines[1] == office.tasks[first.id].deadlines[1]
         assert theirs.deadlines[1].id != first.deadlines[1].id and again.spec.again == first.spec.key
+
+
+async def test_a_suspension_takes_nothing_of_a_target_that_waits_for_its_seat(stage: Open) -> None:
+    """Whoever waits behind an added signer goes on with what was left; whoever is asked first after it begins then."""
+    office = Office()
+    why = ProcessCommand(reason="等待复函", actor="supervisor")
+    async with stage(office) as s:
+        handle = await s.begin("Signing", at=START, mode="all", signers="a,b")
+        await complete(handle, await office.task("test.prepare"))
+        first = await office.task("test.sign", where=by("a"))
+        await add(handle, first, "x", "before")
+        theirs = await office.task("test.sign", where=by("@x"))
+        signed = await sign(office, handle, "b")
+        await handle.execute_update("suspend", why)
+        assert await refused(withdraw(handle, signed, "b")) == "TaskSuspended"  # nobody may answer what it would ask
+        await s.skip(handle, timedelta(days=30))
+        await handle.execute_update("resume", why)
+        resumed_on = START.date() + timedelta(days=30)
+        calendar = work_calendar(office.policy.calendar("school"))
+        left = calendar.working_days_between(START.date(), first.deadlines[0].due)
+        wanted = calendar.add_working_days(resumed_on, left)
+        assert left > 0 and first.deadlines[0].due < resumed_on
+        assert office.tasks[theirs.id].deadlines[0].due == wanted
+        await sign(office, handle, "@x")
+        again = await office.task("test.sign", where=by("a"))
+        assert (again.deadlines[0].id, again.deadlines[0].due) == (first.deadlines[0].id, wanted)
+        assert office.reminders == [], "nothing of it has passed"
+        await add(handle, again, "y", "after")
+        await sign(office, handle, "a")
+        later = await office.task("test.sign", where=by("@y"))
+        assert later.deadlines[0].due > resumed_on and later.deadlines[0].generation == 1
+        await sign(office, handle, "@y")
+        assert await handle.result() == ["approve by y"]
 
 
 @pytest.mark.parametrize("changed", [False, True])
