@@ -175,6 +175,12 @@ class Deadline(Payload):
         return self.basis.steps if self.basis is not None else [p.step for p in self.plan]
 
 
+def is_target(deadline: Deadline) -> bool:
+    """Whether it is the target of one task (rule `INT-…`), given anew to who is asked later. The kind does not tell: a
+    date of the case can be the school's own as well (the month's end of a reimbursement), and is one for all."""
+    return deadline.id.startswith("INT-")
+
+
 class Rung(Payload):
     """One rung of a reminder ladder (`policies/ladders.yaml`).
 
@@ -235,6 +241,10 @@ class ChecklistItem(Payload):
     note: Text | None = None
 
 
+class UnknownRule(LookupError):
+    """The policy data hold no rule of this name."""
+
+
 class PolicySnapshot(Payload):
     """Everything of the rules that one case needs, loaded once and kept in its history (replay stays deterministic)."""
 
@@ -256,12 +266,14 @@ class PolicySnapshot(Payload):
 
     def rule(self, rule_id: str, event: date | str | None = None) -> DeadlineRule:
         """The rule for an event of that day or month; the newest without one. An event before all that the data hold
-        goes by the oldest. StopIteration for an unknown rule."""
+        goes by the oldest. UnknownRule where there is none."""
         found = sorted((r for r in self.rules if r.id == rule_id), key=_newest_last, reverse=True)
+        if not found:
+            raise UnknownRule(rule_id)
         if event is None:
-            return next(iter(found))
+            return found[0]
         day = date.fromisoformat(f"{event}-01") if isinstance(event, str) else event
-        return next((r for r in found if r.holds(day)), None) or next(reversed(found))
+        return next((r for r in found if r.holds(day)), None) or found[-1]
 
     def rule_known(self, rule_id: str, event: date | str, known_on: date) -> DeadlineRule | None:
         """The rule for an event as it was known on a day; None where the data hold none."""

@@ -19,7 +19,7 @@ from temporalio import workflow
 
 from schemas.base import Text
 from schemas.countersign import SIGN, UNSIGNED, AddSigner, RemoveSigner, Seat, SeatState, Signer, SignGroup, SignMode
-from schemas.deadlines import Deadline, LegalKind
+from schemas.deadlines import Deadline, is_target
 from schemas.tasks import Refusal, TaskResult, TaskSpec
 from workflows.human_task import Desk, HumanTask, Returned, refusal, refuse_now
 from workflows.returning import reopen, why
@@ -205,19 +205,14 @@ class Countersign:
         if seat.id in self._counting:
             before = process.desk.tasks[process.desk.id_of(self._tasks[seat.id])]
             return [
-                process.desk.going_on(d, before.closed_at)
-                if d.legal_kind is LegalKind.INTERNAL
-                else process.deadlines.get(d.id, d)
+                process.desk.going_on(d, before.closed_at) if is_target(d) else process.deadlines.get(d.id, d)
                 for d in before.deadlines
             ]
         self._counting.add(seat.id)
         if self._target_is_new:
             self._target_is_new = False
             return given
-        return [
-            process.internal_again(d) if d.legal_kind is LegalKind.INTERNAL else process.deadlines.get(d.id, d)
-            for d in given
-        ]
+        return [process.internal_again(d) if is_target(d) else process.deadlines.get(d.id, d) for d in given]
 
     def _previous(self, seat: Seat) -> Seat | None:
         """Whose approval led to this seat: the one before in the same place, or in the place before when in turn."""

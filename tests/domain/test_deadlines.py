@@ -15,7 +15,7 @@ from domain.slack import at_risk, latest_start, most_urgent, urgency_key
 from domain.tables import filing_table
 from domain.times import add_months, at
 from schemas.base import Text
-from schemas.deadlines import Deadline, DeadlineRule, LegalKind, PolicySnapshot, ShiftPolicy, Unit
+from schemas.deadlines import Deadline, DeadlineRule, LegalKind, PolicySnapshot, ShiftPolicy, Unit, UnknownRule
 
 POLICY = snapshot(policies.read_all())
 SCHOOL = work_calendar(POLICY.calendar("school"))
@@ -235,3 +235,9 @@ def test_same_input_same_output(policy: PolicySnapshot, school: WorkCalendar) ->
     assert policy.version == snapshot(policies.read_all()).version
     assert policy.version != snapshot(policies.read_all(), {"tax_office": "portal"}).version
     assert school.closes_at == "17:00"
+
+
+def test_a_rule_that_the_data_do_not_hold_is_named() -> None:
+    for event in (None, date(2026, 9, 16), "2026-09"):
+        with pytest.raises(UnknownRule, match="INT-DL-REIMB"):
+            POLICY.rule("INT-DL-REIMB", event)
