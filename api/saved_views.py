@@ -63,7 +63,7 @@ def _item(row: SavedView, viewer: Viewer, owner_name: Text | None, default_id: i
     )
 
 
-def filters_of(query: dict[str, Any]) -> dict[str, Any]:
+async def filters_of(s: AsyncSession, query: dict[str, Any]) -> dict[str, Any]:
     """Checked filters without page and cursor, defaults left out. BadForm; a number of a person is not kept."""
     unknown = sorted(set(query) - set(TaskQuery.model_fields))
     if unknown:
@@ -73,7 +73,7 @@ def filters_of(query: dict[str, Any]) -> dict[str, Any]:
         checked = TaskQuery.model_validate(query)
     except ValidationError as error:
         raise BadForm(faults=faults_of(error.errors(), "/query")) from error
-    if checked.q and number_search.looks_like_number(checked.q):
+    if checked.q and (await number_search.meaning(s, checked.q)).personal:
         text = Text(zh="证件号码等号码不能存入视图。", en="A number of a person cannot be kept in a view.")
         raise BadForm(text, faults=[("/query/q", "number", text)])
     kept = checked.model_dump(exclude={"cursor", "limit"}, exclude_none=True, mode="json")
@@ -95,7 +95,7 @@ async def add(s: AsyncSession, viewer: Viewer, body: SavedViewBody) -> SavedView
     """A new view. BadForm, NotAllowed, NameUsed, Enough."""
     try:
         row = await saved_views.add(
-            s, viewer.username, body.name, filters_of(body.query), _share(viewer, body.shared_with), real_now()
+            s, viewer.username, body.name, await filters_of(s, body.query), _share(viewer, body.shared_with), real_now()
         )
     except NameTaken as error:
         raise NameUsed from error
@@ -130,7 +130,7 @@ async def change(s: AsyncSession, viewer: Viewer, view_id: int, body: SavedViewB
     """New name, filters or sharing. NotFound, NotAllowed, BadForm, NameUsed."""
     row = await _own(s, viewer, view_id)
     try:
-        await saved_views.change(s, row, body.name, filters_of(body.query), _share(viewer, body.shared_with))
+        await saved_views.change(s, row, body.name, await filters_of(s, body.query), _share(viewer, body.shared_with))
     except NameTaken as error:
         raise NameUsed from error
     audit.record(s, viewer.username, "view.change", str(row.id), shared_with=row.shared_with)

@@ -1,4 +1,4 @@
-"""What is typed into a search box, turned into filters: words stay words, a number becomes a person or a case.
+"""What is typed into a search box, turned into filters: words and receipts stay words, a number becomes a person.
 
 Invariants: a number of a person is taken from a body, never from an address that we made; it is compared by its keyed
 hash and then forgotten: filters, answers, logs and the audit trail carry the person's id.
@@ -33,7 +33,6 @@ class Filters(Answer):
 
     q: str | None = None
     subject: str | None = None
-    process_id: str | None = None
     unknown_number: bool = False
 
 
@@ -42,8 +41,6 @@ async def filters(s: AsyncSession, text: str) -> Filters:
     found = await number_search.meaning(s, text)
     if found.subject is not None:
         return Filters(subject=found.subject)
-    if found.process_id is not None:
-        return Filters(process_id=found.process_id)
     if found.personal:
         return Filters(subject=NOBODY, unknown_number=True)
     return Filters(q=text.strip())

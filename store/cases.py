@@ -4,6 +4,7 @@
 total.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,8 +40,8 @@ class Page:
     total: int
 
 
-def filters(query: ProcessQuery, now: datetime) -> list[ColumnElement[bool]]:
-    """What the query asks for, as conditions."""
+def filters(query: ProcessQuery, now: datetime, receipts: Sequence[str] = ()) -> list[ColumnElement[bool]]:
+    """What the query asks for, as conditions. `receipts`: of its text, as `words.receipts` knows them."""
     found: list[ColumnElement[bool]] = []
     if query.state:
         states = [s.strip() for s in query.state.split(",") if s.strip()]
@@ -57,7 +58,7 @@ def filters(query: ProcessQuery, now: datetime) -> list[ColumnElement[bool]]:
         found.append(Process.active_stages.contains([query.stage]))
     if query.flag:
         found.append(Process.flags.contains([query.flag]))
-    found.extend(words.of_process(query.q))
+    found.extend(words.of_process(query.q, receipts))
     if query.waiting_for:
         found.append(urgency.waiting_for(query.waiting_for))
     for wanted, condition in (
@@ -73,7 +74,8 @@ def filters(query: ProcessQuery, now: datetime) -> list[ColumnElement[bool]]:
 
 async def page(session: AsyncSession, viewer: Viewer, query: ProcessQuery, now: datetime) -> Page:
     """Newest first. BadCursor."""
-    where = [process_visible(viewer), *filters(query, now)]
+    receipts = await words.receipts(session, query.q)
+    where = [process_visible(viewer), *filters(query, now, receipts)]
     total = (await session.execute(select(func.count()).select_from(Process).where(*where))).scalar_one()
     statement = select(Process).where(*where)
     if query.cursor:

@@ -7,7 +7,6 @@ workflow owns. Queries are keyset-paged, so that a list does not jump while othe
 import base64
 import binascii
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -39,12 +38,13 @@ from store.tables.dates import CaseDate
 from store.tables.desk import Copy
 from store.tables.processes import URGENCY_ORDER, Process, Task
 from store.users import Viewer
-from store.words import Word
+from store.words import Said
 
 SEES_ALL = ("clerk", "supervisor", "head", "auditor", "admin")
 SEES_MONEY = ("payroll", "finance")
 MONEY_KINDS = ("tax_payment", "reimbursement")
 BEHALF_ROLES = ("college", "employee")
+NOTHING_SAID = Said()
 # What a line of a list says of its task and process. The rest is half of what would be read, and not asked for.
 LINE = (
     defer(Task.search, raiseload=True),
@@ -240,8 +240,8 @@ def whole(viewer: Viewer, view: str) -> Part:
     return Part(in_view(viewer, view), cases=any(part.cases for part in parts(viewer, view)))
 
 
-def filters(query: TaskQuery, now: datetime, said: Sequence[Word]) -> list[ColumnElement[bool]]:
-    """`said`: the words of `query.q`, as `words.read` knows them."""
+def filters(query: TaskQuery, now: datetime, said: Said) -> list[ColumnElement[bool]]:
+    """`said`: `query.q`, as `words.read` understands it."""
     found = words.of_task(said)
     for column, value in (
         (Task.kind, query.kind),
@@ -286,7 +286,7 @@ def _order(view: str) -> tuple[str, ...]:
 
 
 def page_statement(
-    viewer: Viewer, query: TaskQuery, now: datetime, said: Sequence[Word] = ()
+    viewer: Viewer, query: TaskQuery, now: datetime, said: Said = NOTHING_SAID
 ) -> "Select[*tuple[Any, ...]]":
     """Tasks and processes of a page and one more: the head of each part, read in its order, and the head of these."""
     names, limit = _order(query.view), query.limit + 1

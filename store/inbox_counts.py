@@ -17,7 +17,7 @@ from store import inbox, tallies, urgency, words
 from store.tables.counting import Tally
 from store.tables.processes import Task
 from store.users import Viewer
-from store.words import Word
+from store.words import Said
 
 SUMMED: tuple[TaskViewName, ...] = ("mine", "group", "behalf", "done")
 URGENCIES = ("overdue", "due_today", "at_risk")
@@ -155,13 +155,13 @@ def _counted(viewer: Viewer, view: str, *more: ColumnElement[bool]) -> list[Sele
     return [part.read(func.count()).where(part.condition, *more) for part in inbox.parts(viewer, view)]
 
 
-def _where(viewer: Viewer, query: TaskQuery, now: datetime, said: Sequence[Word], *columns: Any) -> Any:
+def _where(viewer: Viewer, query: TaskQuery, now: datetime, said: Said, *columns: Any) -> Any:
     whole = inbox.whole(viewer, query.view)
     return whole.read(*columns).where(whole.condition, *inbox.filters(query, now, said))
 
 
 async def _total(
-    session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime, said: Sequence[Word], here: Figures
+    session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime, said: Said, here: Figures
 ) -> int:
     """What one urgency leaves is known from the figures."""
     flags = [(name, getattr(query, name)) for name in URGENCIES if getattr(query, name) is not None]
@@ -184,7 +184,7 @@ async def kinds(session: AsyncSession, viewer: Viewer, view: TaskViewName, now: 
     """The kinds of tasks that a view holds, whatever else is filtered."""
     sums = _by_kind(viewer, view, now, free=False)
     if sums is None:
-        return set(await session.scalars(_where(viewer, TaskQuery(view=view), now, (), Task.kind).distinct()))
+        return set(await session.scalars(_where(viewer, TaskQuery(view=view), now, Said(), Task.kind).distinct()))
     found = await tallies.kinds(session, sums.parts)
     for sign, where in sums.besides:
         for kind, n in await session.execute(select(Task.kind, func.count()).where(where).group_by(Task.kind)):

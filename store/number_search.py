@@ -1,7 +1,8 @@
-"""What a number typed into a search box means: an identity or agency number (by keyed hash), or an agency's receipt.
+"""What a number typed into a search box means: an identity or agency number, found by its keyed hash.
 
-Invariants: a personal number is compared by its hash only and goes nowhere from here; the answer is a person's or a
-case's id. Whoever asks must not put the number into an address, a log or an error.
+Invariants: a personal number is compared by its hash only and goes nowhere from here; the answer is a person's id.
+Whoever asks must not put the number into an address, a log or an error. A receipt or a case's number is nobody's, and
+is searched for as words (`store/words.py`).
 """
 
 import re
@@ -26,11 +27,10 @@ _SEPARATORS = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]+")
 
 @dataclass(frozen=True)
 class Meaning:
-    """`subject`: the person; `process_id`: the case of a receipt; `personal`: it may be a number of a person, known or
-    not, and must not be shown or stored."""
+    """`subject`: the person; `personal`: it may be a number of a person, known or not, and must not be shown or
+    stored."""
 
     subject: str | None = None
-    process_id: str | None = None
     personal: bool = False
 
 
@@ -69,10 +69,7 @@ async def meaning(session: AsyncSession, text: str) -> Meaning:
     subject = (await persons_of(session, [number])).get(number)
     if subject is not None:
         return Meaning(subject=subject, personal=True)
-    receipt = await session.scalar(
-        select(Registration.process_id).where(Registration.receipt_no.in_([text.strip(), number])).limit(1)
-    )
-    if receipt is not None:
-        return Meaning(process_id=receipt)
+    if await words.receipts(session, text):
+        return Meaning()
     case = await session.scalar(select(Process.id).where(*words.of_process(number.lower())).limit(1))
     return Meaning(personal=case is None)

@@ -1,5 +1,8 @@
 """What is typed into a search box, as words: which of them name cases, and which stand in the titles of tasks.
 
+The whole text may also be a receipt of an agency: then all cases with it are found beside those that the words name,
+in lists of tasks and of cases alike. A receipt is nobody's personal number and is compared as it is.
+
 Invariant: a task or case is found exactly when each word stands in its `search`; the index of pieces (`case_words`) and
 that of titles only say where to look. A word that stands in titles and in cases' words leads to the tasks with these
 titles and to those of these cases, each by its index. Only where it names very many cases (`MOST`: a year, a part of
@@ -7,16 +10,18 @@ every case number) the list itself is read: there every few tasks have it, and a
 today: whoever looks back reads the list, where names may have been others.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Text, any_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, and_, any_, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from runtime import clock
 from store.tables.processes import Process, Task
+from store.tables.registrations import Registration
 from store.tables.words import LONGEST, CaseWords, TitleWords
 
 MOST = 1000  # cases that are looked up one by one
@@ -32,13 +37,45 @@ class Word:
     cases: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Said:
+    """What was typed: its words, and the spellings in which it is a receipt on record."""
+
+    words: tuple[Word, ...] = ()
+    receipts: tuple[str, ...] = ()
+
+
 def split(text: str | None) -> list[str]:
     return (text or "").lower().split()
 
 
-async def read(session: AsyncSession, text: str | None) -> list[Word]:
-    """The words of a search for tasks. Nothing is asked where nothing was typed."""
-    return [await _read(session, word) for word in split(text)]
+async def read(session: AsyncSession, text: str | None) -> Said:
+    """A search for tasks. Nothing is asked where nothing was typed."""
+    found = tuple([await _read(session, word) for word in split(text)])
+    return Said(found, await receipts(session, text))
+
+
+async def receipts(session: AsyncSession, text: str | None) -> tuple[str, ...]:
+    """The spellings of the text that are receipts on record: as typed, half width, without blanks, in either case."""
+    typed = (text or "").strip()
+    if not typed:
+        return ()
+    plain = unicodedata.normalize("NFKC", typed)
+    tight = "".join(plain.split())
+    spelt = {typed, plain, *(form for one in (plain, tight) for form in (one, one.upper(), one.lower()))}
+    known = select(Registration.receipt_no).where(Registration.receipt_no.in_(spelt)).distinct()
+    return tuple(sorted(no for no in await session.scalars(known) if no is not None))
+
+
+def _or_received(
+    process_id: InstrumentedAttribute[str], found: list[ColumnElement[bool]], receipts: Sequence[str]
+) -> list[ColumnElement[bool]]:
+    """What the words find, or a case with one of these receipts."""
+    if not receipts:
+        return found
+    return [
+        or_(and_(*found), process_id.in_(select(Registration.process_id).where(Registration.receipt_no.in_(receipts))))
+    ]
 
 
 async def _read(session: AsyncSession, word: str) -> Word:
@@ -53,11 +90,13 @@ async def _read(session: AsyncSession, word: str) -> Word:
     return Word(word, found, cases if len(cases) <= MOST else None)
 
 
-def of_task(words: Sequence[Word]) -> list[ColumnElement[bool]]:
-    """Tasks with all these words, in their case's words or in their title."""
+def of_task(said: Said) -> list[ColumnElement[bool]]:
+    """Tasks with all these words, in their case's words or in their title; or of a case with the receipt."""
+    words = said.words
     found = [Task.search.contains(word.text, autoescape=True) for word in words]
     found += [_led(word.titles, word.cases) for word in words if word.titles and word.cases is not None]
-    return [*found, *_of_cases(Task.process_id, [word.text for word in words if not word.titles])]
+    found += _of_cases(Task.process_id, [word.text for word in words if not word.titles])
+    return _or_received(Task.process_id, found, said.receipts)
 
 
 def _led(titles: Sequence[str], cases: Sequence[str]) -> ColumnElement[bool]:
@@ -66,10 +105,11 @@ def _led(titles: Sequence[str], cases: Sequence[str]) -> ColumnElement[bool]:
     return or_(titled, Task.process_id == any_(literal(list(cases), ARRAY(Text)))) if cases else titled
 
 
-def of_process(text: str | None) -> list[ColumnElement[bool]]:
-    """Processes with all these words."""
+def of_process(text: str | None, receipts: Sequence[str] = ()) -> list[ColumnElement[bool]]:
+    """Processes with all these words, or with one of the receipts (`receipts` says which the text is)."""
     words = split(text)
-    return [*(Process.search.contains(word, autoescape=True) for word in words), *_of_cases(Process.id, words)]
+    found = [Process.search.contains(word, autoescape=True) for word in words]
+    return _or_received(Process.id, [*found, *_of_cases(Process.id, words)], receipts)
 
 
 def _of_cases(process_id: InstrumentedAttribute[str], words: Sequence[str]) -> list[ColumnElement[bool]]:

@@ -261,6 +261,40 @@ async def test_saved_views_are_private_or_shared_and_one_is_the_default(office: 
     assert (await clerk2.get("/api/v1/views")).json() == []
 
 
+async def test_a_receipt_finds_every_case_that_was_handed_in_with_it(office: Office) -> None:
+    """One receipt covers a whole hand-in; it may be short, have Chinese characters, or look like a number."""
+    receipts = {"SR-2026-1128": 3, "SR-77": 2, "成社收（2026）11号": 2}
+    cases: dict[str, set[str]] = {}
+    n = 0
+    for receipt, many in receipts.items():
+        for _ in range(many):
+            n += 1
+            case = await office.case(id_number=f"X99887{n:02}")
+            await office.task(case, key=f"v/{n}")
+            async with session() as s:
+                person = str((await s.get_one(Process, case)).subject)
+                arg = RegistrationArg(process_id=case, person_id=person, agency="social_bureau", attempt=1)
+                (await ensure(s, arg)).receipt_no = receipt
+            cases.setdefault(receipt, set()).add(case)
+    clerk = await office.sign_in("clerk")
+    for receipt, expected in cases.items():
+        for typed in (receipt, f" {receipt.lower()} "):
+            for found in (
+                await clerk.get("/api/v1/processes", params={"q": typed, "limit": 1}),
+                await clerk.get("/api/v1/tasks", params={"q": typed, "view": "group", "limit": 1}),
+                await clerk.post("/api/v1/tasks/search", json={"q": typed}),
+            ):
+                assert found.json()["total"] == len(expected), (typed, found.request.url)
+            rows = (await clerk.get("/api/v1/processes", params={"q": typed})).json()["items"]
+            assert {row["id"] for row in rows} == expected, typed
+            rows = (await clerk.get("/api/v1/tasks", params={"q": typed, "view": "group"})).json()["items"]
+            assert {row["process_id"] for row in rows} == expected, typed
+        kept = await clerk.post("/api/v1/views", json={"name": receipt, "query": {"q": receipt}})
+        assert kept.status_code == 201, kept.text
+    for other in ("SR-2026", "SR-7", "X9988701"):
+        assert (await clerk.get("/api/v1/processes", params={"q": other})).json()["total"] == 0, other
+
+
 async def test_search_by_name_pinyin_case_receipt_and_number_and_the_number_goes_nowhere(office: Office) -> None:
     case = await office.case(id_number=NUMBER)
     task = await office.task(case)

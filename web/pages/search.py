@@ -1,6 +1,6 @@
 """The search boxes: what was typed comes in a post, so that a number of a person never stands in an address.
 
-Words go back into the address as a filter; a number is replaced by the id of its person or case before that.
+Words go back into the address as a filter; a number is replaced by the id of its person before that.
 """
 
 import json
@@ -25,13 +25,10 @@ async def search(visit: Guest) -> Response:
     path, query = PLACES.get(place, "/cases"), str(form.get("back") or "")[:2000]
     async with session() as s:
         found = await room.filters(s, text) if text else room.Filters()
-    if found.process_id is not None and place == "cases":
-        return visit.go(f"/cases/{found.process_id}")
-    by_number = found.subject is not None or found.process_id is not None
-    view = {"view": "all"} if place == "inbox" and by_number else {}
+    view = {"view": "all"} if place == "inbox" and found.subject is not None else {}
     target = with_query(
         path, query, cursor=None, said=None, lang=None, saved=None, q=found.q, subject=found.subject,
-        process_id=found.process_id, **view,
+        process_id=None, **view,
     )  # fmt: skip
     return _in_place(target, f"#{place}-body") if visit.is_htmx else visit.go(target)
 
