@@ -62,6 +62,13 @@ def next_rung(rungs: Iterable[RungInstant], fired: Collection[str], now: datetim
     return min(later, key=lambda r: (r.at, r.deadline_id, r.key), default=None)
 
 
+def last_of_each(past: Iterable[RungInstant]) -> list[RungInstant]:
+    """Of rungs that are past, what still has to be said: of each deadline, to each recipient, the last one."""
+    ordered = sorted(past, key=lambda r: (r.at, r.deadline_id, r.key))
+    last = {(r.deadline_id, r.to): r for r in ordered}.values()
+    return [r for r in ordered if r in last]
+
+
 def told_at_once(
     past: Sequence[RungInstant], fired: Collection[str], old: Deadline, new: Deadline, now: datetime
 ) -> list[RungInstant]:
@@ -71,8 +78,7 @@ def told_at_once(
     """
     if new.due_at > now:
         return []
-    last = {r.to: r for r in sorted(past, key=lambda r: r.at)}.values()
-    return [r for r in last if old.due_at > now or rung_key(old, r.rung) not in fired]
+    return [r for r in last_of_each(past) if old.due_at > now or rung_key(old, r.rung) not in fired]
 
 
 def when(rung_id: str, ladder: Sequence[Rung]) -> Text:

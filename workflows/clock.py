@@ -1,9 +1,10 @@
 """The deadline clock: one updatable wait over the deadlines of a task (or of an automatic step without a task).
 
 Invariants: a rung of a ladder fires once in the life of a process (`Process.fired`); after an outage the missed rungs
-are recorded in their order and each recipient gets one message for all of them; moving a deadline re-arms future rungs
-only, and one moved into the past is told of at once (`CaseFile.rearm`); a rung never approves, rejects or closes
-anything. One timer at a time: the next instant, nothing else.
+are recorded in their order and each recipient gets one message for all of them; of those that were past before the wait
+began (a task that opens late) each recipient is told the last one, in one line a deadline, and the others never; moving
+a deadline re-arms future rungs only, and one moved into the past is told of at once (`CaseFile.rearm`); a rung never
+approves, rejects or closes anything. One timer at a time: the next instant, nothing else.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,14 +65,17 @@ class Clock:
     async def wait(self) -> None:
         """Returns when `done` is true; cancellation passes through."""
         process = self._process
+        late = True  # what is past at the first look was past before this wait began
         while not self._done():
             rungs = self._rungs()
             now = process.now()
             due = ladder.due_rungs(rungs, process.fired, now)
             if due:
-                self._fire(due, now)
-                continue
-            await self._until_changed(ladder.next_rung(rungs, process.fired, now), now)
+                self._fire(ladder.last_of_each(due) if late else due, now, together=late)
+                process.fired.update(r.key for r in due)
+            else:
+                await self._until_changed(ladder.next_rung(rungs, process.fired, now), now)
+            late = False
 
     async def _until_changed(self, coming: RungInstant | None, now: datetime) -> None:
         """Until the next rung's instant, or until the wait is over or the plan has changed."""
@@ -97,29 +101,21 @@ class Clock:
         policy = self._process.policy
         return ladder.rungs(deadlines, policy.ladder, policy)
 
-    def _fire(self, due: list[RungInstant], now: datetime) -> None:
+    def _fire(self, due: list[RungInstant], now: datetime, *, together: bool) -> None:
+        """Tells of these rungs. `together`: they were past when the wait began, and stand in one line a deadline."""
         process = self._process
         by_id = {d.id: d for d in self._deadlines()}
         recipients: dict[str, list[RungInstant]] = {}
+        lines: dict[str, list[RungInstant]] = {}
         for rung in due:
-            process.fired.add(rung.key)
             recipients.setdefault(rung.to, []).append(rung)
-            deadline = by_id[rung.deadline_id]
-            overdue = deadline.due_at <= rung.at
-            passed = ("，已过期", ", which has passed") if rung.at < deadline.due_at <= now else ("", "")
+            lines.setdefault(rung.deadline_id if together else rung.key, []).append(rung)
+        for rungs in lines.values():
+            deadline = by_id[rungs[-1].deadline_id]
+            overdue = any(deadline.due_at <= r.at for r in rungs)
             if overdue and not deadline.breached and deadline.legal_kind is not LegalKind.INTERNAL:
                 process.breach(deadline)
-            to, when = RECIPIENT[rung.to], ladder.when(rung.rung, process.policy.ladder)
-            process.note(
-                "escalated" if rung.to != "holder" else "reminded",
-                Text(
-                    zh=f"提醒{to.zh}（{when.zh}）：{deadline.title.zh}，期限 {deadline.due.isoformat()}{passed[0]}",
-                    en=f"Reminded the {to.en} ({when.en}): {deadline.title.en}, due {deadline.due.isoformat()}"
-                    f"{passed[1]}",
-                ),
-                task_id=self._task_id,
-                data={"rung": rung.key, "to": rung.to, "planned_at": rung.at.isoformat()},
-            )
+            self._note(rungs, deadline, now, together=together)
         for to, rungs in recipients.items():
             ids = list(dict.fromkeys(r.deadline_id for r in rungs))
             zh = "；".join(_sentence(by_id[i], now).zh for i in ids)
@@ -135,6 +131,25 @@ class Clock:
                 )
             )
         process.touch()
+
+    def _note(self, rungs: list[RungInstant], deadline: Deadline, now: datetime, *, together: bool) -> None:
+        """One line of the timeline: who is told, and by which rung, the last one where there are several."""
+        last, process = rungs[-1], self._process
+        when = ladder.when(last.rung, process.policy.ladder)
+        told = [to for to in RECIPIENT if to in {r.to for r in rungs}]
+        zh, en = "、".join(RECIPIENT[to].zh for to in told), ", ".join(RECIPIENT[to].en for to in told)
+        late = ("，开始时已过此时点", ", which was past when this began") if together else ("", "")
+        passed = ("，已过期", ", which has passed") if last.at < deadline.due_at <= now else ("", "")
+        process.note(
+            "escalated" if told != ["holder"] else "reminded",
+            Text(
+                zh=f"提醒{zh}（{when.zh}{late[0]}）：{deadline.title.zh}，期限 {deadline.due.isoformat()}{passed[0]}",
+                en=f"Reminded the {en} ({when.en}{late[1]}): {deadline.title.en}, due {deadline.due.isoformat()}"
+                f"{passed[1]}",
+            ),
+            task_id=self._task_id,
+            data={"rung": last.key, "to": last.to, "told": told, "planned_at": last.at.isoformat()},
+        )
 
 
 def breach_of_moved(process: "CaseFile", deadline: Deadline) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import policies
 from domain.calendar import work_calendar
 from domain.deadlines import compute, met, moved
-from domain.ladder import due_rungs, next_rung, rungs, when
+from domain.ladder import due_rungs, last_of_each, next_rung, rungs, when
 from domain.policy import snapshot
 from domain.times import at, day_of
 from schemas.base import Text
@@ -92,6 +92,7 @@ def test_missed_rungs_come_in_order_and_once() -> None:
     now = at(date(2026, 10, 14), "09:00")
     due = due_rungs(all_rungs, set(), now)
     assert [r.rung for r in due] == ["holder-7", "holder-3", "supervisor-3", "head-1", "holder-1"]
+    assert [r.rung for r in last_of_each(due)] == ["supervisor-3", "head-1", "holder-1"]
     assert due_rungs(all_rungs, {r.key for r in due}, now) == []
     following = next_rung(all_rungs, {r.key for r in due}, now)
     assert following is not None

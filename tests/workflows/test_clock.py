@@ -70,23 +70,47 @@ async def test_each_rung_once_at_its_minute_over_a_spring_festival(stage: Open) 
         keys = [k for k, _ in office.rungs(handle.id)]
         assert len(keys) == len(set(keys))
         assert office.kinds(handle.id).count("breached") == 1
+        both = [r for r in office.reminders if r.rungs[0].at == shanghai("2026-02-09 08:30")]
+        assert [[x.deadline_id for x in r.rungs] for r in both] == [["DL-REG-FOR", "INT-MATERIALS/1"]]  # one message
         assert (await office.task("enrolment.materials")).state == "ready"  # a timeout decides nothing
 
 
-async def test_missed_rungs_come_in_order_and_as_one_message_for_each_person(stage: Open) -> None:
+async def test_a_task_that_opens_late_says_it_once_to_everybody_who_should_know(stage: Open) -> None:
     office = Office()
     festival(office)
     async with stage(office) as s:
         handle = await s.begin(at=shanghai("2026-02-26 09:00"))  # born after everything was due
         await office.task("enrolment.materials")
         await office.settle(lambda: "breached" in office.kinds(handle.id))
-        planned = [e.data["planned_at"] for e in office.timeline[handle.id] if "rung" in e.data]
-        assert planned == sorted(planned)
-        for to in ("holder", "supervisor", "head"):
-            mine = [r for r in office.reminders if r.to == to]
-            assert len(mine) == 1, to
-        head = next(r for r in office.reminders if r.to == "head")
-        assert [x.rung for x in head.rungs] == ["head-1", "head-breach"] or len(head.rungs) == 2
+        (line,) = [e for e in office.timeline[handle.id] if "rung" in e.data]
+        assert line.data["told"] == ["holder", "supervisor", "head"] and line.kind == "escalated"
+        assert line.data["rung"] == "DL-REG-FOR:1:head-breach"
+        assert "提醒办理人、科长、处长（到期未完成，开始时已过此时点）" in line.text.zh, line.text
+        assert {r.to: [x.rung for x in r.rungs] for r in office.reminders} == {
+            "holder": ["holder-0"], "supervisor": ["supervisor-3"], "head": ["head-breach"],
+        }  # fmt: skip
+        assert len(office.reminders) == 3 and office.kinds(handle.id).count("breached") == 1
+        await s.skip(handle, timedelta(days=3))
+        assert [e for e in office.timeline[handle.id] if "DL-REG-FOR" in str(e.data.get("rung"))] == [line]
+        assert len([r for r in office.reminders if r.rungs[0].deadline_id == "DL-REG-FOR"]) == 3
+
+
+async def test_a_task_that_opens_between_two_rungs_is_told_the_last_one_and_goes_on(stage: Open) -> None:
+    office = Office()
+    festival(office)
+    async with stage(office) as s:
+        handle = await s.begin(at=shanghai("2026-02-12 09:00"))  # the days of seven and three working days are over
+        await office.task("enrolment.materials")
+        await office.settle(lambda: len(office.reminders) > 0)
+        late = [e for e in office.timeline[handle.id] if "rung" in e.data]
+        assert len(late) == 1 and "开始时已过" in late[0].text.zh
+        first = len(office.reminders)
+        await s.skip(handle, timedelta(days=20))
+        await office.settle(lambda: "breached" in office.kinds(handle.id))
+        fired = [e for e in office.timeline[handle.id] if str(e.data.get("rung", "")).startswith("DL-REG-FOR")]
+        keys = [e.data["rung"] for e in fired]
+        assert len(keys) == len(set(keys)) > 3 and keys[-1] == "DL-REG-FOR:1:head-breach"
+        assert not any("开始时已过" in e.text.zh for e in fired[1:]) and len(office.reminders) > first
 
 
 async def test_a_finished_task_falls_silent(stage: Open) -> None:
