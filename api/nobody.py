@@ -27,6 +27,8 @@ OTHER_ROLES = {
     "admin": Text(zh="系统管理员", en="administrator"),
     "policy": Text(zh="政策管理员", en="policy administrator"),
 }
+LARGE_PAYMENTS = Text(zh="大额缴费的会签（设置）", en="signatures of large payments (settings)")
+VOUCHERS = Text(zh="报账单的审批（设置）", en="approval of vouchers (settings)")
 LATER_STEPS = Text(zh="今后的各项任务", en="all tasks to come")
 
 
@@ -85,13 +87,12 @@ async def _roles(s: AsyncSession, user: User) -> list[NobodyLeft]:
         if people == [user.username]:
             found.append(NobodyLeft(title=LATER_STEPS, role=SIGNER_ROLES[role], later=True))
     try:
-        rule = policies.snapshot().tax_payment_sign
+        rules = policies.snapshot()
     except PolicyError:  # said wherever the rules are used; who leaves is handed over all the same
         return found
-    seats = [Seat(id=str(n), place=n, signer=Signer(role=role)) for n, role in enumerate(rule.roles)]
-    lost = _lost([Place(seat, held[seat.signer.role]) for seat in seats], user.username)
-    if lost is not None and lost.seat is not None and held[lost.seat.signer.role] != [user.username]:
-        role = SIGNER_ROLES[lost.seat.signer.role]
-        title = Text(zh="大额缴费的会签（设置）", en="signatures of large payments (settings)")
-        found.append(NobodyLeft(title=title, role=role, later=True))
+    for rule, title in ((rules.tax_payment_sign, LARGE_PAYMENTS), (rules.reimbursement_sign, VOUCHERS)):
+        seats = [Seat(id=str(n), place=n, signer=Signer(role=role)) for n, role in enumerate(rule.roles)]
+        lost = _lost([Place(seat, held[seat.signer.role]) for seat in seats], user.username)
+        if lost is not None and lost.seat is not None and held[lost.seat.signer.role] != [user.username]:
+            found.append(NobodyLeft(title=title, role=SIGNER_ROLES[lost.seat.signer.role], later=True))
     return found

@@ -328,7 +328,9 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
             partial_payment_days=settings["partial_payment_days"],
             partial_payment_grace_minutes=settings["partial_payment_grace_minutes"],
             tax_payment_countersign_above=settings.get("tax_payment_countersign_above"),
-            tax_payment_sign=_sign_rule(settings),
+            tax_payment_sign=_sign_rule(settings, "tax_payment", ["supervisor", "head"]),
+            reimbursement_countersign_above=settings.get("reimbursement_countersign_above"),
+            reimbursement_sign=_sign_rule(settings, "reimbursement", ["supervisor"]),
         )
     except (KeyError, ValidationError) as error:
         named = error.args[0] if isinstance(error, KeyError) else str(error.errors()[0]["loc"][0])
@@ -338,16 +340,17 @@ def snapshot(texts: Texts, modes: Mapping[str, str] | None = None, *, years: ran
         ) from error
 
 
-def _sign_rule(settings: Mapping[str, Any]) -> SignRule:
-    """Who signs above the limit, and how; what the file does not say is as it was always. PolicyError."""
-    name = "tax_payment_sign_mode"
+def _sign_rule(settings: Mapping[str, Any], of: str, roles: list[str]) -> SignRule:
+    """Who signs above the limit of a payment or voucher, and how; what the file does not say is as it was always.
+    PolicyError."""
+    name = f"{of}_sign_mode"
     try:
-        rule = SignRule(mode=settings.get(name, "in_turn"))
-        name = "tax_payment_signers"
+        rule = SignRule(roles=roles, mode=settings.get(name, "in_turn"))
+        name = f"{of}_signers"
         if name in settings:
             rule.roles = roles_of(str(settings[name]))
-        name = "tax_payment_quorum"
-        rule.quorum = int(settings.get(name, rule.quorum))
+        name = f"{of}_quorum"
+        rule.quorum = int(settings.get(name, min(rule.quorum, len(rule.roles))))
         if rule.quorum < 1 or (rule.mode == "quorum" and rule.quorum > len(rule.roles)):
             raise ValueError(name)
     except ValueError:

@@ -65,8 +65,8 @@ def roles_of(given: str) -> list[str]:
 
 
 class SignRule(Payload):
-    """Who signs above a limit of the school, and how: one place a role, in this order when in turn. A role named twice
-    is signed for by two people. `quorum` counts in that mode alone."""
+    """Who signs a payment or voucher above a limit of the school, and how: one place a role, in this order when in
+    turn. A role named twice is signed for by two people. `quorum` counts in that mode alone."""
 
     roles: list[str] = ["supervisor", "head"]
     mode: SignMode = "in_turn"

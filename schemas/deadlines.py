@@ -260,9 +260,20 @@ class PolicySnapshot(Payload):
     partial_payment_grace_minutes: int = 60
     tax_payment_countersign_above: Decimal | None = None  # yuan; above it the bill is signed as `tax_payment_sign` says
     tax_payment_sign: SignRule = SignRule()
+    reimbursement_countersign_above: Decimal | None = None  # the same of a voucher, both its parts together
+    reimbursement_sign: SignRule = SignRule(roles=["supervisor"])
 
     def agency(self, agency_id: str) -> AgencyPolicy:
         return next(a for a in self.agencies if a.id == agency_id)
+
+    def signed_by(self, what: Literal["tax_payment", "reimbursement"], amount: Decimal) -> SignRule:
+        """Who approves so much, and how: above the school's limit as its settings say, else a supervisor alone."""
+        above, rule = (
+            (self.tax_payment_countersign_above, self.tax_payment_sign)
+            if what == "tax_payment"
+            else (self.reimbursement_countersign_above, self.reimbursement_sign)
+        )
+        return rule if above is not None and amount > above else SignRule(roles=["supervisor"])
 
     def rule(self, rule_id: str, event: date | str | None = None) -> DeadlineRule:
         """The rule for an event of that day or month; the newest without one. An event before all that the data hold

@@ -224,8 +224,12 @@ class SettingsFile(Sourced):
     tax_payment_signers: str = "supervisor、head"
     tax_payment_quorum: Annotated[int, Field(ge=1, le=9)] = 2
     tax_payment_sign_mode: SignMode = "in_turn"
+    reimbursement_countersign_above: Yuan | None = None
+    reimbursement_signers: str = "supervisor"
+    reimbursement_quorum: Annotated[int, Field(ge=1, le=9)] = 1
+    reimbursement_sign_mode: SignMode = "in_turn"
 
-    @field_validator("tax_payment_signers")
+    @field_validator("tax_payment_signers", "reimbursement_signers")
     @classmethod
     def _roles(cls, given: str) -> str:
         try:
@@ -238,11 +242,13 @@ class SettingsFile(Sourced):
             ) from None
         return given
 
-    @field_validator("tax_payment_sign_mode")
+    @field_validator("tax_payment_sign_mode", "reimbursement_sign_mode")
     @classmethod
     def _quorum(cls, mode: SignMode, info: ValidationInfo) -> SignMode:
-        if mode == "quorum" and "tax_payment_signers" in info.data and "tax_payment_quorum" in info.data:
-            places, need = len(roles_of(info.data["tax_payment_signers"])), info.data["tax_payment_quorum"]
+        of = str(info.field_name).removesuffix("_sign_mode")
+        signers, need = info.data.get(f"{of}_signers"), info.data.get(f"{of}_quorum")
+        if mode == "quorum" and signers is not None and need is not None:
+            places = len(roles_of(signers))
             if need > places:
                 raise refused(
                     "quorum_too_large",

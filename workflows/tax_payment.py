@@ -17,7 +17,7 @@ from temporalio import workflow
 
 from schemas.base import Text
 from schemas.calls import BillArg, BillDecision, FreezeArg, PaymentArg, PaymentScope, WakeCases
-from schemas.countersign import Signer, SignRule
+from schemas.countersign import Signer
 from schemas.deadlines import Deadline
 from schemas.incident_steps import Way
 from schemas.process import LEFT, ProcessCommand, ProcessStart, Stage
@@ -202,9 +202,7 @@ class TaxPayment(Process):
         """Somebody else than who confirmed says that this bill is paid; above the school's limit those whom it names,
         in its way. An approval that has begun keeps its people and its way."""
         bill, title = work.bill, work.title
-        above, rule = self.policy.tax_payment_countersign_above, SignRule(roles=["supervisor"])
-        if above is not None and bill.total > above:
-            rule = self.policy.tax_payment_sign
+        rule = self.policy.signed_by("tax_payment", bill.total)
         async with self.stage("approval"):
             return await countersign(
                 self,

@@ -101,6 +101,16 @@ def test_who_signs_a_large_bill_and_how() -> None:
     signed = policy.snapshot(laid(change("process_settings.yaml", "fields", "", of_three))).tax_payment_sign
     assert signed == SignRule(roles=["supervisor", "head", "finance"], mode="quorum", quorum=2)
     assert policy.snapshot(TEXTS).tax_payment_sign == SignRule()
+    vouchers = {k.replace("tax_payment", "reimbursement"): v for k, v in of_three.items()}
+    laid_over = policy.snapshot(laid(change("process_settings.yaml", "fields", "", vouchers)))
+    assert (laid_over.reimbursement_sign, laid_over.tax_payment_sign) == (signed, SignRule())
+    alone = SignRule(roles=["supervisor"])
+    shipped = policy.snapshot(TEXTS)
+    assert shipped.signed_by("reimbursement", Decimal(10**9)).roles == alone.roles, "one supervisor, as it always was"
+    assert (
+        laid_over.signed_by("reimbursement", Decimal("0.00")) == alone
+        and shipped.signed_by("tax_payment", Decimal("5000000.01")) == SignRule()
+    )
 
 
 def test_a_year_is_published_and_a_day_of_it_moved() -> None:
@@ -142,6 +152,14 @@ def test_a_year_is_published_and_a_day_of_it_moved() -> None:
             {"tax_payment_sign_mode": "quorum", "tax_payment_quorum": "3"},
             "3 of 2",
         ),
+        (
+            "process_settings.yaml",
+            "fields",
+            "",
+            {"reimbursement_sign_mode": "quorum", "reimbursement_quorum": "2"},
+            "2 of 1",
+        ),
+        ("process_settings.yaml", "fields", "", {"reimbursement_signers": "校长"}, "校长"),
         ("late_fee.yaml", "fields", "rates[2011-07-01]", {"daily_rate": "0.0001"}, "add a row"),
         ("late_fee.yaml", "row", "rates", {"valid_from": "2027-07-01", "daily_rate": 0.0004}, "quoted"),
         ("late_fee.yaml", "row", "prices", {"valid_from": "2027-07-01"}, "prices"),

@@ -24,7 +24,7 @@ from temporalio.worker import Worker
 from schemas.amendment import Amended
 from schemas.base import Text
 from schemas.calls import PollAnswer
-from schemas.countersign import AddSigner, RemoveSigner, Where
+from schemas.countersign import AddSigner, RemoveSigner, SignRule, Where
 from schemas.process import LEFT, PolicyAnswer, PolicyUpdate, ProcessCommand, Wake
 from schemas.steps import Returning, Way, Withdrawal
 from schemas.tasks import TaskSnapshot
@@ -246,6 +246,23 @@ async def people_left(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     return handle
 
 
+async def voucher_countersigned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
+    """A voucher that the school has approved by supervisor and head in turn."""
+    rule = SignRule(roles=["supervisor", "head"])
+    office.policy = office.policy.model_copy(
+        update={"reimbursement_countersign_above": Decimal(0), "reimbursement_sign": rule}
+    )
+    handle = await s.begin("Reimbursement", at=START, bill_id="b3")
+    await complete(handle, await office.task("withholding.confirm"), actor="payroll")
+    await complete(handle, await office.task("reimbursement.voucher"))
+    for role in rule.roles:
+        task = await office.task("reimbursement.approval", where=lambda t, role=role: t.spec.roles == [role])
+        await complete(handle, task, actor=role)
+    await complete(handle, await office.task("reimbursement.settlement"), actor="finance")
+    await handle.result()
+    return handle
+
+
 async def countersigned(s: Stage, office: Office) -> WorkflowHandle[Any, Any]:
     """A large bill: supervisor and head in turn; one person added before, one after, one taken off; one signature
     withdrawn; compared once more for the head, to whom it comes straight back."""
@@ -367,6 +384,7 @@ CASES: dict[str, tuple[Any, dict[str, str]]] = {
     "tax_payment-people-left": (people_left, {}),
     "tax_payment-countersigned": (countersigned, {}),
     "reimbursement-returned": (money_returned, {}),
+    "reimbursement-countersigned": (voucher_countersigned, {}),
     "enrolment-rules-taken-over": (rules_taken_over, {}),
     "enrolment-amended": (amended, {"social_bureau": "portal"}),
     "amendment-confirmed": (an_amendment, {}),

@@ -164,6 +164,37 @@ async def test_a_large_bill_is_approved_by_supervisor_and_head_in_turn(stage: Op
         await office.settle(lambda: "pay_bill" in office.calls)
 
 
+@pytest.mark.parametrize(("above", "second"), [("139.99", True), ("140.00", False)])
+async def test_a_large_voucher_is_approved_as_the_school_says(stage: Open, above: str, second: bool) -> None:
+    """140 yuan in both parts; a refusal of the second sends it back, and a supervisor approves what is small."""
+    office = Office()
+    office.policy = office.policy.model_copy(
+        update={"reimbursement_countersign_above": Decimal(above), "reimbursement_sign": SignRule()}
+    )
+    async with stage(office) as s:
+        handle = await s.begin("Reimbursement", at=START, bill_id="b1")
+        await complete(handle, await office.task("withholding.confirm"), actor="payroll")
+        await complete(handle, await office.task("reimbursement.voucher"))
+        approval = await office.task("reimbursement.approval", where=by("supervisor"))
+        if not second:  # whoever is added to a single one has a target of their own, and the voucher keeps its date
+            await add(handle, approval, "payroll", "after", actor="supervisor")
+        await complete(handle, approval, actor="supervisor")
+        if not second:
+            added = await office.task("reimbursement.approval", where=by("@payroll"))
+            assert [d.id for d in added.deadlines] == ["DL-REIMB", "INT-APPROVAL/2"]
+            await complete(handle, added, actor="payroll")
+        if second:
+            of_head = await office.task("reimbursement.approval", where=by("head"))
+            assert "clerk" in of_head.spec.excluded and "supervisor" in of_head.spec.excluded
+            await complete(handle, of_head, "return", {"reason": "请复核"}, actor="head")
+            await complete(handle, await office.task("reimbursement.voucher"))
+            for role in ("supervisor", "head"):
+                await complete(handle, await office.task("reimbursement.approval", where=by(role)), actor=role)
+        await complete(handle, await office.task("reimbursement.settlement"), actor="finance")
+        await handle.result()
+        assert office.calls.count("prepare_voucher") == 1 + second
+
+
 async def test_a_bill_that_a_correction_makes_large_is_approved_by_both(stage: Open) -> None:
     office = Office()
     office.lines = {"social": 3}
