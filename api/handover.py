@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import people_named, permissions, views
 from api.json_body import JsonObjectRoute
-from api.problems import Delegated, FourEyes, NotAllowed, NotAllowedNow
+from api.problems import Delegated, NotAllowed, NotAllowedNow
 from api.sign_in import CurrentViewer
 from api.tasks import find_task, locked_task, require_open, require_unanswered
 from domain.times import day_of
@@ -125,7 +125,7 @@ async def take_over(s: AsyncSession, viewer: Viewer, task_id: str, body: ReasonB
     task, process = await locked_task(s, viewer, task_id)
     await require_open(s, task)
     if permissions.excluded(viewer, task):
-        raise FourEyes
+        raise permissions.four_eyes(viewer, task)
     if not permissions.may_take_over(viewer, task):
         raise NotAllowed
     words = Text(zh=f"{viewer.name.zh}接手办理", en=f"Taken over by {viewer.name.en}")

@@ -71,6 +71,19 @@ def excluded(viewer: Viewer, task: Task) -> bool:
     return not set(task.excluded).isdisjoint(viewer.names)
 
 
+def four_eyes(viewer: Viewer, task: Task) -> FourEyes:
+    """The refusal, with who took part: the viewer, or the absent person for whom the viewer stands in."""
+    if viewer.username in task.excluded:
+        return FourEyes()
+    name = next(hat.name for hat in viewer.absent if hat.username in task.excluded)
+    return FourEyes(
+        Text(
+            zh=f"须由另一人办理：您正代理{name.zh}，{name.zh}已参与上一步，代理期间您不能审批。",
+            en=f"Someone else must decide this: you stand in for {name.en}, who took part in the step before.",
+        )
+    )
+
+
 def hat_for(viewer: Viewer, task: Task) -> Viewer | None:
     """Under whose name the viewer does this task: the holder's if he is absent, else the own, else an absent person's.
 
@@ -124,7 +137,7 @@ def holds(viewer: Viewer, task: Task) -> bool:
 def require_work(viewer: Viewer, task: Task) -> Viewer:
     """The hat under which the viewer does the task. FourEyes or NotAllowed."""
     if excluded(viewer, task):
-        raise FourEyes
+        raise four_eyes(viewer, task)
     hat = hat_for(viewer, task)
     if hat is None:
         raise NotAllowed

@@ -17,7 +17,7 @@ from runtime import clock
 from runtime.clock import real_now
 from schemas.base import Text
 from schemas.desk import SubstitutionBody, SubstitutionView
-from store import audit, messages, substitutes, users
+from store import audit, messages, standing_in, substitutes, users
 from store.database import session
 from store.substitutes import Clash, Clashing
 from store.tables.desk import Substitution
@@ -118,6 +118,7 @@ async def arrange(s: AsyncSession, viewer: Viewer, body: SubstitutionBody) -> Su
         en=f"{person.name.en} stands in for {absent.name.en}, {row.first_day} to {row.last_day}",
     )
     await _tell(s, viewer, row, "set", words)
+    await standing_in.give_back(s, clock.today(), clock.now())
     return await _view(s, viewer, row)
 
 

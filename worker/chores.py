@@ -12,6 +12,7 @@ from store.forecast import measure, sweep
 from store.past import forget
 from store.tallies import fold
 from worker.delivery import deliver
+from worker.exclusions import give_back
 from worker.halted import sweep_incidents
 from worker.nobody import sweep_nobody
 from worker.untaken import sweep_untaken
@@ -26,6 +27,7 @@ CHORES: list[tuple[int, Callable[[], Awaitable[object]]]] = [
     (20, sweep),
     (30, sweep_incidents),
     (30, sweep_untaken),
+    (60, give_back),
     (60, sweep_nobody),
     (600, measure),
     (60, tell_watched_dates),

@@ -15,6 +15,7 @@ from store.users import create_user
 from tests.api.conftest import PASSWORD, Office, days
 from tests.api.test_handover import do, messages_to
 from tests.api.test_tasks import key
+from worker.exclusions import give_back
 
 BODY = {"outcome": "approve", "data": {}, "version": 1}
 
@@ -99,6 +100,37 @@ async def test_neither_approves_what_either_did(office: Office) -> None:
     assert (await clerk.post(f"/api/v1/tasks/{own}/complete", json=BODY, headers=key())).status_code == 403
     deputy = await office.sign_in("deputy")
     assert (await deputy.post(f"/api/v1/tasks/{theirs}/complete", json=BODY, headers=key())).status_code == 200
+
+
+async def test_a_task_goes_back_from_who_becomes_the_substitute_of_somebody_who_took_part(office: Office) -> None:
+    """At once where the substitution begins today, by the chore where it begins later; refusals say the true reason."""
+    await second_supervisor()
+    asked: dict[str, Any] = {"roles": ["supervisor"], "excluded": ["clerk"], "outcomes": ["approve"]}
+    case = await office.case()
+    held = await office.task(case, "enrolment.verification", key="a/1", **asked)
+    later = await office.task(case, "enrolment.verification", key="a/2", **asked | {"excluded": ["clerk2"]})
+    mine = await office.task(case, "enrolment.verification", key="a/3", roles=["supervisor"], outcomes=["approve"])
+    for task in (held, later, mine):
+        await do(office, "supervisor", task, "claim")
+    assert (await away(office, "clerk", "supervisor", setter="admin")).status_code == 201
+    assert sorted(await seen(office, "supervisor", "mine")) == sorted([later, mine])
+    assert held in await seen(office, "deputy", "group")
+    said = "代理clerk同志，clerk同志已参与上一步"
+    for who in ("supervisor", "deputy"):
+        assert [m for m in await messages_to(who) if said in m and "退回组内" in m], who
+    refused = await do(office, "supervisor", held, "claim")
+    assert refused.status_code == 403 and f"您正{said}" in refused.json()["detail"]
+    supervisor = await office.sign_in("supervisor")
+    answered = await supervisor.post(f"/api/v1/tasks/{held}/complete", json=BODY, headers=key())
+    assert answered.status_code == 403 and f"您正{said}" in answered.json()["detail"]
+    assert (await away(office, "clerk2", "supervisor", 5, 6, setter="admin")).status_code == 201
+    assert await give_back() == 0 and later in await seen(office, "supervisor", "mine")
+    clock.set_offset(timedelta(days=5))
+    assert (await give_back(), await give_back()) == (1, 0)
+    assert await seen(office, "supervisor", "mine") == [mine]
+    async with session() as s:
+        assert (await s.get_one(Task, later)).holder is None
+    clock.set_offset(timedelta())
 
 
 async def test_who_had_it_done_by_a_substitute_does_not_approve_it(office: Office) -> None:
