@@ -4,7 +4,7 @@ from api.nobody import roles_text
 from schemas.base import Text
 from schemas.forms import kind_titles
 from schemas.incident_faults import why_of
-from schemas.incident_steps import Way, step_of
+from schemas.incident_steps import REDONE, Way, step_of
 from schemas.incidents import ORDER, START
 from store.projection import AGENCIES
 from store.tables.incidents import Incident
@@ -135,6 +135,9 @@ def advice(row: Incident) -> Text:
     if row.kind == "nobody":
         return TO_BE_DONE
     first = TRIED_AGAIN if row.kind == "retrying" else WAITS
+    if row.kind == "failed" and not row.step and row.activity_id in REDONE:
+        redone = REDONE[row.activity_id]
+        return Text(zh=f"{first.zh}{redone.zh}", en=f"{first.en} {redone.en}")
     step = step_of(row.step)
     if step.otherwise is None or step.ways == (Way.RETRY,):
         return first

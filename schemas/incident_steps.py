@@ -189,6 +189,21 @@ STEPS: dict[str, AutomaticStep] = {
 }
 
 
+# What a retry of the process's own part does anew, by how much of it failed; said before anybody retries.
+ONE_STEP, WHOLE_PART = "step", "part"
+REDONE: dict[str, Text] = {
+    ONE_STEP: Text(
+        zh="重试只重做出错的这一步；此前已办结的步骤、已提交的结果和签署都保留。",
+        en="A retry does this one step again; steps that are done, answers given and signatures stay.",
+    ),
+    WHOLE_PART: Text(
+        zh="重试会把这一部分从头办理，其中已办结的步骤可能要重新办理（原提交内容仍在办理记录中）；请先确认程序已修复再重试。",
+        en="A retry runs this part from its beginning: steps of it that are done may have to be done again (what was "
+        "answered stays on record). Make sure that the program is mended first.",
+    ),
+}
+
+
 def step_of(name: str) -> AutomaticStep:
     """The step; for a part of the process itself (no activity of this name) one that can only be tried again."""
     return STEPS.get(name) or AutomaticStep(Text(zh="流程内部步骤", en="a part of the process itself"))

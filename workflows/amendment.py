@@ -10,9 +10,10 @@ from temporalio import workflow
 from schemas.amendment import CONFIRM, FIELDS, AmendmentArg, AmendmentDecided, AmendmentDecision
 from schemas.base import Text
 from schemas.process import ProcessStart, Stage
-from schemas.tasks import TaskSpec
+from schemas.tasks import TaskResult, TaskSpec
 from workflows.process import Process
 
+CONFIRMING = Text(zh="确认更正", en="confirmation of an amendment")
 SAYS = {
     "applied": Text(zh="已更正", en="Amended"),
     "rejected": Text(zh="不予更正，原值不变", en="Not amended: the old value stays"),
@@ -48,19 +49,7 @@ class Amendment(Process):
 
     async def body(self) -> None:
         async with self.stage("confirmation"):
-            result = await self.desk.ask(
-                TaskSpec(
-                    key=self.desk.key("confirm"),
-                    kind=CONFIRM,
-                    title=Text(zh=f"确认更正：{self.what.zh}", en=f"Confirm an amendment: {self.what.en}"),
-                    roles=list(self.field.confirmed_by),
-                    stage="confirmation",
-                    outcomes=["confirm", "reject"],
-                    excluded=self.start.parameters["excluded"].split(),
-                    deadlines=[self.internal("approval")],
-                    data={"of": self.start.parameters["of"], "field": self.field.code},
-                )
-            )
+            result = await self.supervised(CONFIRMING, self._ask, "confirmation")
         async with self.stage("record"):
             decided = await self.calls.decide_amendment(
                 AmendmentDecision(
@@ -75,6 +64,21 @@ class Amendment(Process):
                 await self.calls.tell_amended(AmendmentArg(id=self.id))
                 for scope in decided.pay:
                     await self.calls.start_tax_payment(scope)
+
+    async def _ask(self) -> TaskResult:
+        return await self.desk.ask(
+            TaskSpec(
+                key=self.desk.key("confirm"),
+                kind=CONFIRM,
+                title=Text(zh=f"确认更正：{self.what.zh}", en=f"Confirm an amendment: {self.what.en}"),
+                roles=list(self.field.confirmed_by),
+                stage="confirmation",
+                outcomes=["confirm", "reject"],
+                excluded=self.start.parameters["excluded"].split(),
+                deadlines=[self.internal("approval")],
+                data={"of": self.start.parameters["of"], "field": self.field.code},
+            )
+        )
 
     async def undo(self) -> None:
         """A proposal that was cancelled is withdrawn; what is applied already stays, and is amended anew."""

@@ -13,6 +13,7 @@ its holder and their draft. The commands of a single signer are those of a plain
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
@@ -142,7 +143,7 @@ class Countersign:
             seat = next((s for s in self.group.seats if s.place in places and s.state not in ENDED), None)
             if seat is None:
                 return True
-            if not await self._sit(seat):
+            if not await self._process.supervised(self._spec.title, partial(self._sit, seat), self._spec.stage):
                 return False
 
     async def _sit(self, seat: Seat) -> bool:
@@ -150,7 +151,7 @@ class Countersign:
         desk = self._process.desk
         key = desk.key(self.name)
         before = self._previous(seat)
-        taken_back = self._former.pop(seat.id, None)
+        taken_back = self._former.get(seat.id)
         spec = self._spec.model_copy(
             update={
                 "key": key,
@@ -166,6 +167,7 @@ class Countersign:
         )
         seat.state, seat.task_id = SeatState.OPEN, desk.id_of(key)
         self._tasks[seat.id] = key
+        self._former.pop(seat.id, None)
         self._show()
         try:
             result = await desk.ask(spec)
@@ -208,11 +210,11 @@ class Countersign:
                 process.desk.going_on(d, before.closed_at) if is_target(d) else process.deadlines.get(d.id, d)
                 for d in before.deadlines
             ]
+        if not self._target_is_new:
+            given = [process.internal_again(d) if is_target(d) else process.deadlines.get(d.id, d) for d in given]
+        self._target_is_new = False
         self._counting.add(seat.id)
-        if self._target_is_new:
-            self._target_is_new = False
-            return given
-        return [process.internal_again(d) if is_target(d) else process.deadlines.get(d.id, d) for d in given]
+        return given
 
     def _previous(self, seat: Seat) -> Seat | None:
         """Whose approval led to this seat: the one before in the same place, or in the place before when in turn."""

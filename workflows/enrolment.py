@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 
 from temporalio import workflow
 
@@ -18,6 +19,7 @@ from schemas.base import Text
 from schemas.calls import CaseArg, LateFeeArg, PaymentScope
 from schemas.deadlines import Deadline
 from schemas.enrolment import EnrolmentFacts, LineRequest
+from schemas.incident_steps import WHOLE_PART
 from schemas.process import PolicyUpdate, ProcessStart, Stage, StageState
 from schemas.tasks import TaskSpec
 from workflows.human_task import HumanTask, Returned
@@ -31,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
 
 AGENCIES = ("social_bureau", "medical_bureau")
 UNIT = "school"
+PAYMENT = Text(zh="缴费", en="payment")
 RECHECK = timedelta(days=1)  # a lost wake-up costs at most this much
 
 
@@ -73,8 +76,9 @@ class Enrolment(Process):
         await self.record.read()
         back: Returned | None = None
         while True:
-            await self.record.make(back)
-            self._split_deadline()
+            if not any(i.startswith("DL-REG-FOR@") for i in self.deadlines):  # a fault further on leaves the record
+                await self.record.make(back)
+                self._split_deadline()
             for agency in AGENCIES:
                 self.registrations.setdefault(agency, Registration(self, agency))
             try:
@@ -199,7 +203,7 @@ class Enrolment(Process):
     async def _registrations_and_payment(self) -> None:
         branches = {
             agency: self.spawn(
-                self.supervised(self.policy.agency(agency).title, self.registrations[agency].run, agency)
+                self.supervised(self.policy.agency(agency).title, self.registrations[agency].run, agency, WHOLE_PART)
             )
             for agency in AGENCIES
         }
@@ -208,8 +212,9 @@ class Enrolment(Process):
 
         def pay(agency: str, late: bool) -> None:
             paying.add(agency)
-            title = Text(zh="缴费", en="payment")
-            payments.append(self.spawn(self.supervised(title, lambda: self._pay(agency, late), "tax_payment")))
+            payments.append(
+                self.spawn(self.supervised(PAYMENT, lambda: self._pay(agency, late), "tax_payment", WHOLE_PART))
+            )
 
         try:
             await workflow.wait_condition(lambda: any(b.done() for b in branches.values()))
@@ -217,7 +222,8 @@ class Enrolment(Process):
             if withdrawn:
                 await self.stop_all(list(branches.values()))
                 await withdrawn[0]  # raises
-            if not all(b.done() for b in branches.values()) and await self._pay_one_side(branches):
+            one_side = partial(self._pay_one_side, branches)
+            if not all(b.done() for b in branches.values()) and await self.supervised(PAYMENT, one_side, "tax_payment"):
                 for agency in AGENCIES:
                     if self.registrations[agency].approved:
                         pay(agency, False)
@@ -363,7 +369,8 @@ class Enrolment(Process):
             if self.now() < self._payment_deadline(month).due_at:
                 return month
             if month not in self._months:
-                self._months[month] = await self._ask_month(month)
+                ask = partial(self._ask_month, month)
+                self._months[month] = await self.supervised(PAYMENT, ask, "tax_payment")
             return self._months[month]
 
     async def _ask_month(self, month: str) -> str:

@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     from workflows.countersign import Countersign
 
 
-class Returned(Exception):
+class Diverted(Exception):
+    """Leaves a step because the process goes another way: no fault, and nothing to mend. Whoever runs the step takes
+    it."""
+
+
+class Returned(Diverted):
     """Leaves `Desk.ask` instead of a result: the work goes back to an earlier step (`workflows/returning.py`).
 
     `way`: straight back to who returned it, or all steps again. `withdrawn`: not the holder of the task returned it,
@@ -151,7 +156,7 @@ class Desk:
         return [t for t in self.tasks.values() if t.is_open]
 
     async def ask(self, spec: TaskSpec) -> TaskResult:
-        """Opens a task and waits for its completion. When the wait is cancelled the task becomes obsolete."""
+        """Opens a task and waits for its completion. When the wait is cancelled or fails the task becomes obsolete."""
         process = self.process
         task = HumanTask(process, spec)
         # The task enters workflow state before its row is written: a completion that arrives meanwhile finds it.
@@ -171,9 +176,9 @@ class Desk:
         )
         try:
             await clock.wait()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Exception):
             # Not `finally`: a coroutine that is closed when its workflow leaves the worker's cache may not act.
-            if task.is_open:
+            if task.is_open and workflow.in_workflow():
                 task.close(TaskState.OBSOLETE, process.now())
                 process.note(
                     "task_obsolete",

@@ -2,7 +2,8 @@
 
 Any `FailureError` that left `run` would fail the case, any other exception would wedge it. Invariants: a step that
 failed is run again as a whole only when it is one of ours that can be; a failed activity is asked for alone, so that
-nothing is done twice; which ways a person has stands in `schemas/incident_steps.py`, who decided and why in the
+nothing is done twice, and so is a step of ours: what is answered and signed stays (where a whole part must run again
+the incident says so first); which ways a person has stands in `schemas/incident_steps.py`, who decided and why in the
 timeline; no time-out decides; cancellation and returns pass through.
 """
 
@@ -15,13 +16,13 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from schemas.base import Text
 from schemas.incident_faults import kind_of, of_error
-from schemas.incident_steps import WAY_TITLE, Way, step_of
+from schemas.incident_steps import ONE_STEP, REDONE, WAY_TITLE, Way, step_of
 from schemas.incidents import TASK_KIND, StepDecision
 from schemas.process import StageState
 from schemas.tasks import Refusal, TaskSpec
 from workflows.calls import Calls
 from workflows.casefile import CaseFile
-from workflows.human_task import Returned, refusal, refuse_now
+from workflows.human_task import Diverted, refusal, refuse_now
 
 T = TypeVar("T")
 
@@ -31,15 +32,17 @@ class Incidents(CaseFile):
 
     calls: Calls
 
-    async def supervised(self, what: Text, step: Callable[[], Awaitable[T]], stage: str) -> T:
+    async def supervised(self, what: Text, step: Callable[[], Awaitable[T]], stage: str, redone: str = ONE_STEP) -> T:
         """Runs a step; an unexpected error becomes a task for an administrator, who mends the cause and retries.
 
+        Each question to a person is a step of its own (what is computed for it included), so that a fault in one throws
+        away none that was answered. Around it the whole part is supervised (`redone`) against what is left.
         A failed activity does not come here: `Calls` asks for it alone (`call_failed`), so that nothing is done twice.
         """
         while True:
             try:
                 return await step()
-            except (asyncio.CancelledError, Returned):
+            except (asyncio.CancelledError, Diverted):
                 raise  # whoever runs the step takes it back
             except Exception as error:
                 if is_cancelled_exception(error):
@@ -47,7 +50,7 @@ class Incidents(CaseFile):
                 if not workflow.in_workflow():
                     raise  # the coroutine is being closed outside of the workflow's loop: nobody waits for it
                 workflow.logger.exception("a step of %s failed", self.id)
-                await self._incident(what, error, stage)
+                await self._incident(what, error, stage, redone=redone)
 
     def aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Starts what people asked for beside the process (a confirmation): the case does not wait for it, it ends with
@@ -67,7 +70,7 @@ class Incidents(CaseFile):
         return await self._incident(what, error.cause or error, self.active_stage(), name, activity_id)
 
     async def _incident(
-        self, what: Text, error: BaseException, stage: str, name: str = "", activity_id: str = ""
+        self, what: Text, error: BaseException, stage: str, name: str = "", activity_id: str = "", redone: str = ""
     ) -> Way:
         kind, why = kind_of(error), of_error(error)
         step = step_of(name)
@@ -90,7 +93,8 @@ class Incidents(CaseFile):
                     "error": kind,
                     "message": str(error)[:500],
                     "step": name,
-                    "activity_id": activity_id,
+                    "activity_id": activity_id or redone,
+                    **({"redone": REDONE[redone].model_dump()} if redone else {}),
                 },
             )
         )

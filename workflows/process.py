@@ -18,11 +18,12 @@ from typing import Any
 from temporalio import workflow
 
 from schemas.base import Text
+from schemas.incident_steps import WHOLE_PART
 from schemas.process import CANCELLING, ProcessCommand, ProcessStart, ProcessState, StageState, Wake
 from schemas.tasks import Completion, CompletionAnswer
 from workflows.calls import Calls, open_process
 from workflows.casefile import CASE_TYPE
-from workflows.human_task import Returned, computing, refuse_now
+from workflows.human_task import Diverted, computing, refuse_now
 from workflows.policy_update import PolicyUpdates
 
 with workflow.unsafe.imports_passed_through():
@@ -53,8 +54,8 @@ class Process(PolicyUpdates):
         """The body; a declared way back that nobody takes is our own mistake, and must not end the case."""
         try:
             await self.body()
-        except Returned as back:
-            raise RuntimeError(f"{self.kind} does not take {back.to} back") from back
+        except Diverted as back:
+            raise RuntimeError(f"{self.kind} does not take it back: {back}") from back
 
     # --- running ----------------------------------------------------------------------------------------------------
 
@@ -66,7 +67,9 @@ class Process(PolicyUpdates):
         self.note("started", Text(zh="流程开始", en="Process started"), actor=self.start.started_by)
         self.touch()
         projection = asyncio.create_task(self._project())
-        main = asyncio.create_task(self.supervised(Text(zh="流程", en="process"), self._whole, self.stages[0].code))
+        main = asyncio.create_task(
+            self.supervised(Text(zh="流程", en="process"), self._whole, self.stages[0].code, WHOLE_PART)
+        )
         try:
             await workflow.wait_condition(lambda: main.done() or self.cancelling is not None)
         except asyncio.CancelledError:
@@ -120,7 +123,7 @@ class Process(PolicyUpdates):
         steps = [main, *self.branches]
         await self.stop_all(steps)
         self.suspended = self.stopping = False
-        await self.supervised(Text(zh="撤销登记", en="undo"), self.undo, self.stages[0].code)
+        await self.supervised(Text(zh="撤销登记", en="undo"), self.undo, self.stages[0].code, WHOLE_PART)
         for stage in self.stages:
             if stage.state is StageState.PENDING:
                 stage.state = StageState.SKIPPED

@@ -21,6 +21,10 @@ with workflow.unsafe.imports_passed_through():
 if TYPE_CHECKING:
     from workflows.enrolment import Enrolment
 
+SUBMIT = Text(zh="提交参保材料", en="Submit the materials")
+CORRECT = Text(zh="补正参保材料", en="Correct the materials")
+VERIFY = Text(zh="审核参保材料", en="Verify the materials")
+
 
 class Record:
     """Of one case."""
@@ -93,17 +97,17 @@ class Record:
         case = self._case
         self._rounds += 1
         n = self._rounds
-        async with case.stage("materials"):
+        title = CORRECT if defects or back else SUBMIT
+
+        async def ask() -> TaskResult:
             statutory = case.registration_deadline(["materials", "verification", "hand_in"], agency)
             if statutory.due_at <= case.now():
                 case.flag("late_at_birth")
-            result = await case.desk.ask(
+            return await case.desk.ask(
                 TaskSpec(
                     key=case.desk.key("materials"),
                     kind="enrolment.materials",
-                    title=Text(zh="补正参保材料", en="Correct the materials")
-                    if defects or back
-                    else Text(zh="提交参保材料", en="Submit the materials"),
+                    title=title,
                     roles=["college"],
                     org_unit=case.facts.org_unit,
                     subject=case.person_id,
@@ -116,18 +120,22 @@ class Record:
                     former=back.former if back else None,
                 )
             )
+
+        async with case.stage("materials"):
+            result = await case.supervised(title, ask, "materials")
         self._submitted_by = result.actor
         await self.apply(result.submission_id, f"materials/{n}")
 
     async def _verification(self, back: Returned | None, agency: str | None) -> TaskResult:
         case = self._case
-        async with case.stage("verification"):
+
+        async def ask() -> TaskResult:
             statutory = case.registration_deadline(["verification", "hand_in"], agency)
             return await case.desk.ask(
                 TaskSpec(
                     key=case.desk.key("verification"),
                     kind="enrolment.verification",
-                    title=Text(zh="审核参保材料", en="Verify the materials"),
+                    title=VERIFY,
                     roles=["clerk"],
                     org_unit=case.facts.org_unit,
                     subject=case.person_id,
@@ -141,6 +149,9 @@ class Record:
                     former=back.former if back else None,
                 )
             )
+
+        async with case.stage("verification"):
+            return await case.supervised(VERIFY, ask, "verification")
 
     def _checklist(self) -> list[DocumentRequest]:
         """The category's checklist; a conditional paper is required only where its condition holds."""

@@ -7,7 +7,7 @@ its old due date. The agency's own norm runs apart from acceptance and is chased
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +150,7 @@ class Registration:
                 zh=f"向{self.policy.title.zh}提交参保申请", en=f"Hand in the application at the {self.policy.title.en}"
             ),
             ["handed_in"],
-            deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("hand_in")],
+            deadlines=lambda: [self.case.deadlines[self.deadline_id], self.case.internal("hand_in")],
             documents=[
                 DocumentRequest(code="receipt", title=Text(zh="受理回执", en="Receipt")),
             ],
@@ -176,7 +176,7 @@ class Registration:
                 "result",
                 Text(zh=f"登记{self.policy.title.zh}办理结果", en=f"Record the result of the {self.policy.title.en}"),
                 ["approved", "refused"],
-                deadlines=[norm],
+                deadlines=lambda: [norm],
                 return_to=self._targets(),
             )
         finally:
@@ -193,7 +193,7 @@ class Registration:
             "acceptance",
             Text(zh=f"登记{self.policy.title.zh}受理结果", en=f"Record whether the {self.policy.title.en} accepted"),
             ["accepted", "refused"],
-            deadlines=[norm],
+            deadlines=lambda: [norm],
             return_to=self._targets(),
         )
         if result.outcome == "refused":
@@ -301,7 +301,7 @@ class Registration:
             "chase",
             Text(zh=f"向{self.policy.title.zh}催办", en=f"Ask the {self.policy.title.en} how the matter stands"),
             ["chased"],
-            deadlines=[norm],
+            deadlines=lambda: [norm],
         )
 
     async def _refused(self, code: str, result: TaskResult | None) -> str:
@@ -321,7 +321,7 @@ class Registration:
                 en=f"Correct and hand in again, {self.policy.title.en}" + (f" ({code})" if code else ""),
             ),
             ["corrected"],
-            deadlines=[self.case.deadlines[self.deadline_id], self.case.internal("correction")],
+            deadlines=lambda: [self.case.deadlines[self.deadline_id], self.case.internal("correction")],
             documents=[
                 DocumentRequest(code="correction", title=Text(zh="补正材料", en="Corrected papers"), required=False)
             ],
@@ -345,7 +345,7 @@ class Registration:
         title: Text,
         outcomes: list[str],
         *,
-        deadlines: Sequence[Deadline] = (),
+        deadlines: Callable[[], Sequence[Deadline]] = tuple,
         documents: Sequence[DocumentRequest] = (),
         step: str | None = None,
         data: dict[str, str] | None = None,
@@ -354,26 +354,30 @@ class Registration:
     ) -> TaskResult:
         case = self.case
         again, self._again = self._again, None
-        return await case.desk.ask(
-            TaskSpec(
-                key=case.desk.key(f"{self.agency}.{step_name}"),
-                kind=f"registration.{step_name}",
-                title=title,
-                roles=["clerk"],
-                org_unit=case.facts.org_unit,
-                subject=case.person_id,
-                stage=self.agency,
-                step=step,
-                outcomes=outcomes,
-                documents=list(documents),
-                deadlines=list(deadlines),
-                authority=self.agency,
-                data={"agency": self.agency, "attempt": self.attempt, **(data or {})},
-                return_to=list(return_to),
-                after=after,
-                again=again,
+
+        async def question() -> TaskResult:
+            return await case.desk.ask(
+                TaskSpec(
+                    key=case.desk.key(f"{self.agency}.{step_name}"),
+                    kind=f"registration.{step_name}",
+                    title=title,
+                    roles=["clerk"],
+                    org_unit=case.facts.org_unit,
+                    subject=case.person_id,
+                    stage=self.agency,
+                    step=step,
+                    outcomes=outcomes,
+                    documents=list(documents),
+                    deadlines=list(deadlines()),
+                    authority=self.agency,
+                    data={"agency": self.agency, "attempt": self.attempt, **(data or {})},
+                    return_to=list(return_to),
+                    after=after,
+                    again=again,
+                )
             )
-        )
+
+        return await case.supervised(title, question, self.agency)
 
     def _targets(self) -> list[ReturnTarget]:
         """Where a task of this branch may be returned to; what lies at the agency is then taken back first."""

@@ -7,6 +7,7 @@ case on the bill.
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -26,6 +27,7 @@ from workflows.process import Process
 from workflows.returning import AGAIN, STRAIGHT, sent_back, straight, target, why
 from workflows.withholding import withhold
 
+APPROVE = Text(zh="审批报账单", en="Approve the voucher")
 STEPS = ("withhold", "voucher", "approval", "settle")
 
 
@@ -65,7 +67,8 @@ class Reimbursement(Process):
             try:
                 if prepared is None or back is None or back.to == "voucher":
                     prepared = await self._voucher(back)
-                decision = await self._approval(prepared, back)
+                approve = partial(self._approval, prepared, back)
+                decision = await self.supervised(APPROVE, approve, "approval")
                 if decision.outcome == "approve":
                     await self._settlement(prepared, back)
                     break
@@ -100,7 +103,7 @@ class Reimbursement(Process):
                 [Signer(role=r) for r in rule.roles],
                 self._spec(
                     "approval",
-                    Text(zh="审批报账单", en="Approve the voucher"),
+                    APPROVE,
                     ["supervisor"],
                     ["approve", "return"],
                     "approval",
@@ -173,8 +176,11 @@ class Reimbursement(Process):
     async def _ask(
         self, name: str, title: Text, roles: list[str], outcomes: list[str], internal: str, **more: Any
     ) -> TaskResult:
-        spec = self._spec(name, title, roles, outcomes, internal, **more)
-        return await self.desk.ask(spec.model_copy(update={"key": self.desk.key(name)}))
+        async def ask() -> TaskResult:
+            spec = self._spec(name, title, roles, outcomes, internal, **more)
+            return await self.desk.ask(spec.model_copy(update={"key": self.desk.key(name)}))
+
+        return await self.supervised(title, ask, name)
 
     def _spec(
         self,

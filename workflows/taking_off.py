@@ -16,6 +16,7 @@ from schemas.base import Text
 from schemas.calls import BillArg, BillDecision
 from schemas.tasks import TaskResult
 from schemas.tax_payment import CASE_CANCELLED, BillKind, BillRef
+from workflows.human_task import Diverted
 
 if TYPE_CHECKING:
     from workflows.tax_payment import TaxPayment
@@ -29,7 +30,7 @@ KIND_TITLE = {
 }
 
 
-class PeopleLeft(Exception):
+class PeopleLeft(Diverted):
     """Leaves the step of a bill that is going on: the bill is another one now."""
 
 

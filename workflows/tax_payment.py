@@ -35,6 +35,7 @@ from workflows.taking_off import KIND_TITLE, TAKE_OFF, OpenBill, PeopleLeft, unl
 with workflow.unsafe.imports_passed_through():
     from domain.times import add_to_month, at, first_day
 
+APPROVAL = Text(zh="缴费审批", en="Approval")
 STEPS = ("freeze", "confirm", "approval", "payment")  # our own, before the payment that meets the date
 VISIBLE_BY = timedelta(days=1)  # R19: the bureaus' data reach the tax client within 24 hours, then a clerk asks
 
@@ -64,7 +65,7 @@ class TaxPayment(Process):
             Stage(code="collect", title=Text(zh="归集名单", en="Collect lines"), column=0),
             Stage(code="visible", title=Text(zh="税务端同步", en="Visible at the tax client"), column=1),
             Stage(code="confirm", title=Text(zh="核对征集单", en="Compare the bill"), column=2),
-            Stage(code="approval", title=Text(zh="缴费审批", en="Approval"), column=3),
+            Stage(code="approval", title=APPROVAL, column=3),
             Stage(code="payment", title=Text(zh="缴款", en="Payment"), column=4),
         ]
 
@@ -181,7 +182,8 @@ class TaxPayment(Process):
                     visible = True
                 if confirmed is None or back is None or back.to == "confirm":
                     confirmed = await work.unless_left(lambda back=back: self._compare(work, back))
-                decision = await work.unless_left(partial(self._approval, work, confirmed, back))
+                approve = partial(self._approval, work, confirmed, back)
+                decision = await work.unless_left(partial(self.supervised, APPROVAL, approve, "approval"))
                 if decision.outcome == "approve":
                     await work.look()
                     async with self.stage("payment"):
@@ -396,8 +398,11 @@ class TaxPayment(Process):
         return self._asked
 
     async def _ask(self, name: str, stage: str, title: Text, outcomes: list[str], **more: Any) -> TaskResult:
-        spec = self._spec(name, stage, title, outcomes, **more)
-        return await self.desk.ask(spec.model_copy(update={"key": self.desk.key(name)}))
+        async def ask() -> TaskResult:
+            spec = self._spec(name, stage, title, outcomes, **more)
+            return await self.desk.ask(spec.model_copy(update={"key": self.desk.key(name)}))
+
+        return await self.supervised(title, ask, stage)
 
     def _spec(
         self,

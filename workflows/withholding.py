@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from schemas.base import Text
 from schemas.calls import BillArg, BillDecision
-from schemas.tasks import TaskSpec
+from schemas.tasks import TaskResult, TaskSpec
 
 if TYPE_CHECKING:
     from workflows.reimbursement import Reimbursement
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 async def withhold(process: "Reimbursement") -> None:
     """Payroll gets the lines as a file and says: this month, next month (the run is closed), or receivable."""
     document_id = await process.calls.withholding_list(BillArg(bill_id=process.bill_id))
-    async with process.stage("withholding"):
-        result = await process.desk.ask(
+    title = Text(zh="代扣个人缴费", en="Withhold the person part")
+
+    async def ask() -> TaskResult:
+        return await process.desk.ask(
             TaskSpec(
                 key=process.desk.key("withholding"),
                 kind="withholding.confirm",
-                title=Text(zh="代扣个人缴费", en="Withhold the person part"),
+                title=title,
                 roles=["payroll"],
                 stage="withholding",
                 outcomes=["this_month", "next_month", "receivable"],
@@ -30,6 +32,9 @@ async def withhold(process: "Reimbursement") -> None:
                 data={"bill_id": process.bill_id, "document_id": document_id},
             )
         )
+
+    async with process.stage("withholding"):
+        result = await process.supervised(title, ask, "withholding")
         await process.calls.record_withholding(
             BillDecision(
                 bill_id=process.bill_id,

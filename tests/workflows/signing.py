@@ -5,6 +5,7 @@ from temporalio import workflow
 
 from schemas.base import Text
 from schemas.countersign import Signer, SignMode
+from schemas.deadlines import Deadline
 from schemas.forms import EmptyForm, Outcome, register
 from schemas.process import ProcessStart, Stage
 from schemas.tasks import TaskResult, TaskSpec
@@ -37,6 +38,13 @@ class Signing(Process):
     async def run(self, start: ProcessStart) -> list[str]:
         await self.run_process()
         return self.verdicts
+
+    def internal_again(self, target: Deadline) -> Deadline:
+        """`fault` in the parameters: an error of the program, once, where somebody is asked who has a later target."""
+        if self.start.parameters.get("fault") and "faulty" not in self.flags:
+            self.flag("faulty")
+            raise RuntimeError("a fault of the program")
+        return super().internal_again(target)
 
     def plan_stages(self) -> list[Stage]:
         return [

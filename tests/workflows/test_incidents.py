@@ -8,11 +8,14 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from schemas.base import Text
 from schemas.calls import PollAnswer
-from schemas.incident_steps import STEPS, Way
+from schemas.deadlines import PolicySnapshot
+from schemas.incident_steps import ONE_STEP, REDONE, STEPS, Way
 from schemas.incidents import StepDecision
-from schemas.process import ProcessCommand
+from schemas.process import PolicyAnswer, PolicyUpdate, ProcessCommand
 from tests.workflows.office import Office, complete, shanghai
+from tests.workflows.test_countersign import by
 from tests.workflows.test_enrolment import pay, to_bureaus
 from tests.workflows.test_tax_payment import SCOPE
 
@@ -224,6 +227,62 @@ async def test_payment_goes_on_by_hand_at_each_of_its_steps(stage: Open) -> None
         assert steps == ["check_visible", "fetch_bill", "pay_bill", "wake_cases"]
         assert set(office.bills.values()) == {"paid"}
         assert office.calls.count("pay_bill") == 1
+
+
+@pytest.mark.parametrize("mode", ["in_turn", "all"])
+async def test_a_fault_at_one_seat_keeps_the_signatures(stage: Open, mode: str) -> None:
+    office = Office()
+    async with stage(office) as s:
+        handle = await s.begin("Signing", at=START, mode=mode, signers="a,b,c", fault="yes")
+        await complete(handle, await office.task("test.prepare"))
+        await complete(handle, await office.task("test.sign"), actor="a")
+        incident = await office.task("incident.resolve")
+        assert incident.spec.data["redone"] == REDONE[ONE_STEP].model_dump()
+        await complete(handle, incident, actor="admin")
+        for role in ("b", "c"):
+            await complete(handle, await office.task("test.sign", where=by(role)), actor=role)
+        assert await handle.result() == ["approve by c"]
+        kinds = sorted(t.spec.kind for t in office.tasks.values())
+        assert kinds == ["incident.resolve", "test.prepare", *["test.sign"] * 3]
+
+
+def lacking(office: Office, rule: str) -> PolicySnapshot:
+    """The office's rules without one: whatever is counted by it fails. Gives the whole ones."""
+    whole = office.policy
+    office.policy = whole.model_copy(update={"version": "torn", "rules": [r for r in whole.rules if r.id != rule]})
+    return whole
+
+
+async def mended(office: Office, handle: Any, whole: PolicySnapshot) -> None:
+    office.policy = whole
+    order = PolicyUpdate(id="1", scope="all", reason=Text(zh="补上规则", en="the rule is there"), actor="policy")
+    await handle.execute_update("update_policy", order, result_type=PolicyAnswer)
+    await complete(handle, await office.task("incident.resolve"), actor="admin")
+
+
+async def test_a_fault_in_a_later_step_keeps_what_was_answered(stage: Open) -> None:
+    office = Office({"social_bureau": "portal", "medical_bureau": "portal"})
+    async with stage(office) as s:
+        whole = lacking(office, "INT-APPROVAL")
+        bill = await s.begin("Reimbursement", at=START, bill_id="b1")
+        await complete(bill, await office.task("withholding.confirm"), actor="payroll")
+        await complete(bill, await office.task("reimbursement.voucher"))
+        await mended(office, bill, whole)
+        await complete(bill, await office.task("reimbursement.approval"), actor="supervisor")
+        await complete(bill, await office.task("reimbursement.settlement"), actor="finance")
+        await bill.result()
+        assert office.calls.count("prepare_voucher") == office.calls.count("withholding_list") == 1
+        assert office.kinds(bill.id).count("incident") == 1
+        whole = lacking(office, "INT-HAND-IN")
+        case = await s.begin(at=START)
+        await to_bureaus(office, case)
+        mend = await office.task("incident.resolve")
+        assert mend.spec.data["redone"] == REDONE[ONE_STEP].model_dump()
+        await office.settle(lambda: office.kinds(case.id).count("incident") == 2)  # at both bureaus
+        await mended(office, case, whole)
+        await complete(case, await office.task("incident.resolve"), actor="admin")
+        await office.settle(lambda: [t.spec.kind for t in office.open_tasks(case.id)] == ["registration.hand_in"] * 2)
+        assert sum(t.spec.kind == "enrolment.materials" for t in office.tasks.values()) == 1
 
 
 async def test_every_way_of_the_table_is_taken_above() -> None:
