@@ -1,7 +1,8 @@
 """Handing in for many at one agency: who is ready with every field to copy, the file, the receipt, and the results.
 
 Invariants: the same functions as the API; keys are made when the form is drawn, so that a reload or a double click does
-nothing twice; what was refused is drawn again with what was typed and the reason beside it.
+nothing twice; what was refused is drawn again with what was typed and the reason beside it. Each form of the page sends
+along what is typed in the other one (`static/together.js`), so that neither loses anything when the page is drawn anew.
 """
 
 from collections.abc import Sequence
@@ -52,6 +53,11 @@ class Drawn:
     typed: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])  # case number -> cells
     day: str = ""
 
+    @property
+    def holds(self) -> bool:
+        """Whether anything typed would be lost where the page is left."""
+        return bool(self.receipt.get("receipt_no")) or any(any(cells.values()) for cells in self.typed.values())
+
 
 @router.get("/agencies")
 async def first(visit: Guest) -> Response:
@@ -74,8 +80,8 @@ async def hand_in(visit: Guest, agency: str) -> Response:
 async def receipt(visit: Guest, agency: str) -> Response:
     """One receipt for everybody who is ticked."""
     form = await posted(visit)
-    data = forms.read(SCHEMA, values_of(form))
-    drawn = Drawn(receipt=data, picked=[str(v) for v in form.getlist("task")], attempt=_attempt(form))
+    drawn = _typed(form)
+    data = drawn.receipt
     try:
         items, file = _items(form), file_of(form)
         if file is None:
@@ -100,7 +106,7 @@ async def receipt(visit: Guest, agency: str) -> Response:
 async def file(visit: Guest, agency: str) -> Response:
     """The agency's import file of everybody who is ticked."""
     form = await posted(visit)
-    drawn = Drawn(receipt=forms.read(SCHEMA, values_of(form)), picked=[str(v) for v in form.getlist("task")])
+    drawn = _typed(form)
     try:
         async with session() as s:
             return room.file_answer(*await room.file(s, visit.viewer, agency, chosen(form)))
@@ -113,11 +119,9 @@ async def file(visit: Guest, agency: str) -> Response:
 async def typed_results(visit: Guest, agency: str) -> Response:
     """The results typed beside the people who wait for them."""
     form = await posted(visit)
-    cases = [str(v) for v in form.getlist("case")]
-    typed = {c: {name: str(form.get(f"{name}.{c}") or "").strip() for name in ROW} for c in cases}
-    drawn = Drawn(typed=typed, day=str(form.get("day") or ""))
+    drawn = _typed(form)
     try:
-        body = _results(typed, drawn.day)
+        body = _results(drawn.typed, drawn.day)
         drawn.results = await results.take_rows(visit.viewer, agency, body, visit.lang)
     except Problem as problem:
         drawn.problem = problem
@@ -132,6 +136,7 @@ async def typed_results(visit: Guest, agency: str) -> Response:
 async def results_file(visit: Guest, agency: str) -> Response:
     """The agency's result file."""
     form = await posted(visit)
+    drawn = _typed(form)
     try:
         file, day = file_of(form), _day(str(form.get("day") or ""))
         if file is None:
@@ -139,8 +144,25 @@ async def results_file(visit: Guest, agency: str) -> Response:
         content = await imports.content_of(file)
         taken = await results.take_file(visit.viewer, agency, file.filename or "", content, day, visit.lang)
     except Problem as problem:
-        return await _page(visit, agency, Drawn(problem=problem))
+        drawn.problem = problem
+        return await _page(visit, agency, drawn)
+    if drawn.holds:  # what is typed in the other forms does not go into an address
+        drawn.results = taken
+        return await _page(visit, agency, drawn)
     return visit.go(f"/agencies/{agency}/hand-in?results={taken.id}")
+
+
+def _typed(form: FormData) -> Drawn:
+    """What was typed on the page, whichever of its forms was sent."""
+    cases = [str(v) for v in form.getlist("case")]
+    drawn = Drawn(
+        typed={c: {name: str(form.get(f"{name}.{c}") or "").strip() for name in ROW} for c in cases},
+        day=str(form.get("day") or ""),
+    )
+    if "batch" in form:
+        drawn.receipt, drawn.attempt = forms.read(SCHEMA, values_of(form)), _attempt(form)
+        drawn.picked = [str(v) for v in form.getlist("task")]
+    return drawn
 
 
 def _attempt(form: FormData) -> str:
