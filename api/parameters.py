@@ -2,7 +2,8 @@
 
 Invariants: what is known is what endpoint and dependencies declare, so the API's own description lists it, and `lang`,
 which chooses the words of every answer. It is said before anybody is asked who they are, as an unknown address is.
-Pages do not pass here: their addresses carry names of their own (`said`, `saved`), and what they hand on they name.
+Pages refuse nothing: their addresses carry names of their own (`said`, `saved`), and what nobody knows is said above
+the list, which stands without it (`web/frame.py`).
 """
 
 from fastapi import Request
@@ -34,13 +35,18 @@ def unknown_name(name: str, known: list[str]) -> Text:
     )
 
 
+def names(request: Request) -> tuple[list[str], list[str]]:
+    """The query parameters that nobody knows here, and those that are known."""
+    fields = get_flat_params(request.scope["route"].dependant)
+    known = [f.alias for f in fields if not isinstance(f.field_info, Cookie | Header | Path)]
+    return [name for name in dict.fromkeys(request.query_params) if name not in (*known, LANGUAGE)], known
+
+
 async def known_only(request: Request) -> None:
     """Dependency of all rooms: UnknownParameter."""
     if not request.query_params:
         return
-    fields = get_flat_params(request.scope["route"].dependant)
-    known = [f.alias for f in fields if not isinstance(f.field_info, Cookie | Header | Path)]
-    known += [LANGUAGE] if LANGUAGE not in known else []
-    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    unknown, known = names(request)
     if unknown:
+        known += [LANGUAGE] if LANGUAGE not in known else []
         raise UnknownParameter(unknown, known)

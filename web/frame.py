@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -21,6 +22,7 @@ from starlette.datastructures import UploadFile as PlainUpload
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import notices as messages_room
+from api import parameters
 from api.permissions import CHANNELS, HAND_IN, INCIDENT_DESK
 from api.problems import CsrfMissing, NotSignedIn, language_of
 from api.sign_in import identify
@@ -43,6 +45,9 @@ TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
+# What addresses of pages carry and no list is filtered by; `utm_` is what mail programs add to links.
+OWN_NAMES, NOT_OURS = ("said", "saved", "import", "results", "list"), "utm_"
+MOST_UNKNOWN, NAME_SHOWN = 3, 40
 PAYMENT_PARTS = 4  # unit, levy, year, month; a voucher has the head of its bill's id after them
 EVENTS = "/api/v1/events"
 _OFFICE = ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor", "policy")
@@ -234,11 +239,24 @@ async def page(
         "latest": show.at_input(clock.now()),
         "can_search": visit.viewer.has(*_OFFICE),
         "said": {"tone": "good", "text": visit.t(f"said_{said}")} if has(f"said_{said}") else None,
+        "unknown_filter": unknown_filter(visit) if status < HTTPStatus.BAD_REQUEST else "",
         "other_language": with_query(
             path, visit.request.url.query, lang="en" if visit.lang == "zh" else "zh", said=None
         ),
     }
     return await bare(template, {**context, **values}, status)
+
+
+def unknown_filter(visit: Visit) -> str:
+    """What to say of names in the address that this list does not know: it stands as if they were not there."""
+    if visit.request.method != "GET" or not visit.request.query_params:
+        return ""
+    unknown, known = parameters.names(visit.request)
+    wrong = [n[:NAME_SHOWN] for n in unknown if n not in OWN_NAMES and not n.startswith(NOT_OURS)]
+    if not wrong or not known:  # a page without filters ignores none
+        return ""
+    comma = visit.t("list_comma")
+    return visit.t("unknown_filter", names=comma.join(wrong[:MOST_UNKNOWN]), known=comma.join(known))
 
 
 async def bare(template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:

@@ -1,4 +1,5 @@
-"""Lists say which filter they stand under, how long they are, and which month or stage there is not."""
+"""Lists say which filter they stand under, how long they are, which month or stage there is not, and which name in the
+address is no filter."""
 
 import re
 from typing import Any
@@ -18,3 +19,17 @@ async def test_a_list_says_its_stage_its_length_and_what_is_no_month(door: Any) 
     assert (await boss.get("/calendar?month=1900-01")).status_code == 200
     refused = await boss.get("/calendar?month=1899-12")
     assert refused.status_code == 422 and "1900 至 2199" in refused.text
+
+
+async def test_a_misspelt_filter_is_said_and_the_list_stands_without_it(door: Any) -> None:
+    await open_case(1, ["verification"], 5)
+    boss = await door("supervisor")
+    for path in ("/cases", "/inbox", "/incidents", "/escalations", "/dates", "/calendar", "/figures"):
+        wrong = await boss.get(f"{path}?overdu=true&<script>=1")
+        assert wrong.status_code == 200, path
+        assert "“overdu、&lt;script&gt;”不是本页的筛选条件" in wrong.text and "<script>" not in wrong.text, path
+        right = await boss.get(f"{path}?lang=zh&said=started&saved=1&utm_source=mail")
+        assert 'id="unknown-filter"' not in right.text, path
+    seen = (await boss.get("/cases?overdu=true&lang=en")).text
+    assert "FE2026-0001" in seen and "“overdu” in the address is no filter" in seen and "overdue, due_today" in seen
+    assert 'id="unknown-filter"' not in (await boss.get("/cases?overdue=true")).text

@@ -26,6 +26,7 @@ async def check(page: Any, lang: str) -> list[str]:
         await page.screenshot(path=f"{PICTURES}/{lang}-{name}.png")
     found = await Axe().run(page)
     wrong = [found.generate_report()] if found.violations_count else []
+    wrong += ["a name in the address is no filter"] if await page.locator("#unknown-filter").count() else []
     await page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     own = "document.querySelectorAll('[lang=zh][translate=no]').forEach(e => { e.hidden = %s; })"
     await page.evaluate(own % "true")  # an agency's own words, to be copied as they are
