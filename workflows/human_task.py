@@ -43,7 +43,8 @@ class Returned(Diverted):
     """Leaves `Desk.ask` instead of a result: the work goes back to an earlier step (`workflows/returning.py`).
 
     `way`: straight back to who returned it, or all steps again. `withdrawn`: not the holder of the task returned it,
-    but who did the step before took the own answer back; `former` is that answer (a submission's id).
+    but who did the step before took the own answer back; `former` is that answer (a submission's id), `answered` the
+    key of its task.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Returned(Diverted):
         task_key: str,
         withdrawn: bool = False,
         former: str | None = None,
+        answered: str | None = None,
     ) -> None:
         super().__init__(f"{task_key} goes back to {to}")
         self.to = to
@@ -65,6 +67,7 @@ class Returned(Diverted):
         self.task_key = task_key
         self.withdrawn = withdrawn
         self.former = former
+        self.answered = answered
 
 
 def task_id(process_id: str, key: str) -> str:

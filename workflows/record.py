@@ -13,7 +13,7 @@ from schemas.base import Text
 from schemas.calls import AppliedForm, CaseArg, ExemptionDecision
 from schemas.tasks import DocumentRequest, TaskResult, TaskSpec
 from workflows.human_task import Returned
-from workflows.returning import why
+from workflows.returning import taken_up, why
 
 with workflow.unsafe.imports_passed_through():
     from domain.materials import document_requests
@@ -103,23 +103,22 @@ class Record:
             statutory = case.registration_deadline(["materials", "verification", "hand_in"], agency)
             if statutory.due_at <= case.now():
                 case.flag("late_at_birth")
-            return await case.desk.ask(
-                TaskSpec(
-                    key=case.desk.key("materials"),
-                    kind="enrolment.materials",
-                    title=title,
-                    roles=["college"],
-                    org_unit=case.facts.org_unit,
-                    subject=case.person_id,
-                    stage="materials",
-                    step="materials",
-                    outcomes=["submit"],
-                    documents=self._checklist(),
-                    deadlines=[statutory, case.internal("materials")],
-                    data={"defects": defects, **why(back)},
-                    former=back.former if back else None,
-                )
+            spec = TaskSpec(
+                key=case.desk.key("materials"),
+                kind="enrolment.materials",
+                title=title,
+                roles=["college"],
+                org_unit=case.facts.org_unit,
+                subject=case.person_id,
+                stage="materials",
+                step="materials",
+                outcomes=["submit"],
+                documents=self._checklist(),
+                deadlines=[statutory, case.internal("materials")],
+                data={"defects": defects, **why(back)},
+                former=back.former if back else None,
             )
+            return await case.desk.ask(taken_up(case.desk, spec, back))
 
         async with case.stage("materials"):
             result = await case.supervised(title, ask, "materials")
@@ -131,24 +130,23 @@ class Record:
 
         async def ask() -> TaskResult:
             statutory = case.registration_deadline(["verification", "hand_in"], agency)
-            return await case.desk.ask(
-                TaskSpec(
-                    key=case.desk.key("verification"),
-                    kind="enrolment.verification",
-                    title=VERIFY,
-                    roles=["clerk"],
-                    org_unit=case.facts.org_unit,
-                    subject=case.person_id,
-                    stage="verification",
-                    step="verification",
-                    outcomes=["approve", "return"],
-                    excluded=[self._submitted_by],  # four eyes, also where a clerk did the college's task for it
-                    deadlines=[statutory, case.internal("verification")],
-                    data={"findings": case.facts.findings, **why(back)},
-                    after=case.desk.latest("materials"),
-                    former=back.former if back else None,
-                )
+            spec = TaskSpec(
+                key=case.desk.key("verification"),
+                kind="enrolment.verification",
+                title=VERIFY,
+                roles=["clerk"],
+                org_unit=case.facts.org_unit,
+                subject=case.person_id,
+                stage="verification",
+                step="verification",
+                outcomes=["approve", "return"],
+                excluded=[self._submitted_by],  # four eyes, also where a clerk did the college's task for it
+                deadlines=[statutory, case.internal("verification")],
+                data={"findings": case.facts.findings, **why(back)},
+                after=case.desk.latest("materials"),
+                former=back.former if back else None,
             )
+            return await case.desk.ask(taken_up(case.desk, spec, back))
 
         async with case.stage("verification"):
             return await case.supervised(VERIFY, ask, "verification")

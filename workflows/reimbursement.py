@@ -24,7 +24,7 @@ from schemas.tasks import TaskResult, TaskSpec
 from workflows.countersign import countersign
 from workflows.human_task import Returned
 from workflows.process import Process
-from workflows.returning import AGAIN, STRAIGHT, sent_back, straight, target, why
+from workflows.returning import AGAIN, STRAIGHT, sent_back, straight, taken_up, target, why
 from workflows.withholding import withhold
 
 APPROVE = Text(zh="审批报账单", en="Approve the voucher")
@@ -178,7 +178,8 @@ class Reimbursement(Process):
     ) -> TaskResult:
         async def ask() -> TaskResult:
             spec = self._spec(name, title, roles, outcomes, internal, **more)
-            return await self.desk.ask(spec.model_copy(update={"key": self.desk.key(name)}))
+            spec = spec.model_copy(update={"key": self.desk.key(name)})
+            return await self.desk.ask(taken_up(self.desk, spec, more.get("back")))
 
         return await self.supervised(title, ask, name)
 

@@ -10,8 +10,9 @@ them.
 """
 
 from schemas.base import Text
+from schemas.deadlines import is_target
 from schemas.steps import Returning, ReturnTarget, Way, Withdrawal
-from schemas.tasks import Refusal, TaskResult, TaskState
+from schemas.tasks import Refusal, TaskResult, TaskSpec, TaskState
 from workflows.human_task import Desk, HumanTask, Returned, refusal, refuse_now
 
 STRAIGHT: list[Way] = ["straight"]
@@ -127,6 +128,7 @@ def _taken_back(task: HumanTask, follower: HumanTask, withdrawal: Withdrawal) ->
         task_key=follower.spec.key,
         withdrawn=True,
         former=task.result.submission_id if task.result else None,
+        answered=task.spec.key,
     )
 
 
@@ -171,6 +173,22 @@ def why(back: Returned | None) -> dict[str, str]:
         "return_way": back.way,
         "returned_task": back.task_key,
     }
+
+
+def taken_up(desk: Desk, spec: TaskSpec, back: Returned | None) -> TaskSpec:
+    """A step whose answer was taken back goes on where it was: in the same hands, with the target that it had (nobody
+    gains days by answering and taking it back) and under its own title. Else the step as it is asked."""
+    before = None if back is None or back.answered is None else desk.tasks[desk.id_of(back.answered)]
+    if before is None or before.spec.key.partition("/")[0] != spec.key.partition("/")[0]:
+        return spec
+    targets = [desk.going_on(d, before.closed_at) for d in before.deadlines if is_target(d)]
+    return spec.model_copy(
+        update={
+            "again": before.spec.key,
+            "title": before.spec.title,
+            "deadlines": [*(d for d in spec.deadlines if not is_target(d)), *targets],
+        }
+    )
 
 
 def straight(back: Returned | None, step: str) -> str | None:

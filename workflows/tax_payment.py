@@ -29,7 +29,7 @@ from workflows.countersign import countersign
 from workflows.human_task import Returned
 from workflows.process import Process
 from workflows.registration import FIRST_PAUSE, LONGEST_PAUSE, until_next_question
-from workflows.returning import AGAIN, STRAIGHT, sent_back, straight, target, why
+from workflows.returning import AGAIN, STRAIGHT, sent_back, straight, taken_up, target, why
 from workflows.taking_off import KIND_TITLE, TAKE_OFF, OpenBill, PeopleLeft, unless_left
 
 with workflow.unsafe.imports_passed_through():
@@ -286,7 +286,8 @@ class TaxPayment(Process):
     async def _compare(self, work: OpenBill, back: Returned | None) -> TaskResult:
         """The agency's bill beside our lines, until they are equal to the cent and someone has confirmed it."""
         async with self.stage("confirm"):
-            await self._fetch_bill(work, back)
+            if back is None or not back.withdrawn:  # an answer taken back: the bill beside ours is the same
+                await self._fetch_bill(work, back)
             while True:
                 comparison = await self.calls.compare_bill(work.arg, self.next_question())
                 work.bill = work.bill.model_copy(
@@ -302,7 +303,7 @@ class TaxPayment(Process):
                     bill=work.bill,
                     internal="confirm",
                     data={"equal": comparison.equal, "difference": comparison.difference, **why(back)},
-                    former=back.former if back else None,
+                    back=back,
                 )
                 if result.outcome == "confirm":
                     return result
@@ -399,8 +400,8 @@ class TaxPayment(Process):
 
     async def _ask(self, name: str, stage: str, title: Text, outcomes: list[str], **more: Any) -> TaskResult:
         async def ask() -> TaskResult:
-            spec = self._spec(name, stage, title, outcomes, **more)
-            return await self.desk.ask(spec.model_copy(update={"key": self.desk.key(name)}))
+            spec = self._spec(name, stage, title, outcomes, **more).model_copy(update={"key": self.desk.key(name)})
+            return await self.desk.ask(taken_up(self.desk, spec, more.get("back")))
 
         return await self.supervised(title, ask, stage)
 
@@ -419,7 +420,7 @@ class TaxPayment(Process):
         data: dict[str, object] | None = None,
         return_to: Sequence[ReturnTarget] = (),
         after: str | None = None,
-        former: str | None = None,
+        back: Returned | None = None,
         again: str | None = None,
     ) -> TaskSpec:
         """What a person is asked; `after` is the step whose answer led here, withdrawn while nobody has acted."""
@@ -442,6 +443,6 @@ class TaxPayment(Process):
             data=about | (data or {}),
             return_to=list(return_to),
             after=self.desk.latest(after) if after else None,
-            former=former,
+            former=back.former if back else None,
             again=again,
         )

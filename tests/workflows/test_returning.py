@@ -237,6 +237,10 @@ async def test_an_answer_is_withdrawn_only_while_nobody_has_acted_on_it(stage: O
         second = await office.task("enrolment.materials")
         assert second.spec.key == "materials/2"
         assert second.spec.former == office.tasks[first.id].result.submission_id  # type: ignore[union-attr]
+        # Nobody gains days by it: the same hands, the same target, the step's own title.
+        assert (second.spec.again, second.deadlines, second.spec.title) == (
+            first.spec.key, first.deadlines, first.spec.title
+        )  # fmt: skip
         await complete(handle, second, actor="college")
         verification = await office.task("enrolment.verification")
         await complete(handle, verification)
@@ -251,6 +255,7 @@ async def test_an_answer_is_withdrawn_only_while_nobody_has_acted_on_it(stage: O
         assert [t.spec.kind for t in office.open_tasks()] == ["enrolment.verification"]
         assert once_more.deadlines[0].id == "DL-REG-FOR"
         assert once_more.deadlines[0].generation == 1
+        assert (once_more.spec.again, once_more.deadlines[1]) == (verification.spec.key, verification.deadlines[1])
         assert office.rungs(handle.id) == fired
         await complete(handle, once_more)
         await complete(handle, await office.task("registration.hand_in", where=at("social_bureau")))
@@ -272,8 +277,11 @@ async def test_money_goes_back_by_the_declared_steps(stage: Open) -> None:
         await complete(handle, confirm)
         await office.task("tax_payment.approval")
         await withdraw(handle, confirm, "clerk")
-        await complete(handle, await office.task("tax_payment.bill"))
-        await complete(handle, await office.task("tax_payment.confirm"))
+        again = await office.task("tax_payment.confirm")  # at once: the bill beside ours is the same
+        assert (again.spec.again, again.deadlines, again.spec.title) == (
+            confirm.spec.key, confirm.deadlines, confirm.spec.title
+        )  # fmt: skip
+        await complete(handle, again)
         await complete(handle, await office.task("tax_payment.approval"), actor="supervisor")
         payment = await office.task("tax_payment.payment")
         await send_back(handle, payment, "approval", "straight")
@@ -292,7 +300,13 @@ async def test_money_goes_back_by_the_declared_steps(stage: Open) -> None:
         office.calls.clear()
         handle = await s.begin("Reimbursement", at=START, bill_id="b1")
         await complete(handle, await office.task("withholding.confirm"), actor="payroll")
-        await complete(handle, await office.task("reimbursement.voucher"))
+        voucher = await office.task("reimbursement.voucher")
+        await complete(handle, voucher)
+        await office.task("reimbursement.approval")
+        await withdraw(handle, voucher, "clerk")
+        again = await office.task("reimbursement.voucher")
+        assert (again.spec.again, again.deadlines) == (voucher.spec.key, voucher.deadlines)
+        await complete(handle, again)
         await complete(handle, await office.task("reimbursement.approval"), actor="supervisor")
         settlement = await office.task("reimbursement.settlement")
         await send_back(handle, settlement, "voucher", actor="finance")
@@ -300,5 +314,5 @@ async def test_money_goes_back_by_the_declared_steps(stage: Open) -> None:
         await complete(handle, await office.task("reimbursement.approval"), actor="supervisor")
         await complete(handle, await office.task("reimbursement.settlement"), actor="finance")
         await handle.result()
-        assert office.calls.count("prepare_voucher") == 2
+        assert office.calls.count("prepare_voucher") == 3
         assert office.calls.count("settle_voucher") == 1
