@@ -176,5 +176,5 @@ async def test_a_word_of_very_many_cases_is_looked_for_in_the_list(
     assert len(await _found(TaskQuery(q="审核"))) == 3
     monkeypatch.setattr(words, "MOST", 2)
     async with session() as s:
-        (word,) = await words.read(s, "审核")
+        (word,) = (await words.read(s, "审核")).words
     assert word.cases is None and len(await _found(TaskQuery(q="审核"))) == 3
