@@ -342,6 +342,7 @@ class ProcessQuery(AddressQuery):
     subject: str | None = Field(default=None, max_length=60)
     stage: str | None = Field(default=None, max_length=60)
     flag: str | None = Field(default=None, max_length=60)
+    started_by: str | None = Field(default=None, max_length=60, description="a login, or `me`")
     q: str | None = Field(default=None, max_length=100)
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, max_length=400)

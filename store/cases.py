@@ -31,6 +31,7 @@ from store.tables.processes import Comment, Process, Task, Timeline
 from store.users import Viewer
 
 OPEN = ("running", "waiting", "suspended")
+ME = "me"  # whoever asks, as the starter of cases
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Page:
 
 
 def filters(query: ProcessQuery, now: datetime, receipts: Sequence[str] = ()) -> list[ColumnElement[bool]]:
-    """What the query asks for, as conditions. `receipts`: of its text, as `words.receipts` knows them."""
+    """What the query asks for, as conditions. `receipts`: of its text, as `words.receipts` knows them; `page` and
+    `count` know who `me` is."""
     found: list[ColumnElement[bool]] = []
     if query.state:
         states = [s.strip() for s in query.state.split(",") if s.strip()]
@@ -51,6 +53,7 @@ def filters(query: ProcessQuery, now: datetime, receipts: Sequence[str] = ()) ->
         (Process.kind, query.kind),
         (Process.org_unit, query.org_unit),
         (Process.subject, query.subject),
+        (Process.started_by, query.started_by),
     ):
         if value:
             found.append(column.is_(None) if value == "-" else column == value)
@@ -74,9 +77,8 @@ def filters(query: ProcessQuery, now: datetime, receipts: Sequence[str] = ()) ->
 
 async def page(session: AsyncSession, viewer: Viewer, query: ProcessQuery, now: datetime) -> Page:
     """Newest first. BadCursor."""
-    receipts = await words.receipts(session, query.q)
-    where = [process_visible(viewer), *filters(query, now, receipts)]
-    total = (await session.execute(select(func.count()).select_from(Process).where(*where))).scalar_one()
+    where = await _where(session, viewer, query, now)
+    total = await _counted(session, where)
     statement = select(Process).where(*where)
     if query.cursor:
         started, process_id = open_cursor(query.cursor, 2)
@@ -86,6 +88,23 @@ async def page(session: AsyncSession, viewer: Viewer, query: ProcessQuery, now: 
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     return Page(rows, make_cursor([rows[-1].started_at, rows[-1].id]) if more else None, total)
+
+
+async def count(session: AsyncSession, viewer: Viewer, query: ProcessQuery, now: datetime) -> int:
+    """How many rows all pages of the list have."""
+    return await _counted(session, await _where(session, viewer, query, now))
+
+
+async def _where(
+    session: AsyncSession, viewer: Viewer, query: ProcessQuery, now: datetime
+) -> list[ColumnElement[bool]]:
+    if query.started_by == ME:
+        query = query.model_copy(update={"started_by": viewer.username})
+    return [process_visible(viewer), *filters(query, now, await words.receipts(session, query.q))]
+
+
+async def _counted(session: AsyncSession, where: list[ColumnElement[bool]]) -> int:
+    return (await session.execute(select(func.count()).select_from(Process).where(*where))).scalar_one()
 
 
 async def find(session: AsyncSession, viewer: Viewer, process_id: str) -> Process | None:

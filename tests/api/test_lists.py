@@ -3,6 +3,7 @@
 import io
 import zipfile
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import select
@@ -259,6 +260,29 @@ async def test_saved_views_are_private_or_shared_and_one_is_the_default(office: 
         assert all(words in fault["message"] for words in said) and NUMBER not in bad.text, fault
     assert (await clerk.delete(place)).status_code == 204
     assert (await clerk2.get("/api/v1/views")).json() == []
+
+
+async def test_what_one_started_is_listed_with_its_state_also_without_a_task(office: Office) -> None:
+    """A case that waits has no open task for the view `started`; the list of cases has it, and the page counts it."""
+    with_task, waits, ended = [await office.case(id_number=f"X77665{n}") for n in range(3)]
+    others = await office.case(id_number="X776699")
+    await office.task(with_task)
+    async with session() as s:
+        (await s.get_one(Process, others)).started_by = "clerk2"
+        (await s.get_one(Process, waits)).state = "waiting"
+        (await s.get_one(Process, ended)).state = "closed"
+    clerk = await office.sign_in("clerk")
+
+    async def started(client: Any, who: str, **more: str) -> dict[str, str]:
+        page = (await client.get("/api/v1/processes", params={"started_by": who} | more)).json()
+        assert page["total"] == len(page["items"])
+        return {row["id"]: row["state"] for row in page["items"]}
+
+    mine = {with_task: "running", waits: "waiting", ended: "closed"}
+    assert await started(clerk, "me") == await started(clerk, "clerk") == mine
+    assert await started(clerk, "clerk2") == {others: "running"} and await started(clerk, "nobody") == {}
+    assert set(await started(clerk, "me", state="open")) == {with_task, waits}
+    assert await started(await office.sign_in("college2"), "clerk") == {}, "of another college"
 
 
 async def test_a_receipt_finds_every_case_that_was_handed_in_with_it(office: Office) -> None:

@@ -7,6 +7,18 @@ from typing import Any
 from tests.web.office import open_case
 
 
+async def test_what_one_started_is_one_click_from_the_inbox(door: Any) -> None:
+    await open_case(1, [], 5, done=["materials", "verification"])  # waits, and has no task
+    clerk, other = await door("clerk"), await door("clerk2")
+    for client, n in ((clerk, 1), (other, 0)):
+        inbox = (await client.get("/inbox?view=started")).text
+        assert "/cases?started_by=me&amp;state=open" in inbox and f"{n} 件办理中" in inbox
+        assert "/cases?started_by=me" not in (await client.get("/inbox?view=mine")).text
+        cases = (await client.get("/cases?started_by=me&state=open")).text
+        assert ("FE2026-0001" in cases) is bool(n) and "发起人：我" in cases
+    assert "发起人：" in (by := (await other.get("/cases?started_by=clerk")).text) and "FE2026-0001" in by
+
+
 async def test_a_list_says_its_stage_its_length_and_what_is_no_month(door: Any) -> None:
     await open_case(1, ["verification"], 5)
     boss = await door("supervisor")

@@ -18,6 +18,7 @@ from schemas.deadlines import LegalKind
 from schemas.incidents import IncidentQuery
 from schemas.process import DEMO_DATA, Stage, StageState
 from store import board, notifications
+from store.cases import ME
 from store.database import reading, session
 from web import choices
 from web.forms import Choice
@@ -78,6 +79,7 @@ async def cases(visit: Guest, query: Annotated[ProcessQuery, Query()]) -> Respon
         selects=selects,
         url=url,
         filtered=any(filters.values()),
+        started_by_me=query.started_by in (ME, visit.viewer.username),
         stage=stages[query.stage].title if query.stage in stages else None,
         query_string=visit.request.url.query,
         verbs=commands_of(visit, found.items),

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Query
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from api import past
@@ -10,9 +11,9 @@ from api import saved_views as views_room
 from api import tasks as room
 from api.permissions import HAND_IN, LOOKS_INTO
 from runtime import clock
-from schemas.api import InboxQuery, TaskPage, TaskQuery
+from schemas.api import InboxQuery, ProcessQuery, TaskPage, TaskQuery
 from schemas.desk import SavedViewItem
-from store import inbox_counts
+from store import cases, inbox_counts
 from store.database import reading, session
 from store.users import Viewer
 from web import choices
@@ -48,6 +49,7 @@ async def inbox(visit: Guest, asked: Annotated[InboxQuery, Query()]) -> Response
         occurring = await inbox_counts.kinds(s, reader, query.view, clock.now())
         saved = await views_room.listed(s, visit.viewer) if asked.at is None else []
         people = await choices.colleagues(s, visit.lang) if visit.viewer.has(*LOOKS_INTO) else []
+        started = await _started(s, reader) if query.view == "started" and found.as_of is None else None
     kinds = choices.task_kinds(visit.lang, occurring | {query.kind or ""})
     return await page(
         visit,
@@ -56,9 +58,15 @@ async def inbox(visit: Guest, asked: Annotated[InboxQuery, Query()]) -> Response
         **_shown(visit, query, found, reader),
         **_saved(visit, saved),
         **_past(asked, people),
+        started_cases=started,
         units=units,
         kinds=kinds,
     )
+
+
+async def _started(s: AsyncSession, reader: Viewer) -> int:
+    """How many cases that the reader started are under way: one that waits for an authority has no task to show."""
+    return await cases.count(s, reader, ProcessQuery(started_by=cases.ME, state="open"), clock.now())
 
 
 def _past(asked: InboxQuery, people: list[choices.Choice]) -> dict[str, Any]:
