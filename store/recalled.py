@@ -31,20 +31,22 @@ MOVED_ON = Text(zh="办理情况变化", en="the case went another way")
 REMOVED = Text(zh="减签", en="you were taken off its signers")
 RETURNED = Text(zh="退回", en="the work was sent back")
 
-# The newest task of the same step, of the same bill, asked of the same people; a draft of somebody who may no longer do
-# it stays where it is.
+# The newest task of the same step, of the same bill, asked of the same people, taken back or sent back by its
+# holder; a draft of somebody who may no longer do it stays where it is.
 _CARRY = text("""
     UPDATE tasks SET
-        holder = f.holder, held_since = f.held_since, owner = f.owner, draft = f.draft, draft_at = f.draft_at
+        holder = f.name, held_since = coalesce(f.held_since, tasks.opened_at), owner = f.owner, draft = f.draft,
+        draft_at = f.draft_at
     FROM (
-        SELECT e.* FROM tasks AS t JOIN tasks AS e ON e.process_id = t.process_id AND e.id <> t.id AND e.kind = t.kind
+        SELECT e.*, coalesce(e.holder, e.completed_by) AS name
+        FROM tasks AS t JOIN tasks AS e ON e.process_id = t.process_id AND e.id <> t.id AND e.kind = t.kind
             AND e.roles = t.roles AND starts_with(e.key, :step)
             AND e.spec -> 'data' ->> 'bill_id' IS NOT DISTINCT FROM t.spec -> 'data' ->> 'bill_id'
         WHERE t.id = :id
         ORDER BY CAST(substr(e.key, length(:step) + 1) AS integer) DESC LIMIT 1
-    ) AS f JOIN users AS u ON u.username = f.holder AND u.active
-    WHERE tasks.id = :id AND tasks.holder IS NULL AND f.state = 'obsolete' AND f.draft IS NOT NULL
-        AND f.holder <> ALL (tasks.excluded)
+    ) AS f JOIN users AS u ON u.username = f.name AND u.active
+    WHERE tasks.id = :id AND tasks.holder IS NULL AND f.state IN ('obsolete', 'returned') AND f.draft IS NOT NULL
+        AND f.name <> ALL (tasks.excluded)
     RETURNING tasks.holder, f.state, true
 """)
 # The task with which this one goes on: asked by name, by a role, or of the supervisor who had taken it over.

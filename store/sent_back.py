@@ -46,6 +46,9 @@ async def tell(
     for task in opened:
         await _opened(session, process, case, task, held, now)
     for entry in transition.timeline:
+        if entry.kind == "signer_left_out":
+            people = await reminders.named(session, [str(entry.data["signer"])])
+            await _tell(session, process, people, _left_out(case), f"left_out/{process.id}/{entry.seq}", now)
         signers = [str(name) for name in entry.data.get("signers", [])]
         if signers and entry.kind in ("returned", "signatures_void"):
             people = await reminders.named(session, signers)
@@ -83,6 +86,14 @@ async def _opened(
         people.pop(str(data["returned_by"]), None)
         key = f"sent_back/{process.id}/{data['returned_task']}"
         await _tell(session, process, list(people.values()), words, key, now, task)
+
+
+def _left_out(case: Text) -> Text:
+    return Text(
+        zh=f"{case.zh}：退回后重新审批，不再请您签署（加签）；如仍需要您签署，将另行通知",
+        en=f"{case.en}: it is signed anew after a return, and your signature is not asked any more; you are told if it "
+        "is needed again",
+    )
 
 
 def _key(process: Process, entry: TimelineEntry) -> str:

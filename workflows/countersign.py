@@ -51,7 +51,27 @@ async def countersign(
     earlier = _earlier(process.desk, back)
     if earlier is not None and back is not None and earlier.goes_on(spec, back, signed):
         return await earlier.run()
+    _tell_left_out(process, name, spec)
     return await Countersign(process, name, signers, spec, mode, quorum, signed).run()
+
+
+def _tell_left_out(process: "Process", name: str, spec: TaskSpec) -> None:
+    """Everybody signs anew, as it was decided who signs: whoever was added to the countersign before is not among them,
+    and that is said."""
+    same = [c for c in process.desk.countersigns.values() if c.name == name and c.about == spec.data.get("bill_id")]
+    for seat in same[-1].group.seats if same else ():
+        if seat.added_by is None or seat.state is SeatState.REMOVED:
+            continue
+        who = seat.signer.username
+        process.note(
+            "signer_left_out",
+            Text(
+                zh=f"{spec.title.zh}：重新审批，不再请加签人 {who} 签署；如仍需其签署，请重新加签",
+                en=f"{spec.title.en}: it is signed anew, and {who} who had been added is not asked any more; add the "
+                "person again where the signature is still needed",
+            ),
+            data={"signer": who},
+        )
 
 
 def _earlier(desk: Desk, back: Returned | None) -> "Countersign | None":
@@ -98,6 +118,11 @@ class Countersign:
     def _seat(self, place: int, signer: Signer, added_by: str | None) -> Seat:
         self._made += 1
         return Seat(id=str(self._made), place=place, signer=signer, added_by=added_by)
+
+    @property
+    def about(self) -> object:
+        """The bill that is signed, where it is one."""
+        return self._spec.data.get("bill_id")
 
     @property
     def signers(self) -> list[str]:

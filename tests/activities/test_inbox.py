@@ -258,6 +258,20 @@ async def test_a_draft_about_a_bill_goes_to_the_same_signer_of_the_same_bill(peo
         assert [(t.holder, t.draft) for t in found] == [(None, None), ("head", b"h"), ("supervisor", b"s")]
 
 
+async def test_a_draft_of_who_sent_the_work_back_goes_on_and_who_was_added_is_told(people: Settings) -> None:
+    await project(on_a_bill(1, 1, "b1", "head"))
+    await hold("a-1", "head", b"h")
+    await project(on_a_bill(1, 2, "b1", "head", TaskState.RETURNED))
+    again = on_a_bill(2, 3, "b1", "head")
+    await project(again.model_copy(update={"timeline": line(3, "signer_left_out", signer="clerk2")}))
+    async with session() as s:
+        task = await s.get_one(Task, "a-2")
+        assert (task.holder, task.draft) == ("head", b"h")
+    assert [(name, words) for name, words in await told() if "加签" in words] == [
+        ("clerk2", f"{CASE}：退回后重新审批，不再请您签署（加签）；如仍需要您签署，将另行通知")
+    ]
+
+
 async def test_whose_own_word_took_a_task_back_is_not_told(people: Settings) -> None:
     await project(hand_in(1, 1))
     await hold("h-1", "clerk2")

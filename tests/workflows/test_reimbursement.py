@@ -8,6 +8,7 @@ import pytest
 from schemas.countersign import Where
 from tests.workflows.office import Office, complete, shanghai
 from tests.workflows.test_countersign import add, by
+from tests.workflows.test_returning import send_back
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Open = Callable[..., Any]
@@ -39,3 +40,19 @@ async def test_a_person_is_added_to_the_approval_of_a_voucher(stage: Open, where
         await complete(handle, await office.task("reimbursement.settlement"), actor="finance")
         await handle.result()
         assert "incident" not in office.kinds(handle.id)
+
+
+async def test_who_was_added_is_not_asked_in_the_next_round_and_that_is_said(stage: Open) -> None:
+    office = Office()
+    async with stage(office) as s:
+        handle = await to_approval(s, office)
+        first = await office.task("reimbursement.approval")
+        await add(handle, first, "head", "after", actor="supervisor")
+        await complete(handle, first, actor="supervisor")
+        theirs = await office.task("reimbursement.approval", where=by("@head"))
+        await send_back(handle, theirs, "voucher", "again", actor="head")
+        await complete(handle, await office.task("reimbursement.voucher"))
+        await complete(handle, await office.task("reimbursement.approval", where=by("supervisor")), actor="supervisor")
+        await office.task("reimbursement.settlement")
+        said = [e for e in office.timeline[handle.id] if e.kind == "signer_left_out"]
+        assert [e.data["signer"] for e in said] == ["head"] and "加签人 head 签署" in said[0].text.zh
