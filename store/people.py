@@ -4,6 +4,8 @@ Invariants: one person per document number (keyed hash); one valid hire record p
 clear record leaves this module only as `ForeignHire`.
 """
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -39,13 +41,25 @@ def pinyin_of(name: str, style: Style = Style.NORMAL) -> str:
     return "".join(lazy_pinyin(name, style=style)).lower().replace(" ", "")
 
 
+def latin_initials(name: str) -> str:
+    """fs of Felix Schulz, ed of Élodie Durand; nothing of one word, or of what has other letters than Latin ones."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(c))
+    words = [word for word in re.split(r"[\s\-·.]+", plain) if word[:1].isalpha()]
+    return "".join(word[0] for word in words) if plain.isascii() and len(words) > 1 else ""
+
+
+def initials_of(name: str, name_zh: str | None) -> str:
+    """The initials by which a person is looked for: of the Chinese name's pinyin, and of the passport's name."""
+    return " ".join(filter(None, (pinyin_of(name_zh or name, Style.FIRST_LETTER), latin_initials(name))))
+
+
 def search_text(*parts: str | None) -> str:
     """What a search box looks into: the words, their pinyin and initials, lower case."""
     words = [p for p in parts if p]
     found: list[str] = []
     for word in words:
-        for form in (word.lower(), pinyin_of(word), pinyin_of(word, Style.FIRST_LETTER)):
-            if form not in found:
+        for form in (word.lower(), pinyin_of(word), pinyin_of(word, Style.FIRST_LETTER), latin_initials(word)):
+            if form and form not in found:
                 found.append(form)
     return " ".join(found)
 
@@ -111,7 +125,7 @@ def _person_values(hire: ForeignHire, now: datetime) -> dict[str, Any]:
         "name": hire.name,
         "name_zh": hire.name_zh,
         "pinyin": pinyin_of(hire.name_zh or hire.name),
-        "initials": pinyin_of(hire.name_zh or hire.name, Style.FIRST_LETTER),
+        "initials": initials_of(hire.name, hire.name_zh),
         "country": hire.country,
         "id_hash": number_hash(hire.id_number),
         **alike.hashes_of(hire),

@@ -1,15 +1,19 @@
 """Search by words: the index of pieces finds exactly what looking at each word finds."""
 
+import importlib
 import random
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, func, select, text, update
 
 from runtime import clock
 from schemas.api import ProcessQuery, TaskQuery
 from store import cases, inbox, inbox_counts, people, words
 from store.database import reading, session
-from store.tables.people import User
+from store.tables.people import Person, User
 from store.tables.processes import Process, Task
 from store.tables.words import CaseWords, TitleWords
 from store.users import seen_as
@@ -100,6 +104,42 @@ async def test_finished_and_open_tasks_are_found_by_a_corrected_name(office: Off
         await people.save_hire(s, case, person, corrected, source="correction", now=clock.now())
     for q in ("托雷斯", "tuoleisi", "tls", "torres"):
         assert await _found(TaskQuery(view="all", q=q)) == {done, still_open}, q
+
+
+async def test_a_latin_name_is_found_by_its_initials_new_and_from_before(office: Office) -> None:
+    named = {
+        "Felix Schulz": ("FS", None),
+        "Javier Navarro": ("jn", "纳瓦罗"),
+        "Élodie Marie-Anne Durand": ("EMAD", None),
+    }
+    task: dict[str, str] = {}
+    for n, (name, (_, name_zh)) in enumerate(named.items()):
+        case = await office.case(id_number=f"X55443{n}", name=name, name_zh=name_zh)
+        task[name] = await office.task(case, key=f"v/{n}")
+    said = {name: initials for name, (initials, _) in named.items()}
+    for name, initials in said.items():
+        assert await _found(TaskQuery(view="all", q=initials)) == {task[name]}, name
+    async with session() as s:
+        written = [list(await s.scalars(select(c).order_by(c))) for c in (Process.search, Task.search, Person.initials)]
+        for name, initials in said.items():
+            word = f" {initials.lower()}"
+            await s.execute(update(Process).values(search=func.replace(Process.search, word, "")))
+            await s.execute(update(Task).values(search=func.replace(Task.search, word, "")))
+            await s.execute(update(Person).values(initials=""))
+    for name, initials in said.items():
+        assert await _found(TaskQuery(view="all", q=initials)) == set(), name
+    migration = importlib.import_module("store.migrations.versions.0032_latin_initials")
+    async with session() as s:
+        await (await s.connection()).run_sync(_upgrade, migration)
+        again = [list(await s.scalars(select(c).order_by(c))) for c in (Process.search, Task.search, Person.initials)]
+    assert again == written
+    for name, initials in said.items():
+        assert await _found(TaskQuery(view="all", q=initials)) == {task[name]}, name
+
+
+def _upgrade(connection: Connection, migration: Any) -> None:
+    with Operations.context(MigrationContext.configure(connection)):
+        migration.upgrade()
 
 
 async def test_titles_are_kept_once(office: Office) -> None:
