@@ -121,7 +121,7 @@ async def test_a_latin_name_is_found_by_its_initials_new_and_from_before(office:
         assert await _found(TaskQuery(view="all", q=initials)) == {task[name]}, name
     async with session() as s:
         written = [list(await s.scalars(select(c).order_by(c))) for c in (Process.search, Task.search, Person.initials)]
-        for name, initials in said.items():
+        for initials in said.values():
             word = f" {initials.lower()}"
             await s.execute(update(Process).values(search=func.replace(Process.search, word, "")))
             await s.execute(update(Task).values(search=func.replace(Task.search, word, "")))
