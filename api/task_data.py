@@ -67,16 +67,23 @@ async def prefill(session: AsyncSession, task: Task, process: Process, spec: Tas
     maker = _MAKERS.get(task.kind)
     made = await maker(ask) if maker is not None else Prefill()
     made.context = {**spec.data, **made.context}
-    if spec.former is not None:  # done before: begin with what was answered then
-        former = await submissions.get(session, spec.former)
-        if former.outcome == spec.outcomes[0]:
-            record = made.data
-            made.data = record | submissions.values_of(former)
-            if made.data.get("id_number") in await people.replaced_numbers(session, process.id):
-                made.data |= {name: record[name] for name in person_alike.DOCUMENT}
+    former = await submissions.get(session, spec.former) if spec.former is not None else None
+    if former is None and _sent_back_to(spec) and maker is not _record:  # the record has it
+        former = await submissions.newest_of_step(session, task)
+    if former is not None and former.outcome == spec.outcomes[0]:  # done before: begin with what was answered then
+        record = made.data
+        made.data = record | submissions.values_of(former)
+        if made.data.get("id_number") in await people.replaced_numbers(session, process.id):
+            made.data |= {name: record[name] for name in person_alike.DOCUMENT}
     known = form_outcome(task.kind, spec.outcomes[0]).form.model_fields
     made.data = {k: _json(v) for k, v in made.data.items() if k in known and v is not None}
     return made
+
+
+def _sent_back_to(spec: TaskSpec) -> bool:
+    """Whether the work was sent back to this very step. A signature is given anew: nobody begins with the words of
+    another signer."""
+    return spec.sign is None and spec.data.get("returned_to") == spec.key.rpartition("/")[0]
 
 
 def _json(value: Any) -> Any:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from schemas.forms import Form, outcome
 from store.sealed import seal, unseal
-from store.tables.processes import Submission
+from store.tables.processes import Submission, Task
 
 
 class UnknownSubmission(LookupError):
@@ -91,6 +91,25 @@ async def get(session: AsyncSession, submission_id: str) -> Submission:
     if row is None:
         raise UnknownSubmission(submission_id)
     return row
+
+
+async def newest_of_step(session: AsyncSession, task: Task) -> Submission | None:
+    """The newest answer to the same step about the same bill, where it was done before."""
+    step = task.key.rpartition("/")[0]
+    bill = Task.spec["data"]["bill_id"].astext
+    return await session.scalar(
+        select(Submission)
+        .join(Task, Task.submission_id == Submission.id)
+        .where(
+            Task.process_id == task.process_id,
+            Task.kind == task.kind,
+            Task.state == "completed",
+            Task.key.startswith(f"{step}/", autoescape=True),
+            bill.is_not_distinct_from(task.spec["data"].get("bill_id")),
+        )
+        .order_by(Task.closed_at.desc())
+        .limit(1)
+    )
 
 
 def values_of(row: Submission) -> dict[str, Any]:
