@@ -167,7 +167,7 @@ async def test_a_step_that_comes_again_begins_with_the_former_answer(office: Off
         case, "registration.hand_in", key="h/2", outcomes=["handed_in"], revision=5, former=submission
     )
     assert (await clerk.get(f"/api/v1/tasks/{again}")).json()["data"] == form
-    about = {"revision": 6, "data": {"returned_to": "h", "return_reason": "回执号有误"}}
+    about = {"returned_to": "h", "return_reason": "回执号有误"}
     for where, receipt in (("h/3", "SL77"), ("other/3", None)):  # sent back to it, or to another step
         back = await office.task(
             case, "registration.hand_in", key=where, outcomes=["handed_in"], revision=6, data=about
