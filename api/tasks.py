@@ -28,7 +28,7 @@ from schemas.api import (
 from schemas.base import Text
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
-from store import audit, cases, copies, documents, inbox, inbox_counts, inbox_events, submissions, users
+from store import audit, cases, copies, documents, inbox, inbox_counts, inbox_events, submissions, users, words
 from store.database import session
 from store.inbox import BadCursor as CursorUnreadable
 from store.sealed import seal, unseal
@@ -44,10 +44,11 @@ async def list_tasks(s: AsyncSession, viewer: Viewer, query: TaskQuery) -> TaskP
     """One page of a view of the inbox, most urgent first. BadCursor."""
     now = clock.now()
     try:
-        page = await inbox.page(s, viewer, query, now)
+        said = await words.read(s, query.q)
+        page = await inbox.page(s, viewer, query, now, said)
     except CursorUnreadable as error:
         raise BadCursor from error
-    total, counts = await inbox_counts.counts(s, viewer, query, now)
+    total, counts = await inbox_counts.counts(s, viewer, query, now, said)
     look = await views.lookup_tasks(s, viewer, page.rows)
     if query.view == "cc":
         look.unread = await copies.unread_tasks(s, viewer.username, [(t.id, p.id) for t, p in page.rows])

@@ -271,9 +271,11 @@ def joined(*columns: Any) -> "Select[*tuple[Any, ...]]":
     return select(*columns).select_from(Task).join(Process, Process.id == Task.process_id)
 
 
-async def page(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> Page:
-    """One page of a view. BadCursor."""
-    said = await words.read(session, query.q)
+async def page(
+    session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime, said: Said | None = None
+) -> Page:
+    """One page of a view. `said`: what is searched for, where it was looked up before. BadCursor."""
+    said = said or await words.read(session, query.q)
     rows = [(t, p) for t, p in await session.execute(page_statement(viewer, query, now, said))]
     more = len(rows) > query.limit
     rows = rows[: query.limit]

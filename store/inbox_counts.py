@@ -127,10 +127,12 @@ def _figures(now: datetime) -> list[ColumnElement[int]]:
     return [func.count(), *(func.count().filter(getattr(urgency, name)(Task, now)) for name in URGENCIES)]
 
 
-async def counts(session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime) -> tuple[int, TaskCounts]:
+async def counts(
+    session: AsyncSession, viewer: Viewer, query: TaskQuery, now: datetime, said: Said | None = None
+) -> tuple[int, TaskCounts]:
     """The length of the asked list, how many tasks each view holds, and how urgent the asked view is without its
-    urgency filters."""
-    said = await words.read(session, query.q)
+    urgency filters. `said`: what is searched for, where it was looked up before."""
+    said = said or await words.read(session, query.q)
     views = _tallied(viewer, SUMMED, now)
     views["started"] = _started(viewer)
     unread = inbox.copied(viewer, unread=True)

@@ -137,8 +137,9 @@ def of_groups(groups: ColumnElement[bool], now: datetime, *, names: Sequence[str
     places = ("free",) if free else ("free", "held")
     found = [Part(and_(relevant(places, now), ours))]
     if names:
-        excluded = and_(relevant([f"{place}_excluded" for place in places], now), Tally.names.overlap(list(names)))
-        found.append(Part(and_(excluded, ours), -1))
+        theirs = and_(Tally.names != text("'{}'"), Tally.names.overlap(list(names)))  # as `ix_tallies_names` says it
+        excluded = relevant([f"{place}_excluded" for place in places], now)
+        found.append(Part(and_(excluded, theirs, ours), -1))
     return found
 
 

@@ -4,10 +4,11 @@ The whole text may also be a receipt of an agency: then all cases with it are fo
 in lists of tasks and of cases alike. A receipt is nobody's personal number and is compared as it is.
 
 Invariant: a task or case is found exactly when each word stands in its `search`; the index of pieces (`case_words`) and
-that of titles only say where to look. A word that stands in titles and in cases' words leads to the tasks with these
-titles and to those of these cases, each by its index. Only where it names very many cases (`MOST`: a year, a part of
-every case number) the list itself is read: there every few tasks have it, and a page is full soon. Both indexes are of
-today: whoever looks back reads the list, where names may have been others.
+that of titles only say where to look. Cases with the words are looked up first and handed on as a list. A word that
+stands in titles and in cases' words leads to the tasks with these titles and to those of these cases, each by its
+index. Only where very many cases are named (`MOST`: a year, a part of every case number) the list itself is read: there
+every few tasks have it, and a page is full soon. Both indexes are of today: whoever looks back reads the list, where
+names may have been others.
 """
 
 import unicodedata
@@ -24,7 +25,7 @@ from store.tables.processes import Process, Task
 from store.tables.registrations import Registration
 from store.tables.words import LONGEST, CaseWords, TitleWords
 
-MOST = 1000  # cases that are looked up one by one
+MOST = 10_000  # cases that are looked up one by one
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Said:
-    """What was typed: its words, and the spellings in which it is a receipt on record."""
+    """What was typed: its words, the cases that have all of those that stand in no title (None: too many or not known),
+    and the spellings in which it is a receipt on record."""
 
     words: tuple[Word, ...] = ()
+    named: tuple[str, ...] | None = None
     receipts: tuple[str, ...] = ()
 
 
@@ -52,7 +55,8 @@ def split(text: str | None) -> list[str]:
 async def read(session: AsyncSession, text: str | None) -> Said:
     """A search for tasks. Nothing is asked where nothing was typed."""
     found = tuple([await _read(session, word) for word in split(text)])
-    return Said(found, await receipts(session, text))
+    named = await _cases(session, [word.text for word in found if not word.titles])
+    return Said(found, named, await receipts(session, text))
 
 
 async def receipts(session: AsyncSession, text: str | None) -> tuple[str, ...]:
@@ -83,26 +87,44 @@ async def _read(session: AsyncSession, word: str) -> Word:
         return Word(word)
     titles = select(TitleWords.title).where(TitleWords.words.contains(word, autoescape=True)).distinct()
     found = tuple(sorted(await session.scalars(titles)))
-    if not found or not _pieces(word):
-        return Word(word, found)
-    named = select(CaseWords.process_id).where(CaseWords.words.contains(word, autoescape=True), _grams([word]))
-    cases = tuple(await session.scalars(named.limit(MOST + 1)))
-    return Word(word, found, cases if len(cases) <= MOST else None)
+    return Word(word, found, await _cases(session, [word]) if found else None)
+
+
+async def _cases(session: AsyncSession, words: Sequence[str]) -> tuple[str, ...] | None:
+    """The cases with all these words; None where they are too many, or no index knows them.
+
+    They are asked for themselves and handed on as a list: a statement that finds them within would be planned once for
+    rare and common words, and then reads the whole list in its order to find somebody whose name is rare.
+    """
+    if clock.looked_at() or not any(_pieces(word) for word in words):
+        return None
+    has = [CaseWords.words.contains(word, autoescape=True) for word in words]
+    cases = tuple(await session.scalars(select(CaseWords.process_id).where(*has, _grams(words)).limit(MOST + 1)))
+    return cases if len(cases) <= MOST else None
 
 
 def of_task(said: Said) -> list[ColumnElement[bool]]:
     """Tasks with all these words, in their case's words or in their title; or of a case with the receipt."""
-    words = said.words
-    found = [Task.search.contains(word.text, autoescape=True) for word in words]
-    found += [_led(word.titles, word.cases) for word in words if word.titles and word.cases is not None]
-    found += _of_cases(Task.process_id, [word.text for word in words if not word.titles])
+    titled = [word for word in said.words if word.titles]
+    found = [_led(word.titles, word.cases) for word in titled if word.cases is not None]
+    looked = titled
+    if said.named is not None:
+        found.append(_of(said.named))
+    else:
+        looked = list(said.words)
+        found += _of_cases(Task.process_id, [word.text for word in said.words if not word.titles])
+    found += [Task.search.contains(word.text, autoescape=True) for word in looked]
     return _or_received(Task.process_id, found, said.receipts)
 
 
 def _led(titles: Sequence[str], cases: Sequence[str]) -> ColumnElement[bool]:
     """Tasks with one of these titles, or of one of these cases: two indexes, read side by side."""
     titled = func.lower(Task.title_zh).in_(titles)
-    return or_(titled, Task.process_id == any_(literal(list(cases), ARRAY(Text)))) if cases else titled
+    return or_(titled, _of(cases)) if cases else titled
+
+
+def _of(cases: Sequence[str]) -> ColumnElement[bool]:
+    return Task.process_id == any_(literal(list(cases), ARRAY(Text)))
 
 
 def of_process(text: str | None, receipts: Sequence[str] = ()) -> list[ColumnElement[bool]]:

@@ -145,6 +145,13 @@ class Task(Base):
     started_by: Mapped[str] = mapped_column(server_default="")  # as the process has it
     __table_args__ = (
         UniqueConstraint("process_id", "key"),
+        # Order and urgency of the open tasks of many cases (a common name) are known from the index alone.
+        Index(
+            "ix_tasks_of_case",
+            "process_id",
+            postgresql_include=[*URGENCY_ORDER, "next_due_at", "latest_start", "clock_offset_seconds", "closed_at"],
+            postgresql_where=text("closed_at IS NULL"),
+        ),
         Index("ix_tasks_inbox", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL")),
         Index(
             "ix_tasks_free", "group_id", *URGENCY_ORDER, postgresql_where=text("closed_at IS NULL AND holder IS NULL")

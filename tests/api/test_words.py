@@ -184,6 +184,26 @@ async def test_a_word_of_a_title_is_looked_up_by_the_index(office: Office) -> No
                 assert await rows_read(s, work) < 20, name
 
 
+async def test_a_rare_name_is_found_at_once_however_often_it_is_searched(office: Office) -> None:
+    """After some searches PostgreSQL keeps one plan for all words, rare and common: it must suit the rare ones too."""
+    case = await office.case(id_number="Z7654321")
+    async with session() as s:
+        await s.execute(text(MANY), {"case": case})
+        await s.execute(text("UPDATE tasks SET process_id = process_id || id"))  # each of a case of its own
+    rare = await office.case(id_number="Z7654322", name="Lan Xue", name_zh="贺兰雪")
+    await office.task(rare, key="v/1")
+    async with session() as s:
+        await s.execute(text("ANALYZE"))
+    read = text("SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'tasks'")
+    async with reading() as s:
+        viewer, query = await seen_as(s, await s.get_one(User, "supervisor")), TaskQuery(view="all", q="贺兰 雪")
+        await s.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        before = (await s.execute(read)).scalar_one()
+        assert [t.process_id for t, _ in (await inbox.page(s, viewer, query, clock.now())).rows] == [rare]
+        assert (await inbox_counts.counts(s, viewer, query, clock.now()))[0] == 1
+        assert (await s.execute(read)).scalar_one() - before < 20
+
+
 async def test_a_word_of_a_title_and_of_a_name_is_looked_up_by_both_indexes(office: Office) -> None:
     """Nine thousand open tasks, one with the word in its title, one of somebody with that name: these two are read."""
     case = await office.case(id_number="Z7654321")
