@@ -22,7 +22,7 @@ from store.users import Viewer
 
 router = APIRouter(tags=["tasks"], route_class=JsonObjectRoute)
 SIGNED_OR_DID = Text(
-    zh="您已签署或参与过上一步，不能再为此任务加签；请由现在的签署人或其他主管加签。",
+    zh="您已签署或参与过上一步，不能再为此任务加签；请由现在的签署人或其他科长加签。",
     en="You have signed, or took part in the step before, so you add nobody here: whoever signs now, or another "
     "supervisor, can.",
 )

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import permissions, views
 from api.board import LOOK_BACK, figure_of
+from api.case_names import called
 from api.problems import BadCursor, InvalidPeriod
 from api.sign_in import CurrentViewer
 from domain.times import add_to_month, first_day, last_day, month_of
@@ -155,13 +156,14 @@ def ics(items: Iterable[DeadlineItem], english: bool, now: datetime) -> str:
     lines: list[str] = []
     for item in items:
         title = item.title.en if english else item.title.zh
+        case = called(item.case_no).en if english else called(item.case_no).zh
         lines += [
             "BEGIN:VEVENT",
             f"UID:{item.process_id}/{item.id}@baoqi",
             f"DTSTAMP:{stamp}",
             f"DTSTART;VALUE=DATE:{item.due:%Y%m%d}",
             f"DTEND;VALUE=DATE:{item.due + _DAY:%Y%m%d}",
-            f"SUMMARY:{_escaped(f'{title} {item.case_no}')}",
+            f"SUMMARY:{_escaped(f'{title} {case}')}",
             "TRANSP:TRANSPARENT",
             "END:VEVENT",
         ]

@@ -34,11 +34,11 @@ NOT_THE_DELEGATE = Text(
     en="Somebody else works on this task: only that person gives it back, and who delegated it can recall it.",
 )
 NOT_THE_OWNER = Text(
-    zh="该任务不是您委派的，只有委派人或主管可以收回。",
+    zh="该任务不是您委派的，只有委派人或科长可以收回。",
     en="You did not delegate this task: only who did, or a supervisor, takes it back.",
 )
 ASKED_BY_NAME = Text(
-    zh="该签署是点名请您办理的（加签），不能转办或委派；不能办理时，请主管改派，或请加签人减签。",
+    zh="该签署是点名请您办理的（加签），不能转办或委派；不能办理时，请科长改派，或请加签人减签。",
     en="This signature was asked of you by name: it is not passed on. If you cannot sign, a supervisor reassigns it "
     "or whoever added you takes you off.",
 )

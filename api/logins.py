@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import leaving, permissions
+from api.case_names import called
 from api.json_body import JsonObjectRoute
-from api.problems import HasWork, LastAdministrator, NotFound
+from api.problems import HasWork, LastAdministrator, NotAllowed, NotFound
 from api.sign_in import CurrentViewer, user_view
 from runtime.clock import real_now
 from schemas.base import Text
@@ -24,13 +25,20 @@ from store.users import Viewer
 router = APIRouter(tags=["substitutes"], route_class=JsonObjectRoute)
 CLOSES = ("admin",)
 MOST_NAMED = 5
+OWN = Text(
+    zh="不能停用自己的账号：请另一位管理员停用。",
+    en="You cannot close your own login: another administrator closes it.",
+)
 
 
 async def set_active(s: AsyncSession, by: str, username: str, body: LoginBody) -> LoginView:
-    """Closes or opens the login; one that is so already stays so. NotFound, HasWork, LastAdministrator."""
+    """Closes or opens the login; one that is so already stays so. NotFound, NotAllowed (one's own, while there is
+    another administrator), HasWork, LastAdministrator."""
     user, administrators = await users.locked(s, username)
     if user is None:
         raise NotFound
+    if not body.active and by == username and administrators - {username}:
+        raise NotAllowed(OWN)
     lost: list[NobodyLeft] = []
     if user.active != body.active:
         left = await leaving.left(s, user)
@@ -67,8 +75,8 @@ async def _what(s: AsyncSession, user: User, left: LeavingCounts) -> Text:
     named = await leaving.examples(s, user.username, MOST_NAMED)
     zh = "、".join(f"{what} {n} 项" for n, what, _ in counts if n)
     en = ", ".join(f"{n} {what}" for n, _, what in counts if n)
-    which_zh = "（" + "、".join(f"{case}《{title.zh}》" for case, title in named) + "）" if named else ""
-    which_en = " (" + ", ".join(f"{case} {title.en}" for case, title in named) + ")" if named else ""
+    which_zh = "（" + "、".join(f"{called(case).zh}《{title.zh}》" for case, title in named) + "）" if named else ""
+    which_en = " (" + ", ".join(f"{called(case).en} {title.en}" for case, title in named) + ")" if named else ""
     return Text(
         zh=f"{user.name_zh}名下还有{zh}{which_zh}。请先移交，再停用账号；确需立即停用的，选“立即停用”，事项仍可随后移交。",
         en=f"{user.name_en} still has {en}{which_en}. Hand them over, then close the login; to close it at once say so "

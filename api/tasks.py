@@ -217,7 +217,7 @@ async def release(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
         who = (await users.names(s)).get(task.holder, Text(zh=task.holder, en=task.holder))
         raise NotAllowed(
             Text(
-                zh=f"该任务在{who.zh}手上，只有其本人或主管可以释放。",
+                zh=f"该任务在{who.zh}手上，只有其本人或科长可以释放。",
                 en=f"{who.en} holds this task: only that person or a supervisor releases it.",
             )
         )

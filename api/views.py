@@ -109,6 +109,7 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
     of = look.amended.get(process.id)
     subject = task.subject or (of.subject if of else None)
     org_unit = task.org_unit or (of.org_unit if of else None)
+    stands_in = look.substitutes.get(task.holder or "") if is_open and task.holder != look.viewer.username else None
     fields = {
         "id": task.id,
         "process_id": task.process_id,
@@ -130,8 +131,8 @@ def task_fields(task: Task, process: Process, look: Lookup) -> dict[str, Any]:
         "holder": task.holder,
         "holder_name": look.users.get(task.holder or ""),
         "held_since": task.held_since,
-        "substitute": look.substitutes.get(task.holder or "") if is_open else None,
-        "substitute_name": look.users.get(look.substitutes.get(task.holder or "", "")) if is_open else None,
+        "substitute": stands_in,
+        "substitute_name": look.users.get(stands_in or ""),
         "owner": task.owner,
         "owner_name": look.users.get(task.owner or ""),
         "urged_at": task.urged_at if is_open else None,

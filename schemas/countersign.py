@@ -54,9 +54,13 @@ SIGNER_ROLES = {  # who decides cases; not who runs or audits the system
 }
 
 
+_ALSO_CALLED = {"主管": "supervisor"}  # as offices say; pages show the title
+
+
 def roles_of(given: str) -> list[str]:
     """Roles in a row, as somebody types them: by code or by name. ValueError names what is none."""
     known = {name: code for code, title in SIGNER_ROLES.items() for name in (code, title.zh, title.en)}
+    known |= _ALSO_CALLED
     words = [w for w in re.split(r"[、,，;；\s]+", given.strip()) if w]
     unknown = [w for w in words if w not in known]
     if unknown or not words:

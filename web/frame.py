@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import notices as messages_room
 from api import parameters
+from api.case_names import called
 from api.permissions import CHANNELS, HAND_IN, INCIDENT_DESK
 from api.problems import CsrfMissing, NotSignedIn, language_of
 from api.sign_in import identify
@@ -48,7 +49,6 @@ TEMPLATES = jinja2.Environment(
 # What addresses of pages carry and no list is filtered by; `utm_` is what mail programs add to links.
 OWN_NAMES, NOT_OURS = ("said", "saved", "import", "results", "list"), "utm_"
 MOST_UNKNOWN, NAME_SHOWN = 3, 40
-PAYMENT_PARTS = 4  # unit, levy, year, month; a voucher has the head of its bill's id after them
 EVENTS = "/api/v1/events"
 _OFFICE = ("clerk", "supervisor", "head", "payroll", "finance", "college", "admin", "auditor", "policy")
 _MENU: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -140,12 +140,7 @@ def words(lang: str) -> dict[str, Any]:
 
     def case_name(case_no: str) -> str:
         """What people call a case: its number; a payment or a voucher by levy and month."""
-        kind, _, rest = case_no.partition("-")
-        parts = rest.split("-")
-        if kind not in ("tax_payment", "reimbursement") or len(parts) < PAYMENT_PARTS:
-            return case_no
-        levy, month = code("levy", parts[1]), "-".join(parts[2:PAYMENT_PARTS])
-        return translate(lang, f"name_{kind}", levy=levy, month=month, ref=parts[-1])
+        return pick(lang, called(case_no))
 
     def agencies(names: list[str]) -> str:
         """What a case waits for: authorities by their name, payments and vouchers by what people call them."""

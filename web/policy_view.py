@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from schemas.countersign import SIGNER_ROLES, roles_of
 from schemas.policy import ChangeView, Preview, ValueView
 from web.language import has, pick, translate
 
@@ -35,10 +36,20 @@ def words(name: str, value: Any, lang: str) -> str:
             return pick(lang, both)
         gap = translate(lang, "colon")
         return translate(lang, "list_comma").join(f"{label(k, lang)}{gap}{words(k, v, lang)}" for k, v in both.items())
+    if name.endswith("_signers"):
+        return _signers(str(value), lang)
     for key in (f"choice_{name}_{value}", f"insurance_{value}", f"legal_{value}"):
         if has(key):
             return translate(lang, key)
     return str(value)
+
+
+def _signers(given: str, lang: str) -> str:
+    """Roles as their titles; what is none stays as it was typed, for the refusal to name."""
+    try:
+        return translate(lang, "list_comma").join(pick(lang, SIGNER_ROLES[code]) for code in roles_of(given))
+    except ValueError:
+        return given
 
 
 @dataclass

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from runtime import clock
 from schemas.base import Text
@@ -89,6 +89,10 @@ async def test_who_still_has_work_is_closed_only_in_so_many_words(office: Office
     refused = await patch(office, "admin", "clerk2", active=False)
     assert (refused.status_code, refused.json()["code"]) == (409, "has_work")
     assert "在办任务 1 项（FE" in refused.json()["detail"] and "《审核参保材料》" in refused.json()["detail"]
+    async with session() as s:
+        await s.execute(update(Task).values(case_no="tax_payment-school-medical-2026-11"))
+    by_name = (await patch(office, "admin", "clerk2", active=False)).json()["detail"]
+    assert "（医保费 2026-11《审核参保材料》）" in by_name, "the name that pages show, no id"
     shut = await patch(office, "admin", "clerk2", active=False, anyway=True)
     assert shut.status_code == 200 and shut.json()["left"]["held"] == 1
     boss = await office.sign_in("supervisor")
@@ -101,6 +105,8 @@ async def test_the_last_administrator_stays(office: Office) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "last_administrator")
     async with session() as s:
         await users.create_user(s, "admin2", PASSWORD, name_zh="管理", roles=["admin"])
+    own = await patch(office, "admin", "admin", active=False)
+    assert own.status_code == 403 and "另一位管理员" in own.json()["detail"]
     first, second = await office.sign_in("admin"), await office.sign_in("admin2")
     body = WHY | {"active": False}
     answers = await asyncio.gather(

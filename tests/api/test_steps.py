@@ -217,7 +217,7 @@ async def test_a_signature_asked_by_name_is_reassigned_by_a_supervisor_alone(off
     assert "transfer" not in (await payroll.get(f"/api/v1/tasks/{task}")).json()["actions"]
     giving = {"to": "head", "reason": "休假"}
     answer = await payroll.post(f"/api/v1/tasks/{task}/transfer", json=giving)
-    assert answer.status_code == 409 and "请主管改派" in answer.json()["detail"]
+    assert answer.status_code == 409 and "请科长改派" in answer.json()["detail"]
     offered = (await supervisor.get(f"/api/v1/tasks/{task}/candidates")).json()
     assert "head" in {p["username"] for p in offered} and "clerk" not in {p["username"] for p in offered}
     for who, code in (("clerk", "four_eyes"), ("auditor", "not_a_candidate")):

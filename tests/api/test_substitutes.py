@@ -56,6 +56,8 @@ async def test_a_substitute_does_the_tasks_of_the_absent_person_and_both_names_s
     payroll = await office.sign_in("payroll")
     item = (await payroll.get(f"/api/v1/tasks/{held}")).json()
     assert (item["holder"], item["substitute"], item["acting_for"]) == ("supervisor", "payroll", "supervisor")
+    own = (await (await office.sign_in("supervisor")).get(f"/api/v1/tasks/{held}")).json()
+    assert (own["holder"], own["substitute"]) == ("supervisor", None), "who is there works under the own name"
     assert (await do(office, "payroll", free, "claim")).json()["holder"] == "supervisor"  # one responsible person
     assert (await do(office, "payroll", free, "reassign", to="deputy", reason="xx")).status_code == 403  # tasks only
     done = await payroll.post(f"/api/v1/tasks/{held}/complete", json=BODY, headers=key())

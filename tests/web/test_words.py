@@ -11,9 +11,11 @@ import yaml
 import policies
 from domain.forecast import NAMES
 from schemas.base import ROLES
+from schemas.countersign import roles_of
 from schemas.enrolment import ForeignHire
 from schemas.forms import kind_titles, kinds, outcomes_of
 from store.policies import snapshot
+from web import policy_view
 from web.forms import preset
 from web.frame import TEMPLATES, words
 from web.language import catalogue, load
@@ -175,3 +177,10 @@ def test_what_a_form_proposes_can_be_read_in_both_languages() -> None:
         assert preset(name, value, "zh") == value
         assert preset(name, value, "en") != value and not CHINESE.search(preset(name, value, "en")), name
         assert preset(name, "外籍专家", "en") == "外籍专家"  # what somebody wrote stays as written
+
+
+def test_who_signs_is_shown_by_title_and_named_as_people_say() -> None:
+    assert policy_view.words("tax_payment_signers", "supervisor、head", "zh") == "科长、处长"
+    assert policy_view.words("tax_payment_signers", "supervisor、head", "en") == "supervisor, head"
+    assert policy_view.words("tax_payment_signers", "nobody", "zh") == "nobody"
+    assert roles_of("科长、处长") == roles_of("主管，head") == ["supervisor", "head"]
