@@ -67,6 +67,8 @@ async def prefill(session: AsyncSession, task: Task, process: Process, spec: Tas
     maker = _MAKERS.get(task.kind)
     made = await maker(ask) if maker is not None else Prefill()
     made.context = {**spec.data, **made.context}
+    if spec.data.get("returned_to", spec.stage) != spec.stage:  # the earlier step was done again since
+        made.context["return_done"] = True
     former = await submissions.get(session, spec.former) if spec.former is not None else None
     if former is None and _sent_back_to(spec) and maker is not _record:  # the record has it
         former = await submissions.newest_of_step(session, task)

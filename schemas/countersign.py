@@ -40,6 +40,7 @@ class SeatState(StrEnum):
     OPEN = "open"
     APPROVED = "approved"
     REFUSED = "refused"
+    RETURNED = "returned"  # sent the work back instead of signing
     REMOVED = "removed"  # 减签
     NOT_NEEDED = "not_needed"  # the decision fell without it
 

@@ -31,6 +31,7 @@ _DONE_ELSEWHERE = frozenset(
         "defects",
         "code",
         "files",
+        "return_done",
     }
 )
 
@@ -91,8 +92,9 @@ def _sentence(context: Context, code: str, lang: str) -> str:
 def _came_back(context: Context, lang: str) -> Block | None:
     """Defects of a return, or the code with which an agency refused."""
     notes: list[Note] = []
+    done = bool(context.get("return_done"))
     if context.get("return_reason"):
-        notes.append(Note(str(context["return_reason"]), "bad"))
+        notes.append(Note(str(context["return_reason"]), "plain" if done else "bad"))
     for defect in cast("list[dict[str, Any]]", context.get("defects") or []):
         parts = [
             _sentence(context, str(defect.get("code", "")), lang),
@@ -102,7 +104,8 @@ def _came_back(context: Context, lang: str) -> Block | None:
         notes.append(Note(translate(lang, "colon").join(p for p in parts if p), "bad"))
     if context.get("code"):
         notes.append(Note(_sentence(context, str(context["code"]), lang), "bad"))
-    return Block("ctx-returned", translate(lang, "ctx_returned"), "notes", notes=notes) if notes else None
+    title = translate(lang, "ctx_return_done" if done else "ctx_returned")
+    return Block("ctx-returned", title, "notes", notes=notes) if notes else None
 
 
 def _findings(context: Context, lang: str) -> Block | None:

@@ -201,6 +201,8 @@ class Countersign:
             self._show()
             if back.to == SIGN or self._taken_back(back):
                 return True
+            if not back.withdrawn:
+                seat.state, seat.actor = SeatState.RETURNED, back.actor
             raise
         self._results[seat.id] = result
         approved = result.outcome == spec.outcomes[0]
@@ -296,8 +298,8 @@ class Countersign:
             return False
         self._spec = spec
         for seat in self.group.seats:
-            if seat.state is SeatState.NOT_NEEDED:
-                seat.state = SeatState.WAITING
+            if seat.state in (SeatState.NOT_NEEDED, SeatState.RETURNED):
+                seat.state, seat.actor = SeatState.WAITING, None
         if not self._taken_back(back):  # an earlier step was done once more
             self._settled_before = {s.id for s in self.group.seats if s.state is SeatState.APPROVED}
             self._counting.clear()

@@ -19,6 +19,10 @@ OF_A_TASK = (
     ("move/delegate", {"to": "nobody", "reason": "请核对第二页"}, "to-delegate-fault"),
     ("move/urge", {"note": "急" * 201}, "note-urge-fault"),
 )
+OF_A_SIGNATURE = (  # neither the person nor the order is chosen beforehand
+    ("countersign", {"where": "after", "reason": "金额较大，请先看"}, "add-who-fault"),
+    ("countersign", {"username": "head", "reason": "金额较大，请先看"}, "add-where-fault"),
+)
 OF_A_CASE = (
     ("suspend", {"reason": " "}, "reason-suspend-fault"),
     ("cancel", {"reason": "x", "ground": "left"}, "reason-cancel-fault"),
@@ -62,7 +66,7 @@ def check(page: str, path: str, typed: dict[str, str], fault: str) -> None:
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 async def test_what_was_typed_comes_back_with_the_sentence_at_its_field(door: Any, lang: str) -> None:
-    case = await open_case(1, ["social_bureau"], 5, done=["materials", "verification"])
+    case = await open_case(1, ["social_bureau", "tax_payment"], 5, done=["materials", "verification"])
     task = task_id(case, "social_bureau")
     clerk, supervisor = await door("clerk"), await door("supervisor")
     async with session() as s:
@@ -74,5 +78,7 @@ async def test_what_was_typed_comes_back_with_the_sentence_at_its_field(door: An
     for path, typed, fault in OF_A_TASK:
         asker = supervisor if path == "move/urge" else clerk
         check(await send(asker, f"/tasks/{task}", path, typed), path, typed, fault)
+    for path, typed, fault in OF_A_SIGNATURE:
+        check(await send(clerk, f"/tasks/{task_id(case, 'tax_payment')}", path, typed), path, typed, fault)
     for path, typed, fault in OF_A_CASE:
         check(await send(supervisor, f"/cases/{case}", path, typed), path, typed, fault)

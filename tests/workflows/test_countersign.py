@@ -369,6 +369,8 @@ async def test_a_signer_sends_the_bill_back_and_the_others_stand_while_it_is_the
         await approved(office, handle, "supervisor")
         mine = await asked(office, "head")
         await send_back(handle, mine, "confirm", "straight", actor="head")
+        await office.settle(lambda: seats_of(office, mine)[1].state is SeatState.RETURNED)
+        assert [x.actor for x in seats_of(office, mine)] == ["supervisor", "head"]
         for kind in ("tax_payment.bill", "tax_payment.confirm"):
             task = await office.task(kind)
             assert task.spec.data["return_reason"] == "护照号有误"

@@ -52,7 +52,9 @@ async def add_signer(visit: Guest, task_id: str) -> Response:
     form = await posted(visit)
     key = str(form.get("key") or "") or None
     try:
-        view = await countersign.add(visit.viewer, task_id, body_of(AddSignerBody, form), key)
+        view = await countersign.add(
+            visit.viewer, task_id, body_of(AddSignerBody, form, where=str(form.get("where") or "")), key
+        )
     except Problem as problem:
         return await show(visit, task_id, side=refused(visit, "add_signer", form, problem))
     return visit.go(f"/cases/{view.process_id}" if view.closed_at else f"/tasks/{task_id}", "signer_added")
