@@ -34,20 +34,18 @@ def rungs(deadlines: Sequence[Deadline], ladder: Sequence[Rung], policy: PolicyS
     or at the rung's hour of the next working day when that is a rest day. A norm deadline of an agency has one more
     rung, `chase`, to the holder: so many working days after the acceptance as `agencies.yaml` says. Rungs that would
     fall on the day the deadline is counted from, or before it, are left out: a target of one day has no reminder
-    seven days ahead.
+    seven days ahead. A breach is told all the same, and to each recipient of that ladder who would hear nothing at all
+    because every rung of theirs was left out: their last rung fires with the breach.
     """
     school = work_calendar(policy.calendar("school"))
     found: list[RungInstant] = []
     for deadline in deadlines:
         if deadline.met_at is not None:
             continue
-        for rung in ladder:
-            if deadline.legal_kind in rung.kinds:
-                found.append(_instant(deadline, rung.id, rung.to, _fires_at(deadline, rung, school)))
+        found += _of_ladder(deadline, [r for r in ladder if deadline.legal_kind in r.kinds], school)
         if deadline.legal_kind is LegalKind.NORM and deadline.authority != "school":
-            found.append(_instant(deadline, CHASE, "holder", _chase_at(deadline, policy, school)))
-    born = {d.id: d.anchored_on for d in deadlines}
-    found = [r for r in found if (day := born[r.deadline_id]) is None or day_of(r.at) > day]
+            chase = _instant(deadline, CHASE, "holder", _chase_at(deadline, policy, school))
+            found += [chase] if _after_anchor(chase, deadline) else []
     return sorted(found, key=lambda r: (r.at, r.deadline_id, r.key))
 
 
@@ -81,12 +79,13 @@ def told_at_once(
     return [r for r in last_of_each(past) if old.due_at > now or rung_key(old, r.rung) not in fired]
 
 
-def when(rung_id: str, ladder: Sequence[Rung]) -> Text:
-    """Where a rung stands to the due day, in words: two reminders of one deadline do not read alike."""
+def when(rung_id: str, ladder: Sequence[Rung], *, with_breach: bool = False) -> Text:
+    """Where a rung stands to the due day, in words: two reminders of one deadline do not read alike. `with_breach`: it
+    was to come before the due day, and fired with the breach."""
     rung = next((r for r in ladder if r.id == rung_id), None)
     if rung is None:  # `chase`, which the agency's norm brings and not the ladder
         return Text(zh="办理期限将满", en="its norm is nearly used up")
-    if rung.on_breach:
+    if rung.on_breach or (with_breach and rung.offset >= 0):
         return Text(zh="到期未完成", en="not done when it was due")
     days = abs(rung.offset)
     counted = "working day" if days == 1 else "working days"
@@ -95,6 +94,23 @@ def when(rung_id: str, ladder: Sequence[Rung]) -> Text:
     if rung.offset < 0:
         return Text(zh=f"到期后第 {days} 个工作日", en=f"{days} {counted} after it was due")
     return Text(zh="到期当日", en="on the day it is due")
+
+
+def _of_ladder(deadline: Deadline, ladder: Sequence[Rung], school: WorkCalendar) -> list[RungInstant]:
+    """The rungs of the ladder of a deadline's legal kind."""
+    all_of_it = [_instant(deadline, r.id, r.to, _fires_at(deadline, r, school)) for r in ladder]
+    breaches = {rung_key(deadline, r.id) for r in ladder if r.on_breach}
+    kept = [r for r in all_of_it if r.key in breaches or _after_anchor(r, deadline)]
+    breach = min((r.at for r in all_of_it if r.key in breaches), default=None)
+    if breach is None:
+        return kept
+    heard = {r.to for r in kept}
+    silent = [r for r in last_of_each(all_of_it) if r.to not in heard]
+    return kept + [r.model_copy(update={"at": breach}) for r in silent]
+
+
+def _after_anchor(rung: RungInstant, deadline: Deadline) -> bool:
+    return deadline.anchored_on is None or day_of(rung.at) > deadline.anchored_on
 
 
 def _instant(deadline: Deadline, rung_id: str, to: str, when: datetime) -> RungInstant:

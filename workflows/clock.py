@@ -135,7 +135,7 @@ class Clock:
     def _note(self, rungs: list[RungInstant], deadline: Deadline, now: datetime, *, together: bool) -> None:
         """One line of the timeline: who is told, and by which rung, the last one where there are several."""
         last, process = rungs[-1], self._process
-        when = ladder.when(last.rung, process.policy.ladder)
+        when = ladder.when(last.rung, process.policy.ladder, with_breach=last.at >= deadline.due_at)
         told = [to for to in RECIPIENT if to in {r.to for r in rungs}]
         zh, en = "、".join(RECIPIENT[to].zh for to in told), ", ".join(RECIPIENT[to].en for to in told)
         late = ("，开始时已过此时点", ", which was past when this began") if together else ("", "")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import policies
 from domain.calendar import work_calendar
 from domain.deadlines import compute, met, moved
-from domain.ladder import due_rungs, last_of_each, next_rung, rungs, when
+from domain.ladder import due_rungs, last_of_each, next_rung, rungs, told_at_once, when
 from domain.policy import snapshot
 from domain.times import at, day_of
 from schemas.base import Text
@@ -60,6 +60,69 @@ def test_internal_ladder_tells_the_supervisor_the_working_day_after() -> None:
         "holder-0": "10-09 08:30",
         "supervisor-after-1": "10-10 08:30",
     }
+
+
+@pytest.mark.parametrize(
+    ("rule", "anchor", "days", "told"),
+    [  # days from the anchor (Thursday 26 November 2026) to the decided day; who is told by what, when all is past
+        (
+            "DL-REG-FOR",
+            date(2026, 11, 26),
+            0,
+            {"holder": "holder-0", "supervisor": "supervisor-3", "head": "head-breach"},
+        ),
+        (
+            "DL-REG-FOR",
+            date(2026, 11, 26),
+            1,
+            {"holder": "holder-0", "supervisor": "supervisor-3", "head": "head-breach"},
+        ),
+        (
+            "DL-REG-FOR",
+            date(2026, 11, 26),
+            4,
+            {"holder": "holder-0", "supervisor": "supervisor-3", "head": "head-breach"},
+        ),
+        (
+            "DL-REG-FOR",
+            date(2026, 11, 26),
+            9,
+            {"holder": "holder-0", "supervisor": "supervisor-3", "head": "head-breach"},
+        ),
+        ("INT-MATERIALS", date(2026, 11, 26), 1, {"holder": "holder-0", "supervisor": "supervisor-after-1"}),
+        ("INT-MATERIALS", date(2026, 11, 26), 0, {"supervisor": "supervisor-after-1"}),
+    ],
+)
+def test_each_level_is_told_once_of_a_date_in_the_past(
+    rule: str, anchor: date, days: int, told: dict[str, str]
+) -> None:
+    """However close to its anchor the day was set: who would hear nothing hears of the breach, and no one hears twice
+    when such a date moves again within the past."""
+    old = deadline(rule, anchor, "social_bureau" if rule == "DL-REG-FOR" else None)
+    why = Text(zh="书面决定", en="decided in writing")
+    new = moved(old, anchor + timedelta(days=days), POLICY, remaining_steps=[], why=why)
+    now = at(date(2026, 12, 14), "09:00")
+    past = due_rungs(rungs([new], POLICY.ladder, POLICY), set(), now)
+    said = told_at_once(past, set(), old, new, now)
+    assert {r.to: r.rung for r in said} == told
+    assert len(said) == len(told)
+    assert all(r.at >= new.due_at for r in said if r.to != "holder" and days < 4)
+    again = moved(new, anchor + timedelta(days=days + 1), POLICY, remaining_steps=[], why=why)
+    fired = {r.key for r in past}
+    past = due_rungs(rungs([again], POLICY.ladder, POLICY), fired, now)
+    assert {r.to for r in told_at_once(past, fired, new, again, now)} <= {"holder"} - set(told)
+
+
+def test_who_was_not_warned_in_time_is_told_with_the_breach() -> None:
+    known = deadline("DL-REG-FOR", date(2026, 11, 26), "social_bureau")
+    close = moved(known, date(2026, 11, 27), POLICY, remaining_steps=[], why=Text(zh="决定", en="decided"))
+    assert ladder(close) == {
+        "holder-0": "11-27 08:30",
+        "supervisor-3": ladder(close)["head-breach"],
+        "head-breach": ladder(close)["head-breach"],
+    }
+    assert when("supervisor-3", POLICY.ladder, with_breach=True).zh == "到期未完成"
+    assert when("supervisor-after-1", POLICY.ladder, with_breach=True).zh == "到期后第 1 个工作日"
 
 
 def test_agency_norm_is_chased_at_seven_working_days() -> None:
