@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import completion, handover, incident_words, incidents, processes, tasks, urging
 from api.json_body import JsonObjectRoute
 from api.permissions import INCIDENT_DESK, require_role
-from api.problems import BadCharacter, BadForm, KeyReused, Problem, Unavailable, faults_of, language_of
+from api.problems import BadCharacter, BadForm, KeyReused, MayFollow, Problem, Unavailable, faults_of, language_of
 from api.sign_in import CurrentViewer
 from runtime.clock import real_now
 from runtime.logging import logger
@@ -270,7 +270,9 @@ def result(keys: list[tuple[str, str]], found: Sequence[Outcome | Problem], name
     items: list[ItemResult] = []
     for (item_id, key), outcome in zip(keys, found, strict=True):
         given: dict[str, Any] = {"id": item_id, "key": key, **named.get(item_id, {})}
-        if isinstance(outcome, Problem):
+        if isinstance(outcome, MayFollow):
+            items.append(ItemResult(result="pending", problem=outcome.view(language), **given))
+        elif isinstance(outcome, Problem):
             items.append(ItemResult(result="refused", problem=outcome.view(language), **given))
         else:
             items.append(

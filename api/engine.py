@@ -14,6 +14,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.problems import MayFollow, Unavailable
 from runtime.logging import logger
 from runtime.settings import get_settings
 from runtime.temporal import connect
@@ -22,13 +23,18 @@ from schemas.tasks import Refusal
 T = TypeVar("T")
 UNKNOWN_RETRIES = 6  # a task that the process has not opened yet is asked again
 UNKNOWN_PAUSE = 0.25
+HEALTH_SECONDS = 2
 
 _client: Client | None = None
 log = logger(__name__)
 
 
 class NoAnswer(Exception):
-    """Temporal or the worker did not answer in time; nothing is known about the outcome."""
+    """Nothing is known about the outcome: Temporal cannot be reached, or (`NotConfirmed`) did not answer in time."""
+
+
+class NotConfirmed(NoAnswer):
+    """Temporal has the update, and no worker answered in time: it may still be carried out."""
 
 
 class ProcessGone(Exception):
@@ -69,9 +75,10 @@ def link(process_id: str) -> str | None:
 async def update(process_id: str, name: str, argument: Any, update_id: str, result: type[T]) -> T:
     """Sends an update and waits for its result, at most `update_timeout_seconds`.
 
-    Raises Refused, ProcessGone, NoAnswer. The same id again gives the same answer.
+    Raises Refused, ProcessGone, NoAnswer, NotConfirmed. The same id again gives the same answer.
     """
-    handle = (await client()).get_workflow_handle(process_id)
+    connected = await client()
+    handle = connected.get_workflow_handle(process_id)
     try:
         async with asyncio.timeout(get_settings().update_timeout_seconds):
             for attempt in range(UNKNOWN_RETRIES + 1):
@@ -84,14 +91,30 @@ async def update(process_id: str, name: str, argument: Any, update_id: str, resu
                 await asyncio.sleep(UNKNOWN_PAUSE)
             raise NoAnswer(update_id)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        log.warning("update_not_answered", process=process_id, update=name, id=update_id)
-        raise NoAnswer(update_id) from error
+        reached = await _answers(connected)
+        log.warning("update_not_answered", process=process_id, update=name, id=update_id, reached=reached)
+        raise (NotConfirmed if reached else NoAnswer)(update_id) from error
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise ProcessGone(process_id) from error
         raise NoAnswer(update_id) from error
     except RuntimeError as error:  # the client's own word for "cannot connect"
         raise NoAnswer(update_id) from error
+
+
+async def _answers(connected: Client) -> bool:
+    """Whether Temporal itself can be reached: then it was a worker that kept an update waiting, and not the way there,
+    on which the client tries again in silence until its time is over."""
+    try:
+        async with asyncio.timeout(HEALTH_SECONDS):
+            return await connected.service_client.check_health()
+    except (TimeoutError, RPCError, RuntimeError):  # no answer, refused, or the client's own word for "cannot connect"
+        return False
+
+
+def unanswered(error: NoAnswer) -> Unavailable:
+    """What people are told of an update without an answer: whether it may still be carried out."""
+    return MayFollow() if isinstance(error, NotConfirmed) else Unavailable(headers={"Retry-After": "5"})
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> tuple[str, str]:

@@ -321,6 +321,17 @@ class Unavailable(Problem):
     )
 
 
+class MayFollow(Unavailable):
+    """A verb was handed to the engine, which did not confirm it in time: it may be carried out later."""
+
+    status, code = 504, "not_confirmed"
+    text = Text(
+        zh="已送达，尚未得到确认，可能稍后执行；请稍后刷新查看，不要重复操作。",
+        en="It was handed over and is not confirmed yet: it may be carried out later. Look again in a moment, and do "
+        "not do it a second time.",
+    )
+
+
 class RulesUnreadable(Problem):
     """No work by rules that cannot be read: a file is broken, or an applied change fits the files no more."""
 
@@ -348,6 +359,7 @@ _TITLES = {
     429: Text(zh="尝试过多", en="Too many tries"),
     500: Text(zh="系统错误", en="Internal error"),
     503: Text(zh="暂不可用", en="Unavailable"),
+    504: Text(zh="尚未得到确认", en="Not confirmed yet"),
 }
 _HTTP = {
     404: Text(zh="没有这个地址。", en="There is no such address."),

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import already, cut_offs, engine, own_case, past, permissions, signatures, views
 from api.completion import IdempotencyKey
 from api.json_body import JsonObjectRoute
-from api.problems import BadCursor, NotAllowedNow, NotFound, ProgramFault, Unavailable
+from api.problems import BadCursor, NotAllowedNow, NotFound, ProgramFault
 from api.sign_in import CurrentViewer
 from domain.forecast import forecast
 from domain.slack import planned_in, slack_days
@@ -130,8 +130,8 @@ _REFUSED = {  # what a process answers (`cancel_refusal`) -> what people read
 
 
 async def command(viewer: Viewer, process_id: str, name: str, body: CommandBody, key: str | None) -> ProcessView:
-    """Cancels, suspends or resumes. NotFound, NotAllowed, NotAllowedNow; Unavailable when there is no answer in time
-    (the same key may be sent again)."""
+    """Cancels, suspends or resumes. NotFound, NotAllowed, NotAllowedNow; Unavailable, or MayFollow when there is no
+    answer in time (the same key may be sent again)."""
     async with session() as s:
         await find_process(s, viewer, process_id)
         permissions.require_role(viewer, *permissions.COMMANDERS)
@@ -140,7 +140,7 @@ async def command(viewer: Viewer, process_id: str, name: str, body: CommandBody,
     try:
         await engine.update(process_id, name, argument, f"{process_id}/{name}/{key or uuid.uuid4()}", type(None))
     except engine.NoAnswer as error:
-        raise Unavailable(headers={"Retry-After": "5"}) from error
+        raise engine.unanswered(error) from error
     except (engine.ProcessGone, engine.Refused) as error:
         if isinstance(error, engine.Refused) and error.message in _REFUSED:
             raise NotAllowedNow(_REFUSED[error.message]) from error

@@ -1,8 +1,8 @@
 """Going back: 退回 by whoever has the task, 撤回 by whoever did the step before.
 
 permission and what only the inbox knows (who holds it, who has a draft) → commit → Update → outcome. The process has
-the last word. The same `Idempotency-Key` again gives the same answer; 503 means that nothing is known, ask again with
-it.
+the last word. The same `Idempotency-Key` again gives the same answer; 503 means that nothing was done, 504 that it
+may still be done: ask again with the same key, which does nothing twice.
 """
 
 import uuid
@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from api import engine, permissions, tasks
 from api.completion import REFUSALS, IdempotencyKey
 from api.json_body import JsonObjectRoute
-from api.problems import BadTarget, Delegated, NotAllowed, NotAllowedNow, StaleVersion, TaskClosed, TooLate, Unavailable
+from api.problems import BadTarget, Delegated, NotAllowed, NotAllowedNow, StaleVersion, TaskClosed, TooLate
 from api.sign_in import CurrentViewer
 from schemas.api import TaskView
 from schemas.base import Text
@@ -31,11 +31,12 @@ NOT_YOURS = Text(
 
 
 async def send(process_id: str, name: str, argument: Any, update_id: str, result: type[Any]) -> Any:
-    """An Update of a verb; what it is refused with becomes the problem of that name. Unavailable without an answer."""
+    """An Update of a verb; what it is refused with becomes the problem of that name. Unavailable, or MayFollow, without
+    an answer."""
     try:
         return await engine.update(process_id, name, argument, update_id, result)
     except engine.NoAnswer as error:
-        raise Unavailable(headers={"Retry-After": "5"}) from error
+        raise engine.unanswered(error) from error
     except engine.ProcessGone as error:
         raise TaskClosed from error
     except engine.Refused as refusal:

@@ -66,8 +66,9 @@ class IncidentBatch(Body):
 
 
 class ItemResult(Answer):
-    """What became of one item. `pending`: kept and on its way (`submission` says where to look). Only what the asker
-    may see is named."""
+    """What became of one item. `pending`: on its way; an answer to a task is kept (`submission` says where to look), a
+    command is not confirmed yet and may still be carried out (`problem` says so). Only what the asker may see is
+    named."""
 
     id: str
     key: str

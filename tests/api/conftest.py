@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from activities.registry import all_activities
@@ -95,13 +96,20 @@ class Engine:
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
         self.refuse: list[Refusal] = []
-        self.silent = False
+        self.silent = False  # it has the update, and no worker takes it
+        self.away = False  # nobody listens at its address
+        self.service_client = self
         self.calls: list[tuple[str, str]] = []
 
     async def start_workflow(self, name: str, argument: Any, **options: Any) -> None:
         self.calls.append((name, options["id"]))
         if self.silent:
             raise TimeoutError
+
+    async def check_health(self) -> bool:
+        if self.away:
+            raise RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")
+        return True
 
     def get_workflow_handle(self, process_id: str) -> "Handle":
         return Handle(self, process_id)
@@ -113,7 +121,7 @@ class Handle:
 
     async def execute_update(self, name: str, argument: Any, *, id: str, result_type: Any = None) -> Any:
         self.owner.calls.append((name, id))
-        if self.owner.silent:
+        if self.owner.silent or self.owner.away:
             raise TimeoutError
         if id in self.owner.answers:
             return self.owner.answers[id]

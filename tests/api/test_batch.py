@@ -7,7 +7,8 @@ import httpx2
 import pytest
 from sqlalchemy import func, select, update
 
-from api import handover
+from api import handover, steps
+from api.problems import MayFollow
 from schemas.base import Text
 from schemas.process import CANCELLING, ProcessState, TimelineEntry
 from schemas.tasks import Refusal
@@ -192,6 +193,30 @@ async def test_cases_are_commanded_together(office: Office) -> None:
     assert sorted(c for c in office.temporal.calls if c[0] == "suspend") == [
         ("suspend", f"{c}/suspend/s-{c}") for c in cases
     ]
+
+
+async def test_a_command_without_an_answer_is_not_called_refused(office: Office) -> None:
+    clerk = await office.sign_in("clerk")
+    case = await office.case()
+    one, many = f"/api/v1/processes/{case}/suspend", "/api/v1/processes/batch"
+    batch = {"action": "cancel", "reason": "重复录入", "items": [{"id": case, "key": "c1"}]}
+    headers = {"Idempotency-Key": "s1"}
+    office.temporal.silent = True
+    alone = await clerk.post(one, json={"reason": "学院推迟报到"}, headers=headers)
+    assert (alone.status_code, alone.json()["code"]) == (504, "not_confirmed")
+    assert alone.json()["detail"] == "已送达，尚未得到确认，可能稍后执行；请稍后刷新查看，不要重复操作。"
+    english = await clerk.post(f"{one}?lang=en", json={"reason": "学院推迟报到"}, headers=headers)
+    assert "may be carried out later" in english.json()["detail"]
+    assert said(await clerk.post(many, json=batch)) == [("pending", "not_confirmed")]
+    with pytest.raises(MayFollow):  # every verb of a task that is an Update goes this way
+        await steps.send(case, "return_task", None, "r1", object)
+    office.temporal.silent, office.temporal.away = False, True
+    alone = await clerk.post(one, json={"reason": "学院推迟报到"}, headers=headers)
+    assert (alone.status_code, alone.json()["code"], alone.headers["Retry-After"]) == (503, "unavailable", "5")
+    assert said(await clerk.post(many, json=batch)) == [("refused", "unavailable")]
+    office.temporal.away = False
+    assert said(await clerk.post(many, json=batch)) == [("done", None)]
+    assert {c for c in office.temporal.calls if c[0] == "cancel"} == {("cancel", f"{case}/cancel/c1")}
 
 
 AT = datetime(2026, 11, 20, 1, 15, tzinfo=UTC)
