@@ -1,16 +1,18 @@
 """Refuses a query parameter that an address does not know, for the whole API: with a filter misspelt, all would show.
 
 Invariants: what is known is what endpoint and dependencies declare, so the API's own description lists it, and `lang`,
-which chooses the words of every answer. It is said before anybody is asked who they are, as an unknown address is.
+which chooses the words of every answer. Who is not signed in hears that first, where a room asks for it.
 Pages refuse nothing: their addresses carry names of their own (`said`, `saved`), and what nobody knows is said above
 the list, which stands without it (`web/frame.py`).
 """
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Cookie, Header, Path
 
 from api.problems import Problem
+from api.sign_in import current_identity
 from schemas.base import Text
 
 LANGUAGE = "lang"
@@ -42,11 +44,18 @@ def names(request: Request) -> tuple[list[str], list[str]]:
     return [name for name in dict.fromkeys(request.query_params) if name not in (*known, LANGUAGE)], known
 
 
+def _asks_who(dependant: Dependant) -> bool:
+    """Whether the room is for those who are signed in."""
+    return any(d.call is current_identity or _asks_who(d) for d in dependant.dependencies)
+
+
 async def known_only(request: Request) -> None:
-    """Dependency of all rooms: UnknownParameter."""
+    """Dependency of all rooms: NotSignedIn, UnknownParameter."""
     if not request.query_params:
         return
     unknown, known = names(request)
     if unknown:
+        if _asks_who(request.scope["route"].dependant):
+            await current_identity(request)
         known += [LANGUAGE] if LANGUAGE not in known else []
         raise UnknownParameter(unknown, known)

@@ -92,6 +92,8 @@ async def test_a_misspelt_filter_is_refused_and_the_known_are_named(office: Offi
     assert fault["pointer"] == "/query/overdu" and "“overdu”" in fault["message"]
     assert known in fault["message"].partition("可用：")[2].rstrip("。").split("、")
     assert en["detail"].startswith("There is no query parameter 'overdu' here") and known in en["detail"]
+    stranger = await office.anonymous().get(f"/api/v1/{path}")
+    assert (stranger.status_code, stranger.json()["code"]) == (401, "not_signed_in"), "and learns nothing of filters"
 
 
 async def test_college_sees_its_own_tasks_only(office: Office) -> None:

@@ -105,6 +105,10 @@ async def test_passing_on_and_urging_in_english(site: Site) -> None:
     await page.click("button[value=reassign]")
     await page.wait_for_selector("#to")
     assert not await check(page, "en")
+    await page.goto(f"/tasks/{tasks[0]}")
+    await page.go_back()  # the step has an address of its own
+    await page.wait_for_selector("#to")
+    assert await page.locator("#batch-form input[name=task]").count() == 3
     await page.select_option("#to", "clerk2")
     await page.fill("#reason", "Balance of work")
     await page.click("#batch-form .btn-primary")

@@ -153,6 +153,8 @@ async def test_each_form_of_the_page_keeps_what_is_typed_in_the_other(site: Site
     async with session() as s:
         (await s.get_one(Task, task_id(waits, "medical_bureau"))).authority = "social_bureau"
     page = await site.visitor("clerk")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
     await page.goto(SOCIAL)
     number, receipt = f"[name='number.{waits.removeprefix('enrolment-')}']", "#f-receipt_no"
     await page.fill(receipt, "SR-77")
@@ -168,6 +170,7 @@ async def test_each_form_of_the_page_keeps_what_is_typed_in_the_other(site: Site
     await page.click("#hand-in .act-bar button")
     await page.wait_for_selector("#receipt-result .mark.done")
     assert await page.input_value(number) == "DEU0C03X00T47"
+    assert not [text for text in said if "Content Security Policy" in text]
 
 
 async def test_results_are_typed_or_uploaded_and_each_wrong_row_is_named(site: Site) -> None:

@@ -7,11 +7,13 @@ does nothing twice; what was refused is drawn again with everything that was typ
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData
-from starlette.responses import Response
+from starlette.datastructures import UploadFile as PlainUpload
+from starlette.responses import RedirectResponse, Response
 
 from api import batch as room
 from api import handover, tasks
@@ -32,6 +34,8 @@ router = make_router()
 AT_ONCE = ("claim", "release")
 ASKED = ("complete", "transfer", "reassign", "urge")
 ALL, OWN = "all.", "own."
+IN_ADDRESS = ("action", "kind", "outcome", "back")  # what of the second step may stand in an address, beside the tasks
+ADDRESS_AT_MOST = 4000  # signs that every server on the way takes; a larger choice is drawn without an address
 CELLS_AT_MOST = 6  # a form with more fields is answered one by one; a batch sends what each task knows
 IN_A_CELL = ("text", "date", "number", "choice", "textarea")
 NOTHING = Text(zh="请先勾选至少一项。", en="Choose at least one first.")
@@ -65,6 +69,24 @@ class Asked:
     left_out: int
 
 
+@router.get("/batch")
+async def chosen_before(visit: Guest) -> Response:
+    """The second step under an address of its own, so that the way back from a task leads to it."""
+    asked = visit.request.query_params
+    action = str(asked.get("action") or "")
+    if action not in ASKED:
+        return visit.go("/inbox")
+    items: list[tuple[str, str | PlainUpload]] = [*asked.multi_items()]
+    form = FormData(items)
+    return await _show(visit, form, asked=await _ask(visit, action, chosen(form), form))
+
+
+@router.get("/batch/run")
+async def ran_before(visit: Guest) -> Response:
+    """What a batch did is shown once; who asks for it again sees the tasks as they are."""
+    return visit.go("/inbox")
+
+
 @router.post("/batch")
 async def choose(visit: Guest) -> Response:
     """What to do with the chosen tasks: holding at once, everything else after a second step."""
@@ -74,6 +96,10 @@ async def choose(visit: Guest) -> Response:
         return await _run(visit, form, ids, _body({"action": action, "items": _items(form, ids)}))
     if action not in ASKED:
         raise NotFound
+    step = {name: str(form.get(name) or "") for name in IN_ADDRESS}
+    target = f"/batch?{urlencode([*((k, v) for k, v in step.items() if v), *(('task', i) for i in ids)])}"
+    if len(target) <= ADDRESS_AT_MOST and not any(name.startswith((ALL, OWN)) and v for name, v in form.multi_items()):
+        return RedirectResponse(target, status_code=303)  # `go` would keep one of the tasks
     return await _show(visit, form, asked=await _ask(visit, action, ids, form))
 
 
