@@ -1,7 +1,8 @@
 """The rungs of a ladder that have become due: claimed, and told to those who are meant.
 
 Invariants: a rung is claimed by the insert of its key, once a recipient for ever; all rungs of one transition reach a
-person as one message; a rung that nobody could be told of is claimed as well. Storms come by the thousand in one
+person as one message; a rung that nobody could be told of is claimed as well. An escalation whose level has no open
+login goes to the next one, at last to the administrators, and the timeline says so. Storms come by the thousand in one
 minute, so the number of statements does not grow with the number of rungs or recipients. The caller holds the row of
 the process.
 """
@@ -19,9 +20,10 @@ from sqlalchemy.orm import raiseload
 
 from runtime import clock
 from schemas.base import Text
+from schemas.countersign import SIGNER_ROLES
 from schemas.deadlines import RungInstant
 from schemas.process import Reminder
-from store import message_settings, substitutes, users
+from store import inbox_events, message_settings, substitutes, users
 from store.message_settings import Kept
 from store.messages import Notice, notify_all, subject_of
 from store.tables.outbox import MessageSettings
@@ -40,6 +42,8 @@ _CLAIM = text("""
 _WHOSE_TASK = select(Task.holder, Task.owner, Task.roles, Task.org_unit, Task.subject, Task.excluded).where(
     Task.id == bindparam("task_id")
 )
+INSTEAD = {"supervisor": ("head", "admin"), "head": ("admin",)}  # who hears what nobody of that level can be told
+ADMINISTRATOR = Text(zh="系统管理员", en="administrator")
 NOBODY = "-"  # claims a rung that nobody could be told of
 Recipient = tuple[User, MessageSettings | None]
 
@@ -60,8 +64,12 @@ async def remind(session: AsyncSession, process: Process, reminders: list[Remind
     of: while a demo's clock is moved, its cases are ahead of it."""
     now = max([now, *(reminder.at for reminder in reminders)])
     wanted: list[tuple[str, Recipient | None, Reminder, RungInstant]] = []
+    unheard: dict[str, tuple[str, list[Recipient], Reminder]] = {}  # level without a login -> who hears it instead
     for reminder in reminders:
         recipients = await _recipients(session, process, reminder)
+        if not recipients and reminder.to in INSTEAD:
+            instead, recipients = await _instead(session, reminder.to)
+            unheard[reminder.to] = (instead, recipients, reminder)
         for rung in reminder.rungs:
             key = f"{process.id}/{reminder.task_id or ''}/{rung.key}"
             wanted += [(key, person, reminder, rung) for person in recipients or [None]]
@@ -70,7 +78,7 @@ async def remind(session: AsyncSession, process: Process, reminders: list[Remind
     claims = [
         {
             "key": key,
-            "recipient": person[0].username if person else NOBODY,
+            "recipient": _login(person),
             "task_id": reminder.task_id,
             "rung": rung.rung,
             "addressed_to": reminder.to,
@@ -90,6 +98,40 @@ async def remind(session: AsyncSession, process: Process, reminders: list[Remind
             ways[name] = ways.get(name) or message_settings.kept(*person)
             news[name].append((key, reminder))
     await notify_all(session, [(ways[name], _notice(process, name, found)) for name, found in news.items()], now)
+    claimed_of = {reminder.to for key, person, reminder, _ in wanted if (key, _login(person)) in claimed}
+    for level, (instead, people, reminder) in unheard.items():
+        if level in claimed_of:
+            await _say_unheard(session, process, level, instead, people, reminder)
+
+
+def _login(recipient: Recipient | None) -> str:
+    return recipient[0].username if recipient else NOBODY
+
+
+async def _instead(session: AsyncSession, level: str) -> tuple[str, list[Recipient]]:
+    """The next level that has an open login, and who they are; the last level and nobody where none has."""
+    others = INSTEAD[level]
+    for other in others:
+        if found := await _reached(session, _meant((other,))):
+            return other, found
+    return others[-1], []
+
+
+async def _say_unheard(
+    session: AsyncSession, process: Process, level: str, instead: str, people: list[Recipient], reminder: Reminder
+) -> None:
+    """The timeline says that a level could not be told, and who was told in its place."""
+    meant, other = SIGNER_ROLES[level], SIGNER_ROLES.get(instead, ADMINISTRATOR)
+    names = [user for user, _ in people]
+    words = Text(
+        zh=f"没有可用的{meant.zh}账号，提醒未能送达{meant.zh}；"
+        + (f"已改为通知{other.zh} {'、'.join(u.name_zh for u in names)}" if names else "也没有可改为通知的人"),
+        en=f"No open login of a {meant.en}: the {meant.en} could not be told; "
+        + (f"told instead: {other.en} {', '.join(u.name_en for u in names)}" if names else "nobody else could be told"),
+    )
+    task = await session.get(Task, reminder.task_id) if reminder.task_id else None
+    told = [u.username for u in names]
+    await inbox_events.line(session, "system", "reminder.unheard", words, process, task, level=level, told=told)
 
 
 def _notice(process: Process, name: str, found: list[tuple[str, Reminder]]) -> Notice:

@@ -11,6 +11,7 @@ from schemas.process import Reminder, RungInstant
 from store.database import session
 from store.tables.office import Message
 from store.tables.outbox import Outgoing
+from store.tables.people import User
 from store.tables.processes import Process, ReminderRow, Task
 from tests.api.conftest import Office, days, deadline
 
@@ -85,6 +86,38 @@ async def test_the_chain_says_who_was_told_through_what_and_who_knows(office: Of
     async with session() as s:
         row = await s.get_one(Task, task)
         assert (row.state, row.closed_at) == ("ready", None), "acknowledging did the task"
+
+
+@pytest.mark.parametrize(
+    ("closed", "told"),
+    [
+        (["head"], {"head": ["admin"]}),
+        (["supervisor"], {"supervisor": ["head"], "head": ["head"]}),
+        (["supervisor", "head"], {"supervisor": ["admin"], "head": ["admin"]}),
+        (["supervisor", "head", "admin"], {"supervisor": [], "head": []}),
+    ],
+)
+async def test_a_level_without_an_open_login_is_said_and_the_next_one_hears(
+    office: Office, closed: list[str], told: dict[str, list[str]]
+) -> None:
+    clerk = await office.sign_in("clerk")
+    async with session() as s:
+        await s.execute(update(User).where(User.username.in_(closed)).values(active=False))
+    case, _ = await escalated(office, "supervisor", "head")
+    answer = await clerk.get(f"/api/v1/processes/{case}/reminders")
+    found = {r["level"]: [t["username"] for t in r["told"]] for r in answer.json()}
+    assert {level: found[level] for level in told} == told
+    lines = [t for t in (await clerk.get(f"/api/v1/processes/{case}")).json()["timeline"] if t["kind"] == "unheard"]
+    assert {line["data"]["level"]: line["data"]["told"] for line in lines} == {
+        level: people for level, people in told.items() if level in closed
+    }
+    assert len(lines) == len(set(closed) & {"supervisor", "head"})
+    for line in lines:
+        wanted = "、".join(f"{name}同志" for name in line["data"]["told"]) or "也没有可改为通知的人"
+        assert wanted in line["text"]["zh"] and "没有可用的" in line["text"]["zh"]
+    async with session() as s:
+        heard = set(await s.scalars(select(Message.username)))
+    assert heard == {name for people in found.values() for name in people}
 
 
 async def test_who_was_not_told_cannot_and_nothing_is_open_once_the_task_is_done(office: Office) -> None:
