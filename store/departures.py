@@ -80,8 +80,9 @@ async def _stays(session: AsyncSession, row: Outgoing, now: datetime) -> bool:
         still = [d for d in about.deadlines if about.process is None or _runs(d, about.process, task)]
         if not still:
             row.state = DROPPED
-        elif task is not None and task.closed_at is not None and row.follows:
-            task = await _now_at(session, task.process_id, still)
+        elif task is not None and task.closed_at is not None:
+            _forget(row, about, task)
+            task = await _now_at(session, task.process_id, still) if row.follows else task
     elif task is not None and task.closed_at is not None:
         row.state = DROPPED
     if row.state == DROPPED:
@@ -91,9 +92,24 @@ async def _stays(session: AsyncSession, row: Outgoing, now: datetime) -> bool:
     charged = await reminders.in_charge(session, reminders.whose(task))
     if not charged or any(person.username == row.username for person, _ in charged):
         return True
-    await _pass_on(session, row, about.said, about.rungs, task, charged, now)
+    words = Text(zh=about.said.text_zh, en=about.said.text_en)
+    if about.task is not None and about.task.closed_at is not None:
+        words = Text(zh=_without(words.zh, about.task), en=_without(words.en, about.task))
+    await _pass_on(session, row, words, about.rungs, task, charged, about.said.id, now)
     row.state, row.error = DROPPED, PASSED_ON
     return False
+
+
+def _forget(row: Outgoing, about: _About, task: Task) -> None:
+    """A date that runs on is said of its case: the task that the reminder named is done. What was handed to a channel
+    before stays as it was."""
+    if row.taken_at is None and about.process is not None:
+        row.body, row.link = _without(row.body, task), f"/processes/{about.process.id}"
+
+
+def _without(words: str, task: Task) -> str:
+    """The words of a reminder without the name of its task, which stands before each date."""
+    return words.replace(f"{task.title_zh}：", "").replace(f"{task.title_en}: ", "")
 
 
 async def _about(session: AsyncSession, row: Outgoing) -> _About:
@@ -140,10 +156,11 @@ async def _now_at(session: AsyncSession, process_id: str, deadlines: Sequence[st
 async def _pass_on(
     session: AsyncSession,
     row: Outgoing,
-    said: Message,
+    words: Text,
     rungs: tuple[str, ...],
     task: Task,
     charged: list[Recipient],
+    message_id: int,
     now: datetime,
 ) -> None:
     """The same message for those who have the task now, in their pages and through their channels. Its key is that of
@@ -152,9 +169,9 @@ async def _pass_on(
     names = [person.username for person, _ in charged]
     new = names
     if rungs:
-        claim = {"names": names, "message_id": said.id, "told": row.username}
+        claim = {"names": names, "message_id": message_id, "told": row.username}
         new = list(await session.scalars(_CLAIM_TOO, claim))
-    words, base = Text(zh=said.text_zh, en=said.text_en), row.key.removesuffix(f"/{row.username}")
+    base = row.key.removesuffix(f"/{row.username}")
     told = [
         (
             message_settings.kept(person, settings),

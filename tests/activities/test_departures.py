@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from runtime import clock
 from runtime.settings import Settings
+from schemas.base import Text
 from schemas.process import Transition
 from schemas.tasks import TaskState
 from store import departures, outbox, reminders, substitutes
@@ -67,11 +68,21 @@ async def test_a_date_that_is_met_or_an_end_of_the_case_needs_no_word(people: Se
 
 
 async def test_nobody_has_the_step_and_the_date_runs_on(people: Settings) -> None:
-    """The bureau is waited for: the one who was meant still hears it."""
+    """The bureau is waited for: the one who was meant still hears it, of the date and the case and no task that is
+    done."""
     await project(dated(transition(1)))
     await hold("t-1", "clerk")
-    await project(dated(transition(2, reminders=FIRED)), dated(transition(3, task_state=TaskState.COMPLETED)))
+    title = transition(3).tasks[0].spec.title
+    words = Text(zh=f"{title.zh}：参保登记已于 2026-11-20 到期", en=f"{title.en}: registration was due on 2026-11-20")
+    fired = [r.model_copy(update={"text": words}) for r in FIRED]
+    await project(dated(transition(2, reminders=fired)), dated(transition(3, task_state=TaskState.COMPLETED)))
     assert await leave() == [("clerk", "t-1"), ("head", "t-1")]
+    async with session() as s:
+        rows = list(await s.scalars(select(Outgoing)))
+        case = (await s.get_one(Task, "t-1")).process_id
+    for row in rows:
+        assert "参保登记已于" in row.body and "registration was due" in row.body and row.link == f"/processes/{case}"
+        assert title.zh not in row.body and title.en not in row.body, row.body
 
 
 async def test_a_message_follows_its_task_from_hand_to_hand_and_back(people: Settings) -> None:
