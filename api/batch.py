@@ -125,7 +125,7 @@ def _verb(body: TaskBatch) -> tuple[Callable[..., Awaitable[Any]], GiveBody | Re
             return urging.urge, UrgeBody(note=body.note)
     except ValidationError as error:
         raise BadForm(faults=faults_of(error.errors())) from error
-    return (tasks.claim if body.action == "claim" else tasks.release), None
+    return (tasks.claim if body.action == "claim" else handover.release), None
 
 
 def _complete(viewer: Viewer, body: TaskBatch) -> Callable[[BatchItem], Awaitable[Outcome]]:

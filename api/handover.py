@@ -1,14 +1,15 @@
-"""A task changes hands: 转办 transfer, 委派 delegate and get back, 改派 reassign, 接手 take over.
+"""A task changes hands: 转办 transfer, 委派 delegate and get back, 改派 reassign, 接手 take over, 退回待认领 release.
 
 Invariants: the row is locked, so of two moves at once the second finds the first one's holder; deadlines and their
-reminders stay as they are and go to the new holder; the draft belongs to the task and goes along. While a task is
-delegated its holder works on it and returns it, and only the one who delegated it completes it.
+reminders stay as they are and go to the new holder; the draft belongs to the task and goes along, or waits on a task
+that was released for whoever takes it next. While a task is delegated its holder works on it and returns it, and only
+the one who delegated it completes it.
 """
 
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api import people_named, permissions, views
+from api import already, people_named, permissions, views
 from api.json_body import JsonObjectRoute
 from api.problems import Delegated, NotAllowed, NotAllowedNow
 from api.sign_in import CurrentViewer
@@ -41,6 +42,10 @@ ASKED_BY_NAME = Text(
     zh="该签署是点名请您办理的（加签），不能转办或委派；不能办理时，请科长改派，或请加签人减签。",
     en="This signature was asked of you by name: it is not passed on. If you cannot sign, a supervisor reassigns it "
     "or whoever added you takes you off.",
+)
+HELD_BY_NOBODY = Text(
+    zh="该任务现在无人持有，已在待认领中，无需退回。",
+    en="Nobody holds this task: it is free to claim, and there is nothing to release.",
 )
 NOT_LENT = Text(zh="该任务没有委派给他人。", en="This task is not delegated to anybody.")
 
@@ -133,6 +138,41 @@ async def take_over(s: AsyncSession, viewer: Viewer, task_id: str, body: ReasonB
     return await _give(s, viewer, task, process, viewer, "task.take_over", words, body.reason)
 
 
+async def release(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
+    """退回待认领: back to the group, by the holder or a supervisor. NotFound, NotAllowed, NotAllowedNow, TaskClosed,
+    Delegated, AnswerOnItsWay."""
+    task, process = await locked_task(s, viewer, task_id)
+    if task.closed_at is not None:
+        raise await already.closed_task(s, task)
+    before, mine = task.holder, permissions.holds(viewer, task)
+    if before is None:
+        if not permissions.may_work(viewer, task) and not viewer.has("supervisor"):
+            raise NotAllowed
+        raise NotAllowedNow(HELD_BY_NOBODY)
+    if not mine and not viewer.has("supervisor"):
+        who = (await users.names(s)).get(before, Text(zh=before, en=before))
+        raise NotAllowed(
+            Text(
+                zh=f"该任务在{who.zh}手上，只有其本人或主管可以释放。",
+                en=f"{who.en} holds this task: only that person or a supervisor releases it.",
+            )
+        )
+    if task.owner is not None:
+        raise Delegated
+    await require_unanswered(s, task)
+    kept = task.draft is not None
+    words = Text(
+        zh=f"{viewer.name.zh}退回待认领{'，草稿保留在任务上' if kept else ''}",
+        en=f"Released by {viewer.name.en}{', the draft stays on the task' if kept else ''}",
+    )
+    task.holder = task.held_since = None
+    acting_for = before if mine and before != viewer.username else None
+    event = await note(s, viewer, "task.release", words, process, task, acting_for=acting_for, holder_before=before)
+    if before not in viewer.names:
+        await message(s, await s.get_one(User, before), task, process, words, f"moved/{event.id}/{before}")
+    return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
+
+
 async def _in_hand(s: AsyncSession, viewer: Viewer, task_id: str) -> tuple[Task, Process, Viewer]:
     """The locked open task in the viewer's hands, and under whose name he has it."""
     task, process = await locked_task(s, viewer, task_id)
@@ -215,6 +255,12 @@ async def candidates(s: AsyncSession, viewer: Viewer, task_id: str) -> list[Pers
 async def get_candidates(viewer: CurrentViewer, task_id: str) -> list[PersonChoice]:
     async with session() as s:
         return await candidates(s, viewer, task_id)
+
+
+@router.post("/tasks/{task_id}/release", summary="退回待认领: give the task back to its group")
+async def post_release(viewer: CurrentViewer, task_id: str) -> TaskItem:
+    async with session() as s:
+        return await release(s, viewer, task_id)
 
 
 @router.post("/tasks/{task_id}/transfer", summary="转办: give the task to somebody else")

@@ -1,7 +1,8 @@
-"""The inbox and the task: lists, one task with everything needed to finish it, claim, release, draft.
+"""The inbox and the task: lists, one task with everything needed to finish it, claim, draft.
 
 The functions are asked by the JSON API and by the pages alike; they take an open transaction. Completing is in
-`api/completion.py`, passing on in `api/handover.py`, comments in `api/comments.py`, files in `api/uploads.py`.
+`api/completion.py`, passing on and releasing in `api/handover.py`, comments in `api/comments.py`, files in
+`api/uploads.py`.
 """
 
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import already, comments, cut_offs, own_case, past, permissions, signatures, task_data, views
 from api.json_body import JsonObjectRoute
-from api.problems import AnswerOnItsWay, BadCursor, Delegated, NotAllowed, NotFound
+from api.problems import AnswerOnItsWay, BadCursor, NotFound
 from api.sign_in import CurrentViewer
 from runtime import clock
 from runtime.clock import real_now
@@ -25,7 +26,6 @@ from schemas.api import (
     TaskQuery,
     TaskView,
 )
-from schemas.base import Text
 from schemas.forms import outcome as form_outcome
 from schemas.tasks import DocumentRequest, TaskSpec
 from store import audit, cases, copies, documents, inbox, inbox_counts, inbox_events, submissions, users, words
@@ -84,7 +84,8 @@ async def get_task(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskView:
     prefill = await task_data.prefill(s, task, process, spec, look.moment(process))
     draft: dict[str, Any] | None = None
     now = clock.looked_at() is None
-    if now and task.draft is not None and permissions.holds(viewer, task):
+    free = task.holder is None and task.closed_at is None and permissions.may_work(viewer, task)
+    if now and task.draft is not None and (free or permissions.holds(viewer, task)):
         draft = unseal(task.draft)
     acting_for = permissions.acting_for(viewer, task) if now and task.closed_at is None else None
     answer: dict[str, Any] | None = None
@@ -208,32 +209,6 @@ async def claim(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
     return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
 
 
-async def release(s: AsyncSession, viewer: Viewer, task_id: str) -> TaskItem:
-    """Gives the task back to the group; a supervisor may do so for others. Releasing a free task changes nothing."""
-    task, process = await locked_task(s, viewer, task_id)
-    if task.closed_at is not None:
-        raise await already.closed_task(s, task)
-    if task.holder is not None and not permissions.holds(viewer, task) and not viewer.has("supervisor"):
-        who = (await users.names(s)).get(task.holder, Text(zh=task.holder, en=task.holder))
-        raise NotAllowed(
-            Text(
-                zh=f"该任务在{who.zh}手上，只有其本人或科长可以释放。",
-                en=f"{who.en} holds this task: only that person or a supervisor releases it.",
-            )
-        )
-    if task.owner is not None:
-        raise Delegated
-    if task.holder is None and not permissions.may_work(viewer, task) and not viewer.has("supervisor"):
-        raise NotAllowed
-    if task.holder is not None:
-        await require_unanswered(s, task)
-        audit.record(s, viewer.username, "task.release", task.id, holder=task.holder)
-        task.holder = task.held_since = task.draft = task.draft_at = None
-        await s.flush()
-        await inbox_events.tell(s, process.id)
-    return views.task_item(task, process, await views.lookup(s, viewer, [task.subject]))
-
-
 async def save_draft(s: AsyncSession, viewer: Viewer, task_id: str, data: dict[str, Any]) -> TaskItem:
     """Keeps what was typed so far; the viewer holds the task from now on."""
     task, process = await locked_task(s, viewer, task_id)
@@ -264,12 +239,6 @@ async def get_one(viewer: CurrentViewer, task_id: str, at: past.At = None) -> Ta
 async def post_claim(viewer: CurrentViewer, task_id: str) -> TaskItem:
     async with session() as s:
         return await claim(s, viewer, task_id)
-
-
-@router.post("/tasks/{task_id}/release", summary="Give the task back")
-async def post_release(viewer: CurrentViewer, task_id: str) -> TaskItem:
-    async with session() as s:
-        return await release(s, viewer, task_id)
 
 
 @router.put("/tasks/{task_id}/draft", summary="Keep what was typed so far")

@@ -244,6 +244,29 @@ async def test_urging_is_limited_recorded_and_told(office: Office) -> None:
         assert await s.scalar(select(func.count()).select_from(Outgoing).where(Outgoing.task_id == task)) >= 3  # type: ignore[operator]
 
 
+async def test_what_is_released_keeps_its_draft_and_its_holder_is_told(office: Office) -> None:
+    case = await office.case()
+    task = await office.task(case)
+    clerk, clerk2, boss = [await office.sign_in(name) for name in ("clerk", "clerk2", "supervisor")]
+    assert (await clerk.put(f"/api/v1/tasks/{task}/draft", json={"data": {"remark": "已核"}})).status_code == 200
+    batch = {"action": "release", "items": [{"id": task, "key": "r1"}]}
+    for _ in range(2):  # the same click again is no news
+        assert (await boss.post("/api/v1/tasks/batch", json=batch)).json()["done"] == 1
+    told = [m for m in await messages_to("clerk") if "退回待认领" in m]
+    assert len(told) == 1 and "supervisor同志退回待认领，草稿保留在任务上" in told[0]
+    free = (await do(office, "supervisor", task, "release")).json()
+    assert free["code"] == "not_allowed_now" and "无人持有" in free["detail"]
+    assert (await boss.get(f"/api/v1/tasks/{task}")).json()["draft"] is None, "a supervisor does not do it"
+    seen = (await clerk2.get(f"/api/v1/tasks/{task}")).json()
+    assert (seen["draft"], seen["state"]) == ({"remark": "已核"}, "ready"), "or what is typed would take its place"
+    assert (await do(office, "clerk2", task, "claim")).json()["state"] == "in_progress"
+    assert (await do(office, "clerk2", task, "release")).status_code == 200
+    assert (await clerk.get(f"/api/v1/tasks/{task}")).json()["draft"] == {"remark": "已核"}
+    assert not [m for m in await messages_to("clerk2") if "退回待认领" in m], "whose own word it was knows"
+    lines = (await boss.get(f"/api/v1/processes/{case}")).json()["timeline"]
+    assert [t["actor"] for t in lines if t["kind"] == "release"] == ["supervisor", "clerk2"]
+
+
 async def test_everything_of_a_leaver_is_counted_and_moved_item_by_item(office: Office, monkeypatch: Any) -> None:
     third = (await more_clerks(1))[0]
     tasks = [

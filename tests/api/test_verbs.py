@@ -47,7 +47,6 @@ STATES: dict[str, dict[str, Any]] = {
 # What is taken although no button offers it, and why.
 UNOFFERED = {
     "claim": "who holds it already, or the same click again: nothing changes",
-    "release": "of a free task: nothing changes",
     "take_over": "who holds it already",
     "draft": "kept by the form itself while typing",
     "attach": "a comment with a file, offered with the comment",
@@ -140,10 +139,10 @@ claim             clerk       ok     ok        ok           lent  susp       4ey
 claim             clerk2      ok     held      held         ok    susp       ok         closed     closed    closed
 claim             college     no     no        no           no    no         no         no         no        no
 claim             supervisor  no     no        no           no    no         no         no         no        no
-release           clerk       ok     ok        ok           no    ok         no         closed     closed    closed
-release           clerk2      ok     no        no           lent  no         ok         closed     closed    closed
+release           clerk       now    ok        ok           no    ok         no         closed     closed    closed
+release           clerk2      now    no        no           lent  no         now        closed     closed    closed
 release           college     no     no        no           no    no         no         closed     closed    closed
-release           supervisor  ok     ok        ok           lent  ok         ok         closed     closed    closed
+release           supervisor  now    ok        ok           lent  ok         now        closed     closed    closed
 draft             clerk       ok     ok        ok           lent  susp       4eyes      closed     closed    closed
 draft             clerk2      ok     held      held         ok    susp       ok         closed     closed    closed
 draft             college     no     no        no           no    no         no         no         no        no

@@ -6,7 +6,7 @@ from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from api import past
+from api import handover, past
 from api import saved_views as views_room
 from api import tasks as room
 from api.permissions import HAND_IN, LOOKS_INTO
@@ -157,7 +157,7 @@ async def release(visit: Guest, task_id: str) -> Response:
     """Gives a task back to its group."""
     form = await posted(visit)
     async with session() as s:
-        await room.release(s, visit.viewer, task_id)
+        await handover.release(s, visit.viewer, task_id)
     return visit.go(back_to(str(form.get("back") or "/inbox")), "released")
 
 
