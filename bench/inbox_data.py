@@ -370,7 +370,8 @@ CROSS JOIN LATERAL (SELECT w.day, (w.day + CASE WHEN t.hour < 0.8 THEN time '17:
     )
     _run(
         link,
-        "UPDATE processes p SET next_due_at = d.due, latest_start = d.start FROM (SELECT process_id, "
+        "UPDATE processes p SET next_due_at = d.due, legal_due_at = d.due, latest_start = d.start FROM ("
+        "SELECT process_id, "
         "min(next_due_at) AS due, "
         "min(latest_start) AS start FROM tasks GROUP BY 1) d WHERE d.process_id = p.id",
     )

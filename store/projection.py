@@ -204,7 +204,9 @@ def task_columns(process: Process, task: TaskSnapshot, excluded: list[str]) -> d
     """The workflow's columns of a task's row; those of its result only where it has one."""
     spec = task.spec
     day, rank, instant, _ = urgency_key(task.deadlines, process.case_no)
-    unmet = [d for d in task.deadlines if d.met_at is None]
+    # A target of the school stands still while its case is suspended, and moves on when that ends.
+    still = (LegalKind.INTERNAL,) if task.state is TaskState.SUSPENDED else ()
+    unmet = [d for d in task.deadlines if d.met_at is None and d.legal_kind not in still]
     is_open = task.state in OPEN_STATES
     columns: dict[str, Any] = {
         "id": task.id,
@@ -312,7 +314,7 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
         waiting | {authority for _, _, kind, authority, _ in tasks if kind in WAITING_KINDS and authority}
     )
     if snapshot.state in (ProcessState.CLOSED, ProcessState.CANCELLED):
-        process.next_due_at = process.latest_start = None
+        process.next_due_at = process.latest_start = process.legal_due_at = None
         process.waiting_on = []
         return
     held = [Deadline.model_validate(d) for d in process.deadlines]
@@ -321,6 +323,7 @@ async def _urgency(session: AsyncSession, process: Process, snapshot: ProcessSna
     starts = [d.latest_start for d in binding] + [start for _, start, *_ in tasks if start]
     process.next_due_at = min(dues, default=None)
     process.latest_start = min(starts, default=None)
+    process.legal_due_at = min((d.due_at for d in binding), default=None)
     process.late_from = None
     if any(d.steps for d in binding):
         known = await forecast_store.speeds(session)

@@ -47,7 +47,7 @@ ABOUT = (
     "agency",
     "stage",
 )  # what becomes urgent
-INSTANTS = ("due", "start", "late")  # when it does
+INSTANTS = ("due", "start", "legal", "late")  # when it does
 FIGURES = ("open", "overdue", "due_today", "at_risk")
 LONG_AGO = timedelta(hours=6)  # far enough behind now for every reader's clock
 LOOKS_AHEAD = timedelta(days=1)  # nothing that counts today becomes urgent later than this
@@ -77,7 +77,7 @@ def figures(now: datetime, of: type[Tally] = Tally) -> list[ColumnElement[int]]:
         total(of.what == "due", of.at >= now, today).label("due_today"),
         (total(of.what == "start", of.at < now) - late).label("at_risk"),
         total(of.what == "waiting").label("waiting"),
-        (total(of.what == "late", of.at < now) - late).label("forecast_late"),
+        (total(of.what == "late", of.at < now) - total(of.what == "legal", of.at < now)).label("forecast_late"),
     ]
 
 

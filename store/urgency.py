@@ -50,9 +50,10 @@ def at_risk(row: Row, now: datetime) -> ColumnElement[bool]:
 
 
 def forecast_late(now: datetime) -> ColumnElement[bool]:
-    """Will be late at the speed at which its steps are usually done, and is not overdue yet (`domain/forecast.py`)."""
+    """Will be late for a date of the law at the speed at which its steps are usually done, and is not yet
+    (`domain/forecast.py`); a target of the school that has passed hides none of it."""
     moment = case_now(Process, now)
-    return and_(Process.closed_at.is_(None), Process.next_due_at >= moment, Process.late_from < moment)
+    return and_(Process.closed_at.is_(None), Process.legal_due_at >= moment, Process.late_from < moment)
 
 
 def due_week(row: Row, now: datetime) -> ColumnElement[bool]:
@@ -70,9 +71,10 @@ def unclaimed_since(now: datetime) -> datetime:
 
 
 def unclaimed(row: type[Task], now: datetime) -> ColumnElement[bool]:
-    """Held by nobody for too long, by the installation's clock."""
+    """Held by nobody for too long, by the installation's clock. A suspended one cannot be taken."""
     opened = row.opened_at - row.clock_offset_seconds * text("interval '1 second'")
-    return and_(row.closed_at.is_(None), row.holder.is_(None), opened < unclaimed_since(now))
+    free = and_(row.closed_at.is_(None), row.holder.is_(None), row.state != "suspended")
+    return and_(free, opened < unclaimed_since(now))
 
 
 def waiting_for(agency: str) -> ColumnElement[bool]:

@@ -38,10 +38,10 @@ class Tally(Base):
     Shanghai day of their opening), `started` (open ones, by who started the case), `done` (who completed or returned
     it: the only ones counted when closed), `process` (empty), `agency` (who is waited for), `stage` (an active one),
     `date` (the authority of an unmet deadline, whose legal kind is the `kind` and whose day is the instant). `kind`: of
-    task or process; empty for `holder`, `opened` and `started`. `what`: `open`, `waiting`, or `due`, `start` and
-    `late`, which count what becomes overdue, at risk, or will be late by the forecast, `at` an instant of the
-    installation's clock; `clock` is what the case is ahead of it. What counts at any hour stands `at` the epoch, as
-    does what has long been overdue or at risk.
+    task or process; empty for `holder`, `opened` and `started`. `what`: `open`, `waiting`, or `due`, `start`, `legal`
+    and `late`, which count what becomes overdue, at risk, overdue by the law, or will be so by the forecast, `at` an
+    instant of the installation's clock; `clock` is what the case is ahead of it. What counts at any hour stands `at`
+    the epoch, as does what has long been overdue or at risk.
     """
 
     __tablename__ = "tallies"
@@ -110,8 +110,8 @@ LANGUAGE sql STABLE AS $$
   WHERE t.closed_at IS NULL AND s.names IS NOT NULL
     AND (w.what = 'open' OR t.next_due_at IS NOT NULL)
   UNION ALL
-  SELECT 'opened', '', '', '', '{}', 0, 'open',
-    date_trunc('day', t.opened_at - t.clock_offset_seconds * interval '1 second', 'Asia/Shanghai')
+  SELECT 'opened', '', '', '', '{}', 0, 'open', CASE WHEN t.state = 'suspended' THEN '9999-12-30' ELSE
+    date_trunc('day', t.opened_at - t.clock_offset_seconds * interval '1 second', 'Asia/Shanghai') END
   WHERE t.closed_at IS NULL AND t.holder IS NULL
   UNION ALL
   SELECT 'started', t.started_by, '', '', '{}', 0, 'open', 'epoch' WHERE t.closed_at IS NULL
@@ -134,8 +134,9 @@ LANGUAGE sql STABLE AS $$
     ('open', 'epoch'::timestamptz, p.state IN ({OPEN_STATES})),
     ('waiting', 'epoch', p.waiting_on && {AGENCIES}),
     ('due', p.next_due_at - p.clock_offset_seconds * interval '1 second', p.next_due_at IS NOT NULL),
-    ('late', least(p.late_from, p.next_due_at) - p.clock_offset_seconds * interval '1 second',
-      p.next_due_at IS NOT NULL),
+    ('legal', p.legal_due_at - p.clock_offset_seconds * interval '1 second', p.legal_due_at IS NOT NULL),
+    ('late', least(p.late_from, p.legal_due_at) - p.clock_offset_seconds * interval '1 second',
+      p.legal_due_at IS NOT NULL),
     ('start', least(p.latest_start, p.next_due_at) - p.clock_offset_seconds * interval '1 second',
       p.next_due_at IS NOT NULL)
   ) AS w (what, instant, counts)
@@ -200,8 +201,8 @@ _TASK = (
     "state completed_by completed_for opened_at started_by"
 )
 _PROCESS = (
-    "kind org_unit state active_stages waiting_on next_due_at latest_start late_from deadlines closed_at "
-    "clock_offset_seconds"
+    "kind org_unit state active_stages waiting_on next_due_at latest_start legal_due_at late_from deadlines "
+    "closed_at clock_offset_seconds"
 )
 TRIGGERS = (
     ("tasks", "place_task", "BEFORE INSERT OR UPDATE OF roles, org_unit", "true", "place_task"),
@@ -216,6 +217,7 @@ TRIGGERS = (
 )  # fmt: skip
 INSTALL = (
     "ALTER TABLE processes ADD COLUMN IF NOT EXISTS late_from timestamptz",
+    "ALTER TABLE processes ADD COLUMN IF NOT EXISTS legal_due_at timestamptz",
     "ALTER TABLE processes ADD COLUMN IF NOT EXISTS forecast_revision integer NOT NULL DEFAULT -1",
     "ALTER TABLE tasks ADD COLUMN IF NOT EXISTS started_by text NOT NULL DEFAULT ''",
     *FUNCTIONS,

@@ -61,7 +61,9 @@ class Followed:
 
 
 FOLLOWED = (
-    Followed("processes", case="id", left_out=("forecast_revision", "late_from")),  # computed anew at any time
+    Followed(
+        "processes", case="id", left_out=("forecast_revision", "late_from", "legal_due_at")
+    ),  # computed anew at any time
     Followed("tasks", emptied=("draft",), left_out=("draft_at",)),
     Followed("timeline", key=("process_id", "seq")),
     Followed("inbox_events"),

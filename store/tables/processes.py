@@ -46,7 +46,8 @@ class Process(Base):
     next_due_at: Mapped[datetime | None]  # earliest end of an unmet deadline
     latest_start: Mapped[datetime | None]  # earliest latest start of an unmet deadline
     # Written by the forecast (`store/forecast.py`):
-    late_from: Mapped[datetime | None]  # from when on it will be late
+    legal_due_at: Mapped[datetime | None]  # earliest end of an unmet deadline that is no internal target
+    late_from: Mapped[datetime | None]  # from when on it will be late for that
     forecast_revision: Mapped[int] = mapped_column(default=-1, server_default="-1")  # the revision that was forecast
     __table_args__ = (
         Index("ix_processes_open_due", "next_due_at", postgresql_where=text("closed_at IS NULL")),

@@ -9,7 +9,8 @@ from domain.times import at
 from runtime import clock
 from schemas.base import Text
 from schemas.deadlines import Basis, Deadline, LegalKind, Unit
-from schemas.process import TimelineEntry, Transition
+from schemas.process import ProcessState, TimelineEntry, Transition
+from schemas.tasks import TaskSnapshot, TaskSpec, TaskState
 from store import forecast, policies, projection, tallies
 from store.database import reading, session
 from store.tables.processes import Process, Task
@@ -82,6 +83,41 @@ async def test_number_list_and_reason_follow_what_was_measured(office: Office) -
         "预计逾期。"
     )
     assert await forecast.measure() == 0  # nothing new: no case is forecast again
+
+
+async def test_a_passed_target_of_the_school_hides_no_date_of_the_law(office: Office) -> None:
+    case = await office.case(id_number="AA1111111")
+    law = due_in(1, "verification", "hand_in")
+    target = deadline(clock.today() - timedelta(days=3), kind=LegalKind.INTERNAL)
+    both = [law, target.model_copy(update={"id": "INT-VERIFICATION"})]
+    await office.task(case, deadlines=both, process={"deadlines": both})
+    assert await listed(office) == (1, {case})
+    client = await office.sign_in("supervisor")
+    assert [p["id"] for p in (await client.get("/api/v1/processes", params={"overdue": True})).json()["items"]] == [
+        case
+    ]
+
+
+async def test_a_target_of_the_school_is_not_overdue_while_its_case_is_suspended(office: Office) -> None:
+    case = await office.case(id_number="AA1111111")
+    target = deadline(clock.today() - timedelta(days=3), kind=LegalKind.INTERNAL)
+    task = await office.task(case, deadlines=[target], process={"deadlines": [target]})
+    client = await office.sign_in("supervisor")
+
+    async def overdue() -> list[int]:
+        lists = (("processes", {"overdue": True}), ("tasks", {"view": "all", "overdue": True}))
+        return [(await client.get(f"/api/v1/{name}", params=asked)).json()["total"] for name, asked in lists]
+
+    assert await overdue() == [1, 1]
+    async with session() as s:
+        row = await s.get_one(Task, task)
+        asked = TaskSnapshot(
+            id=task, process_id=case, revision=2, spec=TaskSpec.model_validate(row.spec), state=TaskState.SUSPENDED,
+            version=2, opened_at=row.opened_at, deadlines=[target],
+        )  # fmt: skip
+        process = process_snapshot(case, revision=2, state=ProcessState.SUSPENDED, deadlines=[target])
+        await projection.apply(s, Transition(process=process, tasks=[asked]), clock.now())
+    assert await overdue() == [0, 0]
 
 
 async def test_a_case_that_moves_on_is_forecast_again(office: Office) -> None:

@@ -47,7 +47,7 @@ async def one_change(rng: random.Random, case_ids: list[str], number: int) -> No
     what = rng.choice(
         ("open",) * 4
         + ("claim",) * 3
-        + ("free", "lend", "close", "date", "exclude", "move", "clock", "drop", "starter")
+        + ("free", "lend", "close", "date", "exclude", "move", "clock", "drop", "starter", "law", "suspend")
     )
     async with session() as s:
         if what == "open":
@@ -57,6 +57,7 @@ async def one_change(rng: random.Random, case_ids: list[str], number: int) -> No
                 Task(
                     id=f"task-{number}", process_id=case, process_kind="enrolment", case_no=process.case_no,
                     key=f"k/{number}", kind=rng.choice(KINDS), title_zh="任务", title_en="Task",
+                    search=f"{process.search} 任务 task",
                     roles=rng.choice(ROLES),
                     excluded=rng.sample(["clerk", "clerk2", "supervisor"], rng.choice((0, 0, 1, 2))),
                     org_unit=rng.choice(("business", "physics")), subject=process.subject, stage="s", spec={},
@@ -75,6 +76,11 @@ async def one_change(rng: random.Random, case_ids: list[str], number: int) -> No
         elif what == "starter":
             starter = rng.choice(("clerk", "college", "college", "employee"))
             await s.execute(update(Process).where(Process.id == rng.choice(case_ids)).values(started_by=starter))
+        elif what == "law":
+            hours = (-60, -2, 0, 3, 40)
+            due, legal, late = (clock.now() + timedelta(hours=rng.choice(hours)) for _ in range(3))
+            values = {"next_due_at": min(due, legal), "legal_due_at": legal, "late_from": late}
+            await s.execute(update(Process).where(Process.id == rng.choice(case_ids)).values(**values))
         elif what == "drop":
             await s.execute(delete(Task).where(Task.id == f"task-{rng.randrange(number + 1)}"))
         else:
@@ -97,6 +103,8 @@ async def one_change(rng: random.Random, case_ids: list[str], number: int) -> No
                         setattr(row, name, value)
                 case "exclude":
                     row.excluded = ["clerk2"]
+                case "suspend":
+                    row.state = "suspended"
                 case "move":
                     row.roles, row.org_unit = rng.choice(ROLES), rng.choice(("business", "physics"))
         await s.flush()
