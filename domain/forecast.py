@@ -111,6 +111,7 @@ def forecast(
     late = from_median < now and not overdue
     tight = from_most < now and not late and not overdue
     needed = sum(s.median for s in steps)
+    taken = None if opened is None else days_under_way(opened, now, calendar)
     return Forecast(
         deadline_id=deadline.id,
         title=deadline.title,
@@ -122,7 +123,7 @@ def forecast(
         days_needed=needed,
         days_needed_most=sum(s.most for s in steps),
         steps=steps,
-        says=_says(steps, None if opened is None else days_under_way(opened, now, calendar), left, late, tight),
+        says=_says(steps, taken, _rest(steps, taken, calendar.is_working_day(day_of(now))), left, late, tight),
     )
 
 
@@ -157,20 +158,27 @@ def _end(day: date) -> datetime:
     return at(day + _DAY, "00:00")
 
 
-def _says(steps: Sequence[StepSpeed], taken: int | None, left: int, late: bool, tight: bool) -> Text:
-    """The reason in words. `taken`: how long the first step is under way."""
+def _rest(steps: Sequence[StepSpeed], taken: int | None, works_today: bool) -> int:
+    """Working days that are usually needed after today: what was taken is gone, and what took longer than usual can end
+    today. More than are left means late."""
+    if taken is None:
+        return sum(s.median for s in steps) - works_today
+    return max(0, steps[0].median - taken) + sum(s.median for s in steps[1:])
+
+
+def _says(steps: Sequence[StepSpeed], taken: int | None, rest: int, left: int, late: bool, tight: bool) -> Text:
+    """The reason in words. `taken`: how long the first step is under way; `rest` and `left`: days after today that are
+    usually needed, and that there are."""
     zh = "，".join(_step(s).zh for s in steps)
     en = "; ".join(_step(s).en for s in steps)
-    needed = sum(s.median for s in steps)
     if taken is not None:
         name = NAMES[steps[0].step]
         zh += f"；{name.zh}已进行 {taken} 个工作日" if taken else f"；{name.zh}已开始，尚未经过工作日"
         en += f"; {name.en} has " + (f"taken {taken} so far" if taken else "begun, not yet a working day ago")
-    if len(steps) > 1:
-        zh += f"；合计通常 {needed} 个工作日"
-        en += f"; together usually {needed} working days"
-    zh += f"；距截止剩 {left} 个工作日" if left >= 0 else "；截止日已过"
-    en += f"; {left} working days are left" if left >= 0 else "; the date has passed"
+    zh += f"；今天之后通常还需 {rest} 个工作日"
+    en += f"; usually {rest} more working days are needed after today"
+    zh += f"，距截止剩 {left} 个工作日" if left >= 0 else "；截止日已过"
+    en += f", and {left} are left" if left >= 0 else "; the date has passed"
     if late:
         return Text(zh=f"{zh}：预计逾期。", en=f"{en}: will be late.")
     if tight:

@@ -1,6 +1,8 @@
 """Speeds are measured in working days, and a forecast says from when on a date will be missed, and why."""
 
-from datetime import date, datetime
+import re
+from datetime import date, datetime, timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.calendar import work_calendar
 from domain.forecast import NAMES, STEP_OF, OpenTask, days_taken, forecast, late_from, measured, speeds
-from domain.times import at
+from domain.times import at, day_of
 from schemas.base import Text
 from schemas.deadlines import Basis, Deadline, LegalKind, Unit
 from schemas.forecast import StepSpeed
@@ -102,9 +104,29 @@ def test_the_reason_is_said_in_words() -> None:
     assert found is not None and found.late
     assert found.says.zh == (
         "审核通常需要 3 个工作日（90% 在 5 日内），向机构提交通常需要 1 个工作日（90% 在 2 日内）；"
-        "审核已进行 1 个工作日；合计通常 4 个工作日；距截止剩 2 个工作日：预计逾期。"
+        "审核已进行 1 个工作日；今天之后通常还需 3 个工作日，距截止剩 2 个工作日：预计逾期。"
     )
     assert "verification usually takes 3 working days (90 % within 5)" in found.says.en
+
+
+def test_the_reason_never_contradicts_what_it_explains() -> None:
+    """Late is whatever needs more days after today than there are, on working days and rest days alike."""
+    first, seen = date(2026, 11, 16), set[bool]()
+    for begun, today, due in product((None, *range(0, 12, 2)), range(12), (7, 9, 10, 11)):
+        now = noon(first + timedelta(days=today))
+        if begun is not None and begun > today:
+            continue
+        tasks = [] if begun is None else [verifying(first + timedelta(days=begun))]
+        found = forecast(due_on(first + timedelta(days=due), "verification", "hand_in"), tasks, KNOWN, SCHOOL, now)
+        assert found is not None
+        if found.due < day_of(now):
+            continue
+        said = re.search(r"还需 (\d+) 个工作日，距截止剩 (\d+) 个工作日", found.says.zh)
+        assert said is not None, found.says.zh
+        rest, left = map(int, said.groups())
+        assert found.late is (rest > left), (begun, today, due, found.says.zh)
+        seen.add(found.late)
+    assert seen == {True, False}
 
 
 def test_slow_tenth_makes_it_tight_and_not_late() -> None:
