@@ -23,7 +23,7 @@ from schemas.incidents import TASK_KIND
 from schemas.process import CANCELLING, ProcessSnapshot, ProcessState, StageState, TimelineEntry, Transition
 from schemas.tasks import OPEN_STATES, TaskSnapshot, TaskState
 from store import forecast as forecast_store
-from store import incidents, people, recalled, sent_back
+from store import incidents, people, recalled, sent_back, standstill
 from store.live import INBOX_CHANNEL
 from store.reminders import remind
 from store.tables.processes import Process, Submission, Task, Timeline
@@ -130,6 +130,7 @@ async def apply(session: AsyncSession, transition: Transition, now: datetime) ->
     await remind(session, process, transition.reminders, now)
     await recalled.tell(session, process, transition, taken, kept, now)
     await sent_back.tell(session, process, transition, opened, {h.task.id for h in kept}, now)
+    await standstill.tell(session, process, transition, now)
     await _write_timeline(session, transition)
 
 

@@ -48,11 +48,11 @@ async def tell(
     for entry in transition.timeline:
         if entry.kind == "signer_left_out":
             people = await reminders.named(session, [str(entry.data["signer"])])
-            await _tell(session, process, people, _left_out(case), f"left_out/{process.id}/{entry.seq}", now)
+            await inform(session, process, people, _left_out(case), f"left_out/{process.id}/{entry.seq}", now)
         signers = [str(name) for name in entry.data.get("signers", [])]
         if signers and entry.kind in ("returned", "signatures_void"):
             people = await reminders.named(session, signers)
-            await _tell(session, process, people, await _of_signed(session, case, entry), _key(process, entry), now)
+            await inform(session, process, people, await _of_signed(session, case, entry), _key(process, entry), now)
 
 
 async def _opened(
@@ -66,12 +66,12 @@ async def _opened(
             zh=f"{case.zh}：退回事项已办妥，退回人{gone.zh}已不能办理《{title.zh}》，请认领",
             en=f"{case.en}: what {gone.en} sent back has been done; {gone.en} can no longer do “{title.en}”: claim it",
         )
-        await _tell(session, process, await _group(session, task), words, f"ownerless/{task.id}", now, task)
+        await inform(session, process, await _group(session, task), words, f"ownerless/{task.id}", now, task)
     elif name is not None:
         words = Text(
             zh=f"{case.zh}：请您会签《{title.zh}》（加签）", en=f"{case.en}: you are asked to sign “{title.en}” too"
         )
-        await _tell(session, process, await reminders.named(session, [name]), words, f"asked/{task.id}", now, task)
+        await inform(session, process, await reminders.named(session, [name]), words, f"asked/{task.id}", now, task)
     elif _came_back(task):
         data = task.spec.data
         words = Text(
@@ -85,7 +85,7 @@ async def _opened(
             return
         people.pop(str(data["returned_by"]), None)
         key = f"sent_back/{process.id}/{data['returned_task']}"
-        await _tell(session, process, list(people.values()), words, key, now, task)
+        await inform(session, process, list(people.values()), words, key, now, task)
 
 
 def _left_out(case: Text) -> Text:
@@ -143,7 +143,7 @@ async def _who_returned(session: AsyncSession, process_id: str, key: str) -> Tex
     return None if found is None else Text(zh=found.name_zh, en=found.name_en)
 
 
-async def _tell(
+async def inform(
     session: AsyncSession,
     process: Process,
     people: Sequence[Recipient],
@@ -152,6 +152,7 @@ async def _tell(
     now: datetime,
     task: TaskSnapshot | None = None,
 ) -> None:
+    """Says it to these people, under a key of each, with a link to the task or the case."""
     link = f"/processes/{process.id}" if task is None else f"/tasks/{task.id}"
     await notify_all(
         session,

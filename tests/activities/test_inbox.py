@@ -200,7 +200,7 @@ def line(revision: int, kind: str, **data: str) -> list[TimelineEntry]:
     return [TimelineEntry(seq=revision, at=NOW, kind=kind, task_id="h-1", text=Text(zh="原因", en="why"), data=data)]
 
 
-async def hold(task_id: str, name: str, draft: bytes | None = None) -> None:
+async def hold(task_id: str, name: str | None, draft: bytes | None = None) -> None:
     async with session() as s:
         task = await s.get_one(Task, task_id)
         task.holder, task.held_since, task.draft = name, NOW, draft
@@ -299,6 +299,41 @@ async def test_what_nobody_holds_says_nothing_and_a_cancelled_case_says_why(peop
     async with session() as s:
         parcel = await departures.take(s, "mail", now=later, office_now=later, school=calendar("school"))
         assert parcel is not None, "also when the case has ended meanwhile"
+
+
+async def test_who_holds_work_of_a_case_is_told_that_it_stands_still_and_goes_on(people: Settings) -> None:
+    first, second = transition(1), hand_in(1, 1)
+    await project(first.model_copy(update={"tasks": [*first.tasks, *second.tasks]}))
+    await hold("t-1", "clerk2")
+    await hold("h-1", "clerk2")
+    today = clock.today()
+    async with session() as s:
+        await substitutes.add(s, "clerk2", "clerk", today, today, reason="出差", set_by="clerk2", now=clock.now())
+
+    async def command(
+        revision: int, kind: str, state: ProcessState, of: TaskState, actor: str
+    ) -> list[tuple[str, str]]:
+        known = len(await told())
+        one, other = transition(revision, state=state, task_state=of), hand_in(1, revision, of)
+        why = line(revision, kind)[0].model_copy(update={"actor": actor, "task_id": None})
+        step = one.model_copy(update={"tasks": [*one.tasks, *other.tasks], "timeline": [why]})
+        await project(step, step)
+        async with session() as s:
+            new = list(await s.scalars(select(Message).order_by(Message.id).offset(known)))
+        assert all(m.link == f"/processes/{CASE}" for m in new)
+        return sorted((m.username, m.text_zh) for m in new)
+
+    stopped = f"{CASE}：业务已中止，您手上的任务待恢复后再办（法定与缴费期限继续计算），原因见流程记录"
+    asleep, awake = (ProcessState.SUSPENDED, TaskState.SUSPENDED), (ProcessState.RUNNING, TaskState.READY)
+    assert await command(2, "suspended", *asleep, "supervisor") == [("clerk", stopped), ("clerk2", stopped)]
+    on = await command(3, "resumed", *awake, "supervisor")
+    assert [name for name, _ in on] == ["clerk", "clerk2"] and "业务已恢复" in on[0][1]
+    assert [n for n, _ in await command(4, "suspended", *asleep, "clerk")] == ["clerk2"], (
+        "whose own command it was knows"
+    )
+    await hold("t-1", None)
+    await hold("h-1", None)
+    assert await command(5, "resumed", *awake, "supervisor") == [], "nobody holds anything of it"
 
 
 async def test_a_draft_does_not_go_to_who_is_excluded(people: Settings) -> None:
