@@ -159,11 +159,12 @@ def _end(day: date) -> datetime:
 
 
 def _rest(steps: Sequence[StepSpeed], taken: int | None, works_today: bool) -> int:
-    """Working days that are usually needed after today: what was taken is gone, and what took longer than usual can end
-    today. More than are left means late."""
+    """Working days that are usually needed after today: what was taken is gone, and what took as long as usual can end
+    today, or on the next working day. More than are left means late."""
+    first, after = steps[0].median, sum(s.median for s in steps[1:])
     if taken is None:
-        return sum(s.median for s in steps) - works_today
-    return max(0, steps[0].median - taken) + sum(s.median for s in steps[1:])
+        return first + after - works_today
+    return after + (first - taken if taken < first else not works_today)
 
 
 def _says(steps: Sequence[StepSpeed], taken: int | None, rest: int, left: int, late: bool, tight: bool) -> Text:
