@@ -39,13 +39,13 @@ def user_add(
     password: Annotated[str | None, typer.Option("--password", help="密码 Password")] = None,
     data: Data = None,
 ) -> None:
-    """添加用户，或更新同名用户的姓名、密码、角色和学院 Adds a user, or updates the one of that name."""
+    """添加用户，或更新同名用户，未给出的项保持不变 Adds a user, or updates one: what is not given stays."""
     _use(data)
-    if password is None:
+    if password is None and not asyncio.run(_known(username)):
         password = str(typer.prompt("密码 Password", hide_input=True, confirmation_prompt=True))
-    if len(password) < MIN_PASSWORD:
+    if password is not None and len(password) < MIN_PASSWORD:
         fail(f"密码至少 {MIN_PASSWORD} 个字符。", f"The password needs at least {MIN_PASSWORD} characters.")
-    active = asyncio.run(_add(username, password, role, name or username, name_en, org_unit or [], email))
+    active = asyncio.run(_add(username, password, role, name, name_en, org_unit, email))
     console.print(f"已保存用户 saved: {username} ({', '.join(role)})", highlight=False)
     if not active:
         console.print(
@@ -55,19 +55,42 @@ def user_add(
         )
 
 
-async def _add(
-    username: str, password: str, roles: list[str], name: str, name_en: str, org_units: list[str], email: str | None
-) -> bool:
-    """Whether the login is open."""
-    from store import audit, database, users
+async def _known(username: str) -> bool:
+    from store import database
+    from store.tables.people import User
 
     try:
         async with database.session() as session:
+            return await session.get(User, username) is not None
+    finally:
+        await database.dispose()
+
+
+async def _add(
+    username: str,
+    password: str | None,
+    roles: list[str],
+    name: str,
+    name_en: str,
+    org_units: list[str] | None,
+    email: str | None,
+) -> bool:
+    """Whether the login is open. Of a known login what is not given stays."""
+    from store import audit, database, users
+    from store.tables.people import User
+
+    try:
+        async with database.session() as session:
+            before = await session.get(User, username)
+            if before is not None:
+                own_name_en = before.name_en if before.name_en != before.name_zh else ""
+                name, name_en, email = name or before.name_zh, name_en or own_name_en, email or before.email
+                org_units = [u.org_unit for u in before.org_units] if org_units is None else org_units
             user = await users.create_user(
                 session,
                 username,
                 password,
-                name_zh=name,
+                name_zh=name or username,
                 name_en=name_en,
                 roles=roles,
                 org_units=org_units,

@@ -92,7 +92,7 @@ def token_hash(token: str) -> str:
 async def create_user(
     session: AsyncSession,
     username: str,
-    password: str,
+    password: str | None,
     *,
     name_zh: str,
     name_en: str = "",
@@ -101,7 +101,8 @@ async def create_user(
     email: str | None = None,
     person_id_hash: str | None = None,
 ) -> User:
-    """A new login, or the same login with new name, password, roles and scope. BadUser for an unknown role or unit."""
+    """A new login, or the same login with new name, password, roles and scope; None keeps the password of a known one.
+    BadUser for an unknown role or unit, and for a new login without a password."""
     unknown = sorted(set(roles) - set(ROLES))
     if unknown or not roles:
         raise BadUser(
@@ -113,11 +114,14 @@ async def create_user(
     if units - known:
         raise BadUser(f"没有这个单位：{'、'.join(sorted(units - known))}。No such unit: {sorted(units - known)}.")
     user = await session.get(User, username)
+    if password is None and user is None:
+        raise BadUser(f"新用户 {username} 需要密码。A new login needs a password: {username}.")
     if user is None:
         user = User(username=username, active=True, failures=0, roles=[], org_units=[])
         session.add(user)
     user.name_zh, user.name_en = name_zh, name_en or name_zh
-    user.password_hash = hash_password(password)
+    if password is not None:
+        user.password_hash = hash_password(password)
     user.email = email
     user.person_id_hash = person_id_hash or user.person_id_hash
     await session.flush()

@@ -20,6 +20,8 @@ from cli.http import console
 from cli.imports import import_command, process_app
 from embedded.ports import Ports
 from runtime.settings import Settings
+from store.database import session
+from store.tables.people import User
 from tests.imports import files
 from tests.imports.test_api import HIRE, app  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
@@ -145,8 +147,19 @@ async def test_a_user_and_a_token_made_in_the_console_work(running: Path, settin
             subprocess.run, [sys.executable, "-c", script, *arguments], env=environment, capture_output=True, text=True
         )
 
-    added = await console("user", "add", "robot", "--role", "college", "--org-unit", "law", "--password", "long enough")
+    added = await console(
+        "user", "add", "robot", "--role", "college", "--org-unit", "business", "--password", "long enough",
+        "--name", "胡芳", "--email", "hu@school.example",
+    )  # fmt: skip
     assert added.returncode == 0, added.stderr
+    async with session() as s:
+        before = await s.get_one(User, "robot")
+    moved = await console("user", "add", "robot", "--role", "college", "--org-unit", "law")  # asks for no password
+    assert moved.returncode == 0, moved.stderr
+    async with session() as s:
+        user = await s.get_one(User, "robot")
+    assert [u.org_unit for u in user.org_units] == ["law"]
+    assert (user.name_zh, user.email) == ("胡芳", "hu@school.example") and user.password_hash == before.password_hash
     token = (await console("token", "create", "robot")).stdout.strip()
     assert token.startswith("bq_")
     result = await run("import", "enrolment", files.SAMPLE, "--token", token)
