@@ -11,10 +11,12 @@ branch_labels = None
 depends_on = None
 
 _PERSON = text("UPDATE persons SET initials = :initials WHERE id = :id")
-_CASES = text("UPDATE processes SET search = replace(search, :old, :new) WHERE subject = :id")
+_CASES = text(
+    "UPDATE processes SET search = replace(search, :old, :new) WHERE subject = :id AND strpos(search, :new) = 0"
+)
 _TASKS = text(
     "UPDATE tasks SET search = replace(search, :old, :new) "
-    "WHERE process_id IN (SELECT id FROM processes WHERE subject = :id)"
+    "WHERE process_id IN (SELECT id FROM processes WHERE subject = :id) AND strpos(search, :new) = 0"
 )
 
 
