@@ -150,7 +150,7 @@ async def decide(
     reason = body.reason.strip()
     async with session() as s:
         row, process = await _found(s, viewer, incident_id)
-        if row.way == body.way and row.decided_by == viewer.username:
+        if row.way == body.way and row.decided_by == viewer.username and (row.reason or "") == reason:
             return await get_incident(s, viewer, incident_id)  # the same click again
         if row.closed_at is not None:
             raise await _ended(s, row)

@@ -91,6 +91,9 @@ async def test_bureaus_that_are_away_one_is_done_by_hand_the_other_retried(
     assert (decided["way"], decided["decided_by"]) == ("by_hand", "clerk")
     again = await decide(clerk, social["id"], "by_hand", "停机，去窗口", "other")
     assert again.status_code == 200 and (await decide(clerk, social["id"], "retry")).json()["code"] == "task_closed"
+    another = await decide(clerk, social["id"], "by_hand", "网上可以办了", "another")
+    assert another.status_code == 409 and "已处理（clerk同志）" in another.json()["detail"], another.text
+    assert (await clerk.get(f"{DESK}/{social['id']}")).json()["reason"] == "停机，去窗口"
     tasks = (await clerk.get("/api/v1/tasks", params={"view": "group", "kind": "registration.hand_in"})).json()
     assert tasks["total"] == 1
     database.simulators_url = agencies.url
