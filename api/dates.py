@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import permissions, processes, stored_files, tasks, uploads, views
 from api.completion import IdempotencyKey
 from api.json_body import JsonObjectRoute
-from api.problems import BadFile, BadForm, NotAllowedNow
+from api.problems import BadDate, BadFile, BadForm, NotAllowedNow
 from api.sign_in import CurrentViewer
 from api.steps import send, update_id
+from domain.slack import limit_of_target
 from domain.times import day_of
 from runtime import clock
 from schemas.api import DocumentView, ProcessView, TaskView
@@ -68,7 +69,7 @@ async def extend(viewer: Viewer, task_id: str, body: ExtendBody, key: str | None
             _check_day(body.due, target)
         audit.record(s, viewer.username, "task.extend", task_id, deadline=body.deadline, ground=body.ground,
                      old=target.due.isoformat(), new=body.due.isoformat())  # fmt: skip
-        process_id = process.id
+        process_id, today = process.id, day_of(clock.now() + timedelta(seconds=process.clock_offset_seconds))
     argument = ExtendTarget(
         task_id=task_id,
         deadline=body.deadline,
@@ -77,9 +78,27 @@ async def extend(viewer: Viewer, task_id: str, body: ExtendBody, key: str | None
         reason=body.reason,
         actor=viewer.username,
     )
-    await send(process_id, "extend_target", argument, update_id(task_id, "extend", key), date)
+    try:
+        await send(process_id, "extend_target", argument, update_id(task_id, "extend", key), date)
+    except BadDate as refused:
+        raise BadDate(_not_to(body.due, target, known, today)) from refused
     async with session() as s:
         return await tasks.get_task(s, viewer, task_id)
+
+
+def _not_to(due: date, target: Deadline, known: Sequence[Deadline], today: date) -> Text:
+    """Why an internal target does not go to this day."""
+    first = max(target.due, today)
+    if due <= first:
+        return Text(zh=f"新的时限应晚于 {first}。", en=f"The new day must be after {first}.")
+    law = limit_of_target(known, today)
+    if law is None or due <= law.internal_due:
+        return BadDate.text
+    return Text(
+        zh=f"校内时限不能晚于 {law.internal_due}（“{law.title.zh}”到期前的最后一个工作日），请选当日或更早的日期。",
+        en=f"An internal target cannot go past {law.internal_due}, the last working day for “{law.title.en}”: "
+        "choose that day or an earlier one.",
+    )
 
 
 def _check_day(due: date, target: Deadline) -> None:
@@ -129,6 +148,8 @@ async def decide(viewer: Viewer, process_id: str, body: DateDecisionBody, key: s
     )
     try:
         await send(process_id, "decide_date", argument, update_id(process_id, "decide_date", key), type(None))
+    except BadDate as refused:
+        raise BadDate(await _not_decided(process_id, body)) from refused
     except NotAllowedNow as refused:
         async with session() as s:
             raise NotAllowedNow(await _waiting(s, process_id, body.deadline) or refused.text) from refused
@@ -168,6 +189,18 @@ def _check_decided(body: DateDecisionBody, process: Process, key: str | None) ->
             "is earlier (earlier) and send it again.",
         )
         raise _fault("/due", "earlier", text)
+
+
+async def _not_decided(process_id: str, body: DateDecisionBody) -> Text:
+    """Why a decision for this day is not recorded: it changes nothing, or the date has moved meanwhile."""
+    async with session() as s:
+        held = decidable(await s.get_one(Process, process_id))
+    if not any(d.id == body.deadline and d.due == body.due for d in held):
+        return BadDate.text
+    return Text(
+        zh=f"现行期限就是 {body.due}，没有可改的：请核对决定书上的日期。",
+        en=f"The present day is {body.due} already, so there is nothing to move: check the day in the paper.",
+    )
 
 
 async def _waiting(s: AsyncSession, process_id: str, deadline: str) -> Text | None:

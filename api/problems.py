@@ -197,13 +197,12 @@ class BadTarget(Problem):
 
 
 class BadDate(Problem):
+    """`api/dates.py` says what is wrong with the day; this is said where a day was refused for what changed since."""
+
     status, code = 422, "bad_date"
     text = Text(
-        zh="不能改到这一天：校内时限只能后延，且不超过法定或缴费期限；经办机构的决定须与原日期不同，不早于起算日，"
-        "早于原日期的须另行确认。",
-        en="Not to this day: an internal target only moves later, and not past the date of the law or of payment "
-        "behind it; an authority's decision names another day than before, none before the day that it counts from, "
-        "and an earlier one only when that is confirmed.",
+        zh="不能改到这一天：相关日期刚刚有变动，请刷新后重新选择。",
+        en="Not to this day: dates have changed meanwhile. Load the page again and choose another.",
     )
 
 

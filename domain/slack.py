@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from domain.calendar import WorkCalendar
 from domain.times import at, day_of
-from schemas.deadlines import LEGAL_RANK, Deadline, PlannedStep, StepDuration
+from schemas.deadlines import LEGAL_RANK, Deadline, LegalKind, PlannedStep, StepDuration
 
 WORKDAY_STARTS = "08:30"
 # The steps that plans are made of, by the stage in which they are done; a stage that is not named is its own step.
@@ -115,3 +115,12 @@ def most_urgent(deadlines: Iterable[Deadline]) -> Deadline | None:
 def at_risk(deadline: Deadline, now: datetime) -> bool:
     """Will be late: not late yet, but the latest start has passed."""
     return deadline.met_at is None and deadline.latest_start < now <= deadline.due_at
+
+
+def limit_of_target(deadlines: Sequence[Deadline], today: date) -> Deadline | None:
+    """The nearest open date of the law behind an internal target, which goes no further than its `internal_due`.
+
+    None where none is open. A date that has passed limits nothing any more.
+    """
+    binding = [d for d in deadlines if d.legal_kind is not LegalKind.INTERNAL and d.met_at is None]
+    return min((d for d in binding if d.internal_due >= today), key=lambda d: d.internal_due, default=None)

@@ -22,6 +22,7 @@ from workflows.incidents import Incidents
 
 with workflow.unsafe.imports_passed_through():
     from domain import deadlines as deadline_rules
+    from domain.slack import limit_of_target
 
 
 class DateMoves(Incidents):
@@ -73,7 +74,8 @@ class DateMoves(Incidents):
         found = [d for d in task.deadlines if d.id == extending.deadline and d.legal_kind is LegalKind.INTERNAL]
         if not found:
             raise refusal(Refusal.BAD_TARGET, f"{extending.deadline} is no internal target of this task")
-        limit = legal_limit(task.deadlines, self.today()) or LAST_DAY
+        binding = limit_of_target(task.deadlines, self.today())
+        limit = binding.internal_due if binding is not None else LAST_DAY
         if not max(found[0].due, self.today()) < extending.due <= limit:
             raise refusal(Refusal.BAD_DATE, f"{extending.due} is not after {found[0].due}, or is after {limit}")
         return task, found[0]
@@ -216,15 +218,6 @@ def missed_date(deadlines: Sequence[Deadline], now: datetime) -> Deadline | None
     """The date of the law that has passed unmet, the first one: to extend a target does not mend it."""
     missed = [d for d in deadlines if d.legal_kind is not LegalKind.INTERNAL and d.met_at is None and d.due_at <= now]
     return min(missed, key=lambda d: d.due_at, default=None)
-
-
-def legal_limit(deadlines: Sequence[Deadline], today: date) -> date | None:
-    """The last working day up to which an internal target may go: that of the nearest open date of the law behind it.
-
-    None where none is open. A date that has passed limits nothing any more.
-    """
-    binding = [d.internal_due for d in deadlines if d.legal_kind is not LegalKind.INTERNAL and d.met_at is None]
-    return min((d for d in binding if d >= today), default=None)
 
 
 def _moved_data(old: Deadline, new: Deadline) -> dict[str, str]:

@@ -57,6 +57,9 @@ async def test_targets_and_dates_of_the_law_are_moved_by_those_who_may(school: O
     ):
         answer = await who.post(path, json=body | changes, headers=key())
         assert (answer.status_code, answer.json()["code"]) == expected, answer.text
+    for due, words in ((working(200), "校内时限不能晚于 "), (target["due"], f"新的时限应晚于 {target['due']}。")):
+        said = (await supervisor.post(path, json=body | {"due": due}, headers=key())).json()
+        assert words in said["detail"] and "经办机构" not in said["detail"], said
     assert "extend" in (await supervisor.get(f"/api/v1/tasks/{task['id']}")).json()["actions"]
     once = key()
     for _ in range(2):  # the same click twice
@@ -94,6 +97,8 @@ async def test_targets_and_dates_of_the_law_are_moved_by_those_who_may(school: O
     ):
         answer = await who.post(f"{room}/deadlines/decision", json=decision | changes, headers=key())
         assert (answer.status_code, answer.json()["code"]) == expected, answer.text
+    same = await clerk.post(f"{room}/deadlines/decision", json=decision | {"due": law["due"]}, headers=key())
+    assert same.json()["detail"].startswith(f"现行期限就是 {law['due']}"), same.text
     assert (await clerk.post(f"{room}/deadlines/decision", json=decision, headers=key())).status_code == 200
     assert (await clerk.get(room)).json()["deadlines"][0]["due"] == law["due"]  # nothing moves by one person's word
     asked = await first_task(head)
