@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import own_case
 from api.permissions import process_actions, task_actions
+from domain.moved_by import with_names
 from domain.slack import most_urgent, slack_days
 from domain.times import day_of
 from runtime import clock
@@ -183,9 +184,15 @@ def deadline_view(deadline: Deadline, moment: datetime) -> DeadlineView:
     )
 
 
+def named_mover(view: DeadlineView, names: Mapping[str, Text]) -> DeadlineView:
+    """A deadline whose derivation says by name who moved it."""
+    steps = [s.model_copy(update={"text": with_names(s.text, names)}) for s in view.derivation]
+    return view.model_copy(update={"derivation": steps})
+
+
 def deadline_views(stored: Sequence[Any], process: Process, look: Lookup) -> list[DeadlineView]:
     """The deadlines of a case or of a task of it."""
-    shown = [deadline_view(Deadline.model_validate(d), look.moment(process)) for d in stored]
+    shown = [named_mover(deadline_view(Deadline.model_validate(d), look.moment(process)), look.users) for d in stored]
     return [own_case.deadline(d) for d in shown] if own_case.only_subject(look.viewer, process) else shown
 
 
@@ -257,7 +264,7 @@ def timeline_view(row: Timeline | InboxEvent, look: Lookup, done_for: Mapping[st
         seq=seq,
         at=row.at,
         kind=row.kind,
-        text=_with_name(Text(zh=row.text_zh, en=row.text_en), row.data.get("signer"), look),
+        text=with_names(_with_name(Text(zh=row.text_zh, en=row.text_en), row.data.get("signer"), look), look.users),
         actor=row.actor,
         actor_name=look.users.get(row.actor or ""),
         acting_for=acting_for,

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from temporalio import workflow
 
 from schemas.base import FIRST_DAY, LAST_DAY, Text
-from schemas.dates import GROUND_TITLE, DateDecision, ExtendTarget
+from schemas.dates import DateDecision, ExtendTarget
 from schemas.deadlines import Deadline, LegalKind
 from schemas.tasks import Refusal, TaskResult, TaskSpec
 from workflows.clock import breach_of_moved
@@ -22,6 +22,7 @@ from workflows.incidents import Incidents
 
 with workflow.unsafe.imports_passed_through():
     from domain import deadlines as deadline_rules
+    from domain.moved_by import decided_by, extended_by
     from domain.slack import limit_of_target
 
 
@@ -55,10 +56,10 @@ class DateMoves(Incidents):
     def _extended(self, extending: ExtendTarget) -> tuple[HumanTask, Deadline, Deadline, Text]:
         """The task, its target as it is and as it becomes, and why; changes nothing."""
         task, old = self._extensible(extending)
-        ground = GROUND_TITLE[extending.ground]
+        by = extended_by(extending.ground, extending.actor)
         why = Text(
-            zh=f"由 {old.due} 延至 {extending.due}（{ground.zh}；{extending.actor}）：{extending.reason}",
-            en=f"Extended from {old.due} to {extending.due} ({ground.en}; {extending.actor}): {extending.reason}",
+            zh=f"由 {old.due} 延至 {extending.due}{by.zh}：{extending.reason}",
+            en=f"Extended from {old.due} to {extending.due} {by.en}: {extending.reason}",
         )
         missed = missed_date(task.deadlines, self.now())
         if missed is not None:
@@ -178,11 +179,11 @@ class DateMoves(Incidents):
         self.touch()
 
     def _move_to_decided(self, known: Deadline, decision: DateDecision, confirmed_by: str) -> None:
+        by = decided_by(decision.actor, confirmed_by)
         why = Text(
-            zh=f"经办机构决定（{decision.number}）：由 {known.due} 改为 {decision.due}。{decision.reason}"
-            f"（登记：{decision.actor}；确认：{confirmed_by}）",
+            zh=f"经办机构决定（{decision.number}）：由 {known.due} 改为 {decision.due}。{decision.reason}{by.zh}",
             en=f"Decided by the authority ({decision.number}): from {known.due} to {decision.due}. {decision.reason} "
-            f"(recorded by {decision.actor}, confirmed by {confirmed_by})",
+            f"{by.en}",
         )
         new = deadline_rules.moved(
             known, decision.due, self.policy, remaining_steps=known.steps, why=why, kind="decided"

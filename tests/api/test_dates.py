@@ -114,4 +114,10 @@ async def test_targets_and_dates_of_the_law_are_moved_by_those_who_may(school: O
     view = (await clerk.get(room)).json()
     assert view["deadlines"][0]["due"] == decided
     told = next(step["text"]["zh"] for step in view["deadlines"][0]["derivation"] if step["kind"] == "decided")
-    assert all(words in told for words in (law["due"], decided, "88号", "系统升级", "clerk", "head"))
+    assert all(
+        words in told for words in (law["due"], decided, "88号", "系统升级", "（登记：clerk同志；确认：head同志）")
+    )
+    lines = [t["text"] for t in view["timeline"] if t["kind"] in ("extended", "date_decided")]
+    by = ("；supervisor同志）", "（登记：clerk同志；确认：head同志）")
+    assert [sum(line["zh"].count(words) for words in by) for line in lines] == [1, 1]
+    assert "(recorded by Clerk, confirmed by Head)" in lines[-1]["en"]
