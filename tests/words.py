@@ -9,7 +9,9 @@ import re
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # A person's Chinese name, a law's, an app's or its button's, a file's, the heading of somebody's sheet.
 NAMES = re.compile(r"（[^（）]*）|Source: 《[^》]*》|“[^”]*”|\"[^\"]*\"|choose \S+|\S+\.xlsx|^(?:\[\w+\] )?[^:]+(?=: )")
-WRITTEN = re.compile("(?:Process cancelled|Suspended|Resumed|Reason): ")  # then come people's own words
+WRITTEN = re.compile(
+    "(?:Process cancelled|Cancelling began|Suspended|Resumed|Reason): "
+)  # then come people's own words
 # Latin words among Chinese ones: codes with a small letter. Ids, forms and file names have capitals, digits or a point.
 CODE = re.compile(r"(?<![\w./@-])(?:[a-z]+_[a-z_]+|[a-z]{3,})(?![\w./@-])")
 LATIN_WORDS = {"xlsx", "xls", "docx", "doc", "pdf", "csv", "png", "jpg", "jpeg"}  # kinds of files

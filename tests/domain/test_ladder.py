@@ -186,12 +186,14 @@ def test_properties_of_any_ladder(anchor: date, rule: str, agency: str) -> None:
     made = rungs([found], POLICY.ladder, POLICY)
     assert made == sorted(made, key=lambda r: r.at)
     assert len({r.key for r in made}) == len(made)
+    breach = next((r.at for r in made if r.rung == "head-breach"), found.due_at)  # targets have none
+    assert breach >= found.due_at
     for rung in made:
         assert SCHOOL.is_working_day(day_of(rung.at))
-        if rung.rung == "head-breach":
-            assert rung.at >= found.due_at
-        elif "after" not in rung.rung:
-            assert rung.at < found.due_at
+        if rung.rung == "head-breach" or "after" in rung.rung:
+            continue
+        if rung.at >= found.due_at:  # one who would have heard nothing is told with the breach
+            assert rung.at == breach and [r for r in made if r.to == rung.to] == [rung]
     if rule == "DL-REG-FOR":
         by_rung = {r.rung: day_of(r.at) for r in made}
         for n in (7, 3, 1):
